@@ -1,0 +1,251 @@
+#include "actors/host/deploy.hpp"
+
+#include <algorithm>
+
+#include "runtime/program/fusion.hpp"
+#include "runtime/program/node_runners.hpp"
+#include "runtime/program/shard_runner.hpp"
+
+namespace troupe::host {
+namespace {
+
+using SharedChannel = std::shared_ptr<transport::Channel>;
+
+/// What shards with the same shares have in common, replicas above all.
+struct Packed {
+  std::shared_ptr<const Program> program;
+  std::shared_ptr<const ShardWeights> weights;
+};
+
+class Deployer {
+ public:
+  Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, const ActorKinds& kinds,
+           const Settings& settings)
+      : checkpoint_(checkpoint), graph_(graph), options_(options), kinds_(kinds), settings_(settings) {}
+
+  Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
+    if (auto packed = pack_all(); !packed) return packed.error();
+    plan_threads();
+    for (const ReplicaLayout& replica : replicas) make_channels(replica);
+    for (const ReplicaLayout& replica : replicas) {
+      if (auto started = start_replica(replica); !started) return started.error();
+    }
+    return std::move(deployment_);
+  }
+
+ private:
+  /// Builds every program first, so that nothing is packed for a graph that cannot be.
+  Result<void> pack_all() {
+    std::size_t total = 0;
+    std::vector<const GraphNode*> distinct;
+    for (const GraphNode& node : graph_.nodes) {
+      if (node.kind != "shard") continue;
+      const auto twin = std::find_if(distinct.begin(), distinct.end(), [&](const GraphNode* other) {
+        return other->layers == node.layers && other->attention == node.attention && other->ffn == node.ffn &&
+               other->vocabulary == node.vocabulary && ranks_of(graph_, other->name) == ranks_of(graph_, node.name);
+      });
+      if (twin != distinct.end()) {
+        twin_[node.name] = (*twin)->name;
+        continue;
+      }
+      auto program = program_of(checkpoint_, graph_, node, options_, settings_.context);
+      if (!program) return program.error();
+      packed_[node.name].program = std::make_shared<const Program>(std::move(*program));
+      total += weight_bytes(*packed_[node.name].program);
+      twin_[node.name] = node.name;
+      distinct.push_back(&node);
+    }
+    const auto threads = static_cast<std::uint32_t>(usable_cores().size());
+    std::size_t before = 0;
+    for (auto& [name, packed] : packed_) {
+      auto weights = pack_weights(*packed.program, threads, [&](std::size_t done) {
+        if (options_.progress) options_.progress(static_cast<double>(before + done) / static_cast<double>(total));
+      });
+      if (!weights) return weights.error();
+      packed.weights = std::move(*weights);
+      before += weight_bytes(*packed.program);
+    }
+    return {};
+  }
+
+  /// Threads that fill this process's cores exactly are pinned, one to a core; where there are more threads than cores,
+  /// who waits sleeps at once.
+  void plan_threads() {
+    const std::vector<int> cores = usable_cores();
+    std::size_t threads = 0;
+    for (const GraphNode& node : graph_.nodes) threads += node.kind == "shard" ? node.threads : 0;
+    if (threads > cores.size()) policy_.spins = 0;
+    if (threads == cores.size()) free_cores_ = cores;
+  }
+
+  std::vector<int> take_cores(std::uint32_t count) {
+    if (free_cores_.size() < count) return {};
+    std::vector<int> taken(free_cores_.begin(), free_cores_.begin() + count);
+    free_cores_.erase(free_cores_.begin(), free_cores_.begin() + count);
+    return taken;
+  }
+
+  void make_channels(const ReplicaLayout& replica) {
+    for (const GraphEdge& edge : graph_.edges) {
+      if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
+      if (!needs_channel(graph_, edge)) continue;
+      const ChannelSize size = channel_size(checkpoint_.model, settings_, edge, replica.stages.size());
+      const SharedChannel channel = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
+      incoming_[split_end(edge.to).first].push_back(channel);
+      outgoing_[split_end(edge.from).first].push_back(channel);
+    }
+  }
+
+  Result<void> start_replica(const ReplicaLayout& replica) {
+    actors::ReplicaPlan plan;
+    plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
+                   .rows = settings_.rows,
+                   .parallel = settings_.parallel,
+                   .context = settings_.context,
+                   .queue = options_.queue};
+    for (const GraphGroup* stage : replica.stages) {
+      actors::Members members;
+      std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
+      if (group.size() > 1) {
+        auto ends = transport::make_in_process_group(static_cast<int>(group.size()), policy_);
+        std::move(ends.begin(), ends.end(), group.begin());
+      }
+      for (std::size_t rank = 0; rank < group.size(); ++rank) {
+        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(group[rank]));
+        if (!started) return started.error();
+        members.push_back(*started);
+      }
+      plan.stages.push_back(std::move(members));
+    }
+    for (const GraphNode* node : replica.hosts) {
+      auto started = start_actor(*node);
+      if (!started) return started.error();
+      plan.stages.push_back({*started});
+    }
+    if (incoming_.contains(replica.sampler->name)) {
+      plan.stages.push_back({start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler), checkpoint_.model.vocabulary,
+                                                                   incoming_[replica.sampler->name][0]),
+                                   -1)});
+    }
+    deployment_.replicas.push_back(std::move(plan));
+    return {};
+  }
+
+  Result<std::shared_ptr<Executor>> start_shard(const GraphNode& node, const GraphNode& sampler,
+                                std::shared_ptr<transport::Communicator> communicator) {
+    const Packed& packed = packed_[twin_[node.name]];
+    ShardParts parts;
+    parts.program = packed.program;
+    parts.weights = packed.weights;
+    parts.kernels = settings_.kernels;
+    parts.rope_style = checkpoint_.model.rope_style;
+    parts.rope_thetas = checkpoint_.model.rope_thetas;
+    parts.rows = settings_.rows;
+    parts.threads = node.threads;
+    parts.policy = policy_;
+    parts.cores = take_cores(node.threads);
+    parts.communicator = std::move(communicator);
+    const SharedChannel in = incoming_[node.name][0];
+    if (node.layers.first == 0) {
+      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in);
+    } else {
+      parts.hidden_in = in;
+    }
+    const auto& out = outgoing_[node.name];
+    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
+    if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
+      if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler));
+      if (!out.empty()) parts.logits_out = out[0];
+    }
+    const int core = parts.cores.empty() ? -1 : parts.cores[0];
+    auto runner = ShardRunner::create(std::move(parts));
+    if (!runner) return runner.error();
+    return start(std::move(*runner), core);
+  }
+
+  LogitsEnd logits_end(const GraphNode& sampler) {
+    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name]};
+  }
+
+  Result<std::shared_ptr<Executor>> start_actor(const GraphNode& node) {
+    const auto edge = std::find_if(graph_.edges.begin(), graph_.edges.end(),
+                                   [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
+    const Flow flow = edge->flows == "hidden" ? Flow::hidden : Flow::logits;
+    std::unique_ptr<Actor> actor;
+    std::string why = "its factory made none";
+    try {
+      actor = kinds_.at(node.kind)(node.options);
+    } catch (const std::exception& thrown) {
+      why = thrown.what();
+    } catch (...) {
+      why = "its factory threw something that is no std::exception";
+    }
+    if (actor == nullptr) return Error(Code::failed, "actor " + node.name + " (" + node.kind + "): " + why);
+    const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
+    return start(std::make_unique<ActorRunner>(node.name, std::move(actor), flow, columns, incoming_[node.name][0],
+                                               outgoing_[node.name]),
+                 -1);
+  }
+
+  std::shared_ptr<Executor> start(std::unique_ptr<StepRunner> runner, int core) {
+    deployment_.executors.push_back(std::make_shared<ThreadExecutor>(std::move(runner), core));
+    return deployment_.executors.back();
+  }
+
+  const Checkpoint::Impl& checkpoint_;
+  const Graph& graph_;
+  const LoadOptions& options_;
+  const ActorKinds& kinds_;
+  const Settings& settings_;
+  transport::WaitPolicy policy_;
+  std::vector<int> free_cores_;
+  std::map<std::string, Packed> packed_;                               ///< by the first shard that has these shares
+  std::map<std::string, std::string> twin_;                            ///< shard -> that first shard
+  std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
+  Deployment deployment_;
+};
+
+}  // namespace
+
+std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
+  for (const GraphGroup& group : graph.groups) {
+    if (std::find(group.nodes.begin(), group.nodes.end(), node) != group.nodes.end()) {
+      return static_cast<std::uint32_t>(group.nodes.size());
+    }
+  }
+  return 1;
+}
+
+Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
+                           const LoadOptions& options, std::uint32_t context) {
+  ModelDescription model = checkpoint.model;
+  model.context = context;
+  auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
+  if (program && options.fusion) fuse(*program);
+  return program;
+}
+
+ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge, std::size_t stages) {
+  // A receiver may be a step behind; tokens wait for as many steps as may be under way.
+  if (edge.flows == "hidden") return {2, settings.rows * model.hidden * sizeof(float)};
+  if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
+  return {stages * (stages + 1) + 1, token_message_columns(settings.parallel) * sizeof(std::int32_t)};
+}
+
+bool needs_channel(const Graph& graph, const GraphEdge& edge) {
+  const GraphNode* from = find_node(graph, split_end(edge.from).first);
+  const GraphNode* to = find_node(graph, split_end(edge.to).first);
+  return !(from->kind == "shard" && to->kind == "sampler");
+}
+
+Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,
+                          const ActorKinds& kinds) {
+  const auto settings = resolve(checkpoint, options);
+  if (!settings) return settings.error();
+  const auto replicas =
+      check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
+  if (!replicas) return replicas.error();
+  return Deployer(checkpoint, graph, options, kinds, *settings).run(*replicas);
+}
+
+}  // namespace troupe::host

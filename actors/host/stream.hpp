@@ -1,0 +1,35 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "actors/messages.hpp"
+
+namespace troupe::host {
+
+/// The host's end of a request: the router pushes, one host thread reads. Holds at most the request's own max_tokens.
+class StreamBuffer : public actors::Stream {
+ public:
+  /// `ended` is called once, when the stream ends, before a reader learns of it.
+  explicit StreamBuffer(std::function<void()> ended) : ended_(std::move(ended)) {}
+
+  void push(Token token) override;
+  void end(std::optional<Error> why) override;
+
+  /// Waits for the next token; empty at the end. Throws the request's error.
+  [[nodiscard]] std::optional<Token> next();
+  [[nodiscard]] bool over() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Token> tokens_;
+  bool over_ = false;
+  std::optional<Error> why_;
+  std::function<void()> ended_;
+};
+
+}  // namespace troupe::host

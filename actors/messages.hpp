@@ -1,0 +1,77 @@
+#pragma once
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/typed_actor.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/program/executor.hpp"
+#include "runtime/schedule/batcher.hpp"
+#include "runtime/schedule/step.hpp"
+#include "troupe/runtime.hpp"
+
+// All that the actors say to each other. Nothing here leaves the process.
+
+namespace troupe::actors {
+
+/// Where a request's tokens go: the host's end of the stream. Any thread.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual void push(Token token) = 0;
+  virtual void end(std::optional<Error> why) = 0;  ///< no error: the text is complete; further calls are ignored
+};
+
+/// A host's request, as the router, the scheduler and the sampler need it.
+struct Request {
+  SequenceRequest sequence;
+  bool ignore_end = false;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::shared_ptr<Stream> stream;
+};
+
+/// The executors of a stage's members.
+using Members = std::vector<std::shared_ptr<Executor>>;
+
+// host -> router -> scheduler
+struct Submit { std::shared_ptr<const Request> request; };
+struct Stop { SequenceId id; std::optional<Error> why; };                        ///< no error: the text has ended
+
+// scheduler -> stage -> node, and back
+struct RunStep { std::shared_ptr<const Step> step; };
+struct StepRan { std::uint32_t from; std::shared_ptr<StepOutcome> outcome; };    ///< from: the member's or stage's number
+
+// scheduler -> sampler -> router: of one sequence, in order
+struct Begin { std::shared_ptr<const Request> request; };
+struct Sampled { std::vector<std::pair<SequenceId, TokenId>> tokens; };
+struct Emit { SequenceId id; Token token; };
+struct End { SequenceId id; std::optional<Error> why; };
+
+struct Expire { SequenceId id; };                                                ///< scheduler to itself: the deadline
+struct ReplicaDown { std::uint32_t replica; Error why; };                        ///< supervisor -> router
+
+using NodeActor = caf::typed_actor<caf::reacts_to<RunStep>>;
+using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
+using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>,
+                                        caf::reacts_to<Expire>>;
+using SamplerActor = caf::typed_actor<caf::reacts_to<Begin>, caf::reacts_to<Sampled>, caf::reacts_to<End>>;
+
+struct Replicas { std::vector<SchedulerActor> schedulers; };                     ///< supervisor -> router, once
+
+using RouterActor = caf::typed_actor<caf::reacts_to<Replicas>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
+                                     caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<ReplicaDown>>;
+
+}  // namespace troupe::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Submit)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Stop)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStep)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StepRan)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Begin)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Sampled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Emit)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::End)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Expire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ReplicaDown)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicas)

@@ -1,0 +1,64 @@
+#include "actors/router.hpp"
+
+#include <algorithm>
+#include <caf/all.hpp>
+
+namespace troupe::actors {
+namespace {
+
+using Self = RouterActor::stateful_pointer<RouterState>;
+
+void submit(Self self, const Submit& submit) {
+  RouterState& state = self->state;
+  const auto burden = [](const RouterState::Replica& replica) { return std::pair(replica.down.has_value(), replica.load); };
+  const auto best = std::min_element(state.replicas.begin(), state.replicas.end(),
+                                     [&](const auto& a, const auto& b) { return burden(a) < burden(b); });
+  if (best->down) return submit.request->stream->end(best->down);
+  ++best->load;
+  const auto replica = static_cast<std::uint32_t>(best - state.replicas.begin());
+  state.open.emplace(submit.request->sequence.id, RouterState::Entry{submit.request, replica, {}});
+  self->send(best->scheduler, submit);
+}
+
+void end(Self self, SequenceId id, const std::optional<Error>& why) {
+  const auto entry = self->state.open.find(id);
+  if (entry == self->state.open.end()) return;
+  --self->state.replicas[entry->second.replica].load;
+  entry->second.request->stream->end(why);
+  self->state.open.erase(entry);
+}
+
+void replica_down(Self self, const ReplicaDown& down) {
+  RouterState& state = self->state;
+  state.replicas[down.replica].down = down.why;
+  std::vector<SequenceId> lost;
+  for (const auto& [id, entry] : state.open) {
+    if (entry.replica == down.replica) lost.push_back(id);
+  }
+  for (const SequenceId id : lost) end(self, id, down.why);
+}
+
+}  // namespace
+
+RouterActor::behavior_type router(Self self) {
+  return {
+      [self](const Replicas& replicas) {
+        for (const SchedulerActor& scheduler : replicas.schedulers) self->state.replicas.push_back({scheduler, 0, {}});
+      },
+      [self](const Submit& message) { submit(self, message); },
+      [self](const Stop& stop) {
+        const auto entry = self->state.open.find(stop.id);
+        if (entry != self->state.open.end()) self->send(self->state.replicas[entry->second.replica].scheduler, stop);
+      },
+      [self](const Emit& emit) {
+        const auto entry = self->state.open.find(emit.id);
+        if (entry == self->state.open.end()) return;
+        if (emit.token.id >= 0) entry->second.log.push_back(emit.token.id);
+        entry->second.request->stream->push(emit.token);
+      },
+      [self](const End& message) { end(self, message.id, message.why); },
+      [self](const ReplicaDown& down) { replica_down(self, down); },
+  };
+}
+
+}  // namespace troupe::actors

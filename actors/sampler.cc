@@ -1,0 +1,43 @@
+#include "actors/sampler.hpp"
+
+#include <caf/all.hpp>
+
+namespace troupe::actors {
+namespace {
+
+using Self = SamplerActor::stateful_pointer<SamplerState>;
+
+/// Ends a text towards the host, with what is left of its last character.
+void end_text(Self self, const RouterActor& router, SequenceId id, const std::optional<Error>& why) {
+  const auto text = self->state.open.find(id);
+  if (text == self->state.open.end()) return;
+  if (std::string rest = text->second.utf8.finish(); !rest.empty() && !why) {
+    self->send(router, Emit{id, {-1, std::move(rest)}});
+  }
+  self->state.open.erase(text);
+  self->send(router, End{id, why});
+}
+
+}  // namespace
+
+SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, SchedulerActor scheduler,
+                                    RouterActor router) {
+  return {
+      [=](const Begin& begin) { self->state.open[begin.request->sequence.id].request = begin.request; },
+      [=](const Sampled& sampled) {
+        for (const auto& [id, token] : sampled.tokens) {
+          const auto text = self->state.open.find(id);
+          if (text == self->state.open.end()) continue;
+          const Request& request = *text->second.request;
+          const bool ends = !request.ignore_end && tokenizer->ends_text(token);
+          if (!ends) self->send(router, Emit{id, {token, text->second.utf8.push(tokenizer->piece(token, false))}});
+          if (!ends && ++text->second.tokens < request.sequence.max_tokens) continue;
+          end_text(self, router, id, std::nullopt);
+          if (ends) self->send(scheduler, Stop{id, std::nullopt});
+        }
+      },
+      [=](const End& end) { end_text(self, router, end.id, end.why); },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,96 @@
+#include "actors/scheduler.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/sampler.hpp"
+#include "actors/stage.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using Self = SchedulerActor::stateful_pointer<SchedulerState>;
+
+/// Sends out every step that may be sent now.
+void pump(Self self) {
+  SchedulerState& state = self->state;
+  while (auto step = state.batcher->next()) {
+    const RunStep run{std::make_shared<const Step>(std::move(*step))};
+    state.under_way.emplace(run.step->id, SchedulerState::UnderWay{run.step, 0, {}});
+    for (const StageActor& stage : state.stages) self->send(stage, run);
+  }
+}
+
+/// Ends a request: at once towards the host; its rows that are under way come to nothing.
+void end(Self self, SequenceId id, const std::optional<Error>& why) {
+  if (self->state.open.erase(id) == 0) return;
+  self->state.batcher->stop(id);
+  self->send(self->state.sampler, End{id, why});
+}
+
+void submit(Self self, const Submit& submit) {
+  SchedulerState& state = self->state;
+  const auto& request = submit.request;
+  const SequenceId id = request->sequence.id;
+  self->send(state.sampler, Begin{request});
+  state.open.emplace(id, request);
+  if (const auto added = state.batcher->add(request->sequence); !added) return end(self, id, added.error());
+  if (request->deadline) {
+    const auto left = *request->deadline - std::chrono::steady_clock::now();
+    self->delayed_send(self, std::max(left, decltype(left)::zero()), Expire{id});
+  }
+  pump(self);
+}
+
+/// A member is broken: no step that is under way or to come can be trusted to end. The supervisor hears of it and why.
+void give_up(Self self, const Error& why) { self->quit(caf::make_error(caf::sec::runtime_error, why.message())); }
+
+void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
+  SchedulerState& state = self->state;
+  for (const SliceFailure& failure : outcome.failures) end(self, step.slices[failure.slice].sequence, failure.error);
+  Sampled sampled;
+  for (const SampledToken& token : outcome.tokens) {
+    const SequenceId id = step.slices[token.slice].sequence;
+    if (state.open.contains(id)) sampled.tokens.emplace_back(id, token.token);
+  }
+  if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
+  for (const SequenceId id : state.batcher->complete(step)) end(self, id, std::nullopt);
+}
+
+void step_ran(Self self, const StepRan& ran) {
+  SchedulerState& state = self->state;
+  const auto found = state.under_way.find(ran.outcome->id);
+  if (ran.outcome->broken) return give_up(self, *ran.outcome->broken);
+  found->second.outcome.merge(std::move(*ran.outcome));
+  if (++found->second.reports < state.stages.size()) return;
+  const SchedulerState::UnderWay done = std::move(found->second);
+  state.under_way.erase(found);
+  finish_step(self, *done.step, done.outcome);
+  pump(self);
+}
+
+}  // namespace
+
+SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
+                                        std::shared_ptr<const Tokenizer> tokenizer,
+                                        std::vector<Members> stages) {
+  SchedulerState& state = self->state;
+  state.batcher.emplace(limits);
+  for (std::uint32_t number = 0; number < stages.size(); ++number) {
+    state.stages.push_back(self->spawn<caf::linked>(stage, SchedulerActor(self), number, std::move(stages[number])));
+  }
+  state.sampler = self->spawn<caf::linked>(sampler, std::move(tokenizer), SchedulerActor(self), std::move(router));
+  return {
+      [self](const Submit& message) { submit(self, message); },
+      [self](const Stop& stop) {
+        end(self, stop.id, stop.why);
+        pump(self);
+      },
+      [self](const StepRan& ran) { step_ran(self, ran); },
+      [self](const Expire& expire) {
+        end(self, expire.id, Error(Code::deadline, "the request's deadline has passed"));
+        pump(self);
+      },
+  };
+}
+
+}  // namespace troupe::actors

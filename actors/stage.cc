@@ -1,0 +1,33 @@
+#include "actors/stage.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/node.hpp"
+
+namespace troupe::actors {
+
+StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
+                                std::uint32_t number, Members executors) {
+  StageState& state = self->state;
+  state.scheduler = std::move(scheduler);
+  state.number = number;
+  for (std::uint32_t member = 0; member < executors.size(); ++member) {
+    state.members.push_back(self->spawn<caf::linked>(node, executors[member], StageActor(self), member));
+  }
+  return {
+      [self](const RunStep& run) {
+        for (const NodeActor& member : self->state.members) self->send(member, run);
+      },
+      [self](const StepRan& ran) {
+        StageState& mine = self->state;
+        StageState::Pending& pending = mine.pending[ran.outcome->id];
+        pending.outcome.id = ran.outcome->id;
+        pending.outcome.merge(std::move(*ran.outcome));
+        if (++pending.reports < mine.members.size()) return;
+        self->send(mine.scheduler, StepRan{mine.number, std::make_shared<StepOutcome>(std::move(pending.outcome))});
+        mine.pending.erase(ran.outcome->id);
+      },
+  };
+}
+
+}  // namespace troupe::actors

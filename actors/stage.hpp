@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+
+#include "actors/messages.hpp"
+#include "runtime/program/executor.hpp"
+
+namespace troupe::actors {
+
+struct StageState {
+  const char* name = "stage";
+  SchedulerActor scheduler;
+  std::uint32_t number = 0;
+  std::vector<NodeActor> members;
+
+  struct Pending {
+    std::size_t reports = 0;
+    StepOutcome outcome;
+  };
+  std::map<StepId, Pending> pending;  ///< steps that some members have not come back with
+};
+
+/// A stage of the pipeline: the shards of one group, or a single node between two stages. Passes a step to each and reports
+/// to the scheduler, as stage `number`, once all have come back. Spawns and links a node actor for each executor.
+[[nodiscard]] StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
+                                              std::uint32_t number, Members executors);
+
+}  // namespace troupe::actors

@@ -1,0 +1,314 @@
+// Attention of kernels/table.hpp over F32x16. Included inside an instruction set's namespace; the bits are those of
+// kernels/reference/attention.cc.
+
+namespace {
+
+/// What one pass over the cache serves: some tiles, but few enough for the first-level cache, and for the nodes of a
+/// deep tree on a thread's stack (12 KiB a level).
+constexpr std::size_t max_rows = 48;
+constexpr std::size_t max_node_floats = 3072;
+
+/// Queries of heads that read the same KV head, ordered by position.
+struct Rows {
+  const AttentionArgs& args;
+  std::size_t kv_offset;  ///< of their KV head in a block
+  std::size_t count;
+  const float* q[max_rows];
+  float* out[max_rows];
+  std::size_t position[max_rows];
+};
+
+/// Rows [first, first + count) of the queries at tokens first_token.. by `heads` heads from first_head.
+Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t first_head, std::size_t heads,
+               std::size_t first, std::size_t count) {
+  Rows rows{args, args.kv_offset + args.kv_slot[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}};
+  for (std::size_t r = 0; r < count; ++r) {
+    const std::size_t token = first_token + (first + r) / heads;
+    const std::size_t column = (first_head + (first + r) % heads) * args.head_dim;
+    rows.q[r] = args.q + token * args.q_stride + column;
+    rows.out[r] = args.out + token * args.out_stride + column;
+    rows.position[r] = args.first_position + token;
+  }
+  return rows;
+}
+
+std::size_t first_visible(const Rows& rows, std::size_t row) {
+  const std::size_t window = rows.args.window, position = rows.position[row];
+  return window == 0 || position < window ? 0 : position - window + 1;
+}
+
+std::size_t slot_in(std::size_t block, std::size_t position) {
+  const std::size_t begin = block * kv_block;
+  return position <= begin ? 0 : position - begin < kv_block ? position - begin : kv_block;
+}
+
+/// The slots of a block that rows [first, last] see together; all of them lie in it.
+Range visible_slots(const Rows& rows, std::size_t first, std::size_t last, std::size_t block) {
+  return {slot_in(block, first_visible(rows, first)), slot_in(block, rows.position[last] + 1)};
+}
+
+/// Calls f(first row, rows, the slots of the block that they see) for tiles of rows.
+template <class Function>
+void for_each_tile(const Rows& rows, std::size_t block, Function f) {
+  for (std::size_t r = 0, n = 0; r < rows.count; r += n) {
+    n = next_tile(rows.count - r);
+    f(r, n, visible_slots(rows, r, r + n - 1, block));
+  }
+}
+
+Matrix keys_of(const Rows& rows, std::size_t block) {
+  const std::size_t last = rows.position[rows.count - 1] / kv_block;
+  const auto at = [&](std::size_t b) {
+    return reinterpret_cast<const std::uint16_t*>(rows.args.kv_blocks[b] + rows.kv_offset);
+  };
+  return {at(block), kv_block, at(block < last ? block + 1 : last)};
+}
+Matrix values_of(const Rows& rows, std::size_t block) {
+  const std::size_t head_dim = rows.args.head_dim;
+  const Matrix keys = keys_of(rows, block);
+  return {keys.data + head_dim * kv_block, head_dim, keys.ahead + head_dim * kv_block};
+}
+
+/// The scores of a block, one row of 64 for every query; of the vectors up to the last visible slot.
+struct Scores {
+  float* data;
+  std::size_t stride;
+  [[nodiscard]] float* row(std::size_t r) const { return data + r * stride; }
+};
+
+void multiply_keys(const Rows& rows, std::size_t block, Scores scores) {
+  const Matrix keys = keys_of(rows, block);
+  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
+    const std::size_t vectors = (slots.end + 15) / 16;
+    multiply({rows.q + r, {0, rows.args.head_dim}, keys, vectors, scores.row(r), scores.stride}, n);
+  });
+}
+
+/// One row of scores, or what becomes of them.
+struct BlockRow {
+  F32x16 v[kv_block / 16];
+};
+
+template <class Function>
+inline void for_each_vector(Function f) {
+#pragma GCC unroll 4
+  for (int j = 0; j < static_cast<int>(kv_block / 16); ++j) f(j);
+}
+
+BlockRow load_row(const float* x) {
+  BlockRow row;
+  for_each_vector([&](int j) { row.v[j] = load(x + 16 * j); });
+  return row;
+}
+void store_row(float* x, const BlockRow& row) {
+  for_each_vector([&](int j) { store(x + 16 * j, row.v[j]); });
+}
+
+/// Multiplies by the scale, and masks what the row does not see, which may be anything.
+[[gnu::always_inline]] inline BlockRow finish(const Rows& rows, std::size_t row, std::size_t block,
+                                              const float* products) {
+  const F32x16 scale = broadcast(rows.args.scale);
+  BlockRow scores;
+  for_each_vector([&](int j) { scores.v[j] = load(products + 16 * j) * scale; });
+  const Range visible = visible_slots(rows, row, row, block);
+  if (visible.begin == 0 && visible.end == kv_block) return scores;
+  const int begin = static_cast<int>(visible.begin), end = static_cast<int>(visible.end);
+  for_each_vector([&](int j) { scores.v[j] = keep_range(scores.v[j], begin - 16 * j, end - 16 * j); });
+  return scores;
+}
+
+[[gnu::always_inline]] inline float largest_of(const BlockRow& x) {
+  F32x16 largest = broadcast(minus_infinity);
+  for_each_vector([&](int j) { largest = larger(x.v[j], largest); });
+  return largest_lane(largest);
+}
+
+/// x becomes exp(x - m); returns the sum.
+[[gnu::always_inline]] inline float exponentials(BlockRow& x, float m) {
+  const F32x16 origin = broadcast(origin_of(m));
+  for_each_vector([&](int j) { x.v[j] = exp(x.v[j] - origin); });
+  F32x16 sum = broadcast(0.0F);
+  for_each_vector([&](int j) { sum = sum + x.v[j]; });
+  return sum_lanes(sum);
+}
+
+/// The weighted values of some blocks, for every row: a[row][d] = sum of exp(score - m) v[d].
+struct Node {
+  float m[max_rows], l[max_rows];
+  float a[max_node_floats];
+};
+
+/// Two passes, so that no row waits for the maximum of its own.
+void softmax_rows(const Rows& rows, std::size_t block, Scores scores, Node& node) {
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const BlockRow row = finish(rows, r, block, scores.row(r));
+    node.m[r] = largest_of(row);
+    store_row(scores.row(r), row);
+  }
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    BlockRow row = load_row(scores.row(r));
+    node.l[r] = exponentials(row, node.m[r]);
+    store_row(scores.row(r), row);
+  }
+}
+
+void weigh_values(const Rows& rows, std::size_t block, Scores scores, Node& node) {
+  const std::size_t head_dim = rows.args.head_dim;
+  const Matrix values = values_of(rows, block);
+  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
+    const float* probabilities[tile_rows];
+    for (std::size_t i = 0; i < n; ++i) probabilities[i] = scores.row(r + i);
+    const std::size_t first = slots.begin * head_dim;
+    const Matrix visible{values.data + first, head_dim, values.ahead + first};
+    multiply({probabilities, slots, visible, head_dim / 16, node.a + r * head_dim, head_dim}, n);
+  });
+}
+
+void merge_row(float* earlier, float scale_earlier, const float* later, float scale_later, std::size_t n) {
+  const F32x16 s1 = broadcast(scale_earlier), s2 = broadcast(scale_later);
+  for (std::size_t d = 0; d < n; d += 16) store(earlier + d, fma(load(earlier + d), s1, load(later + d) * s2));
+}
+
+/// A row that a node did not see passes through unchanged.
+void merge(const Rows& rows, Node& earlier, const Node& later) {
+  const std::size_t head_dim = rows.args.head_dim;
+  float m[max_rows], scale_earlier[max_rows], scale_later[max_rows];
+  for (std::size_t r = 0; r < rows.count; r += 16) {
+    const F32x16 m1 = load(earlier.m + r), m2 = load(later.m + r), both = larger(m1, m2);
+    store(m + r, both);
+    store(scale_earlier + r, exp(m1 - both));
+    store(scale_later + r, exp(m2 - both));
+  }
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    float* a = earlier.a + r * head_dim;
+    const float* later_a = later.a + r * head_dim;
+    if (later.l[r] == 0.0F) continue;
+    if (earlier.l[r] == 0.0F) {
+      earlier.m[r] = later.m[r];
+      earlier.l[r] = later.l[r];
+      for (std::size_t d = 0; d < head_dim; d += 16) store(a + d, load(later_a + d));
+      continue;
+    }
+    earlier.m[r] = m[r];
+    earlier.l[r] = __builtin_fmaf(earlier.l[r], scale_earlier[r], later.l[r] * scale_later[r]);
+    merge_row(a, scale_earlier[r], later_a, scale_later[r], head_dim);
+  }
+}
+
+/// The tree over blocks [first, first + count), count a power of two, without those outside `blocks`.
+template <class Leaf>
+void block_tree(const Rows& rows, const Leaf& leaf, std::size_t first, std::size_t count, Range blocks, Node& node) {
+  if (count == 1) return leaf(first, node);
+  const std::size_t half = count / 2, middle = first + half;
+  if (middle >= blocks.end) return block_tree(rows, leaf, first, half, blocks, node);
+  if (middle <= blocks.begin) return block_tree(rows, leaf, middle, half, blocks, node);
+  block_tree(rows, leaf, first, half, blocks, node);
+  Node later;
+  block_tree(rows, leaf, middle, half, blocks, later);
+  merge(rows, node, later);
+}
+
+template <class Leaf>
+void attend(const Rows& rows, const Leaf& leaf) {
+  const Range blocks{first_visible(rows, 0) / kv_block, rows.position[rows.count - 1] / kv_block + 1};
+  std::size_t count = 1;
+  while (count < blocks.end) count *= 2;
+  Node root;
+  block_tree(rows, leaf, 0, count, blocks, root);
+  const std::size_t head_dim = rows.args.head_dim;
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const F32x16 l = broadcast(root.l[r]);
+    for (std::size_t d = 0; d < head_dim; d += 16) store(rows.out[r] + d, load(root.a + r * head_dim + d) / l);
+  }
+}
+
+void attend_rows(const Rows& rows) {
+  attend(rows, [&](std::size_t block, Node& node) {
+    float storage[max_rows][kv_block];
+    const Scores scores{storage[0], kv_block};
+    multiply_keys(rows, block, scores);
+    softmax_rows(rows, block, scores, node);
+    weigh_values(rows, block, scores, node);
+  });
+}
+
+/// Heads from `head` on, before `end`, that read the same KV head.
+std::size_t sharing_heads(const AttentionArgs& args, std::size_t head, std::size_t end) {
+  std::size_t n = 1;
+  while (head + n < end && args.kv_slot[head + n] == args.kv_slot[head]) ++n;
+  return n;
+}
+
+/// Calls f with the rows of tokens [first, end) by heads [first_head, end_head), in pieces.
+template <class Function>
+void for_each_rows(const AttentionArgs& args, Range tokens, Range heads, Function f) {
+  const std::size_t by_size = max_node_floats / args.head_dim;
+  const std::size_t most = by_size < max_rows ? by_size : max_rows;
+  for (std::size_t head = heads.begin, n = 0; head < heads.end; head += n) {
+    n = sharing_heads(args, head, heads.end);
+    const std::size_t all = (tokens.end - tokens.begin) * n;
+    for (std::size_t r = 0; r < all; r += most) {
+      f(make_rows(args, tokens.begin, head, n, r, all - r < most ? all - r : most), head + r % n);
+    }
+  }
+}
+
+}  // namespace
+
+void attention(const AttentionArgs& args, std::size_t first_item, std::size_t last_item) {
+  for (std::size_t item = first_item; item < last_item;) {
+    const std::size_t tile = item / args.heads;
+    const std::size_t tile_end = (tile + 1) * args.heads;
+    const std::size_t end = tile_end < last_item ? tile_end : last_item;
+    const std::size_t token = tile * attention_tile;
+    const std::size_t token_end = token + attention_tile < args.tokens ? token + attention_tile : args.tokens;
+    for_each_rows(args, {token, token_end}, {item - tile * args.heads, end - tile * args.heads},
+                  [](const Rows& rows, std::size_t) { attend_rows(rows); });
+    item = end;
+  }
+}
+
+void attention_scores(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride) {
+  for_each_rows(args, {token, token + 1}, {0, args.heads}, [&](const Rows& rows, std::size_t head) {
+    const std::size_t last = rows.position[0] / kv_block;
+    for (std::size_t r = 0; r < rows.count; ++r) {
+      float* row = scores + (head + r) * score_stride;
+      for (std::size_t i = 0; i < (last + 1) * kv_block; i += 16) store(row + i, broadcast(minus_infinity));
+    }
+    for (std::size_t block = first_visible(rows, 0) / kv_block; block <= last; ++block) {
+      const Scores part{scores + head * score_stride + block * kv_block, score_stride};
+      multiply_keys(rows, block, part);
+      for (std::size_t r = 0; r < rows.count; ++r) store_row(part.row(r), finish(rows, r, block, part.row(r)));
+    }
+  });
+}
+
+void attention_softmax(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride,
+                       float* maxima, float* sums, std::size_t stat_stride) {
+  const std::size_t blocks = (args.first_position + token) / kv_block + 1;
+  for (std::size_t head = 0; head < args.heads; ++head) {
+    for (std::size_t b = 0; b < blocks; ++b) {
+      float* x = scores + head * score_stride + b * kv_block;
+      BlockRow row = load_row(x);
+      const float m = largest_of(row);
+      maxima[head * stat_stride + b] = m;
+      sums[head * stat_stride + b] = exponentials(row, m);
+      store_row(x, row);
+    }
+  }
+}
+
+void attention_values(const AttentionArgs& args, std::size_t token, const float* scores, std::size_t score_stride,
+                      const float* maxima, const float* sums, std::size_t stat_stride) {
+  for_each_rows(args, {token, token + 1}, {0, args.heads}, [&](const Rows& rows, std::size_t head) {
+    attend(rows, [&](std::size_t block, Node& node) {
+      for (std::size_t r = 0; r < rows.count; ++r) {
+        node.m[r] = maxima[(head + r) * stat_stride + block];
+        node.l[r] = sums[(head + r) * stat_stride + block];
+      }
+      // Written by attention_softmax, and only read here.
+      float* probabilities = const_cast<float*>(scores) + head * score_stride + block * kv_block;
+      weigh_values(rows, block, {probabilities, score_stride}, node);
+    });
+  });
+}

@@ -1,0 +1,50 @@
+#include "kernels/cpu/avx2_kernels.hpp"
+#include "kernels/cpu/avx2_tile.hpp"
+
+namespace troupe::kernels::avx2 {
+namespace {
+
+/// This folder's part of MatmulDriver.
+struct Isa {
+  static constexpr std::size_t tile_groups = 1;
+  static constexpr std::size_t tile_tokens = avx2::tile_tokens;
+  static constexpr std::size_t narrow_tokens = avx2::tile_tokens;
+
+  static TileKernel kernel(Packing packing, std::size_t, std::size_t tokens) {
+    switch (packing) {
+      case Packing::q4:
+      case Packing::q4_min:
+      case Packing::q4_k: return nibble_kernel(packing, tokens);
+      case Packing::q8:
+      case Packing::q6_k: return byte_kernel(packing, tokens);
+      case Packing::f16:
+      case Packing::f32: break;
+    }
+    return float_kernel(packing, tokens);
+  }
+
+  static void from_fixed(const std::int64_t* fixed, std::size_t n, float* out) { avx2::from_fixed(fixed, n, out); }
+};
+
+using cpu::MatmulDriver;
+using cpu::Output;
+
+}  // namespace
+
+void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow) {
+  cpu::drop_overflow<Isa>(sums, vectors, tokens, overflow);
+}
+
+void matmul(const MatmulArgs& args, std::size_t first_group, std::size_t last_group) {
+  MatmulDriver<Isa>(args, Output::floats).run(first_group, last_group);
+}
+
+void matmul_partial(const MatmulArgs& args, std::size_t first_group, std::size_t last_group) {
+  MatmulDriver<Isa>(args, Output::fixed_point).run(first_group, last_group);
+}
+
+void matmul_leaves(const MatmulArgs& args, std::size_t first_group, std::size_t last_group) {
+  MatmulDriver<Isa>(args, Output::floats_of_leaves).run(first_group, last_group);
+}
+
+}  // namespace troupe::kernels::avx2

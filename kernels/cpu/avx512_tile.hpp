@@ -1,0 +1,130 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/cpu/matmul_driver.hpp"
+
+/// Tile kernels for AVX-512 VNNI: one vector is 16 output rows, a lane one of them.
+namespace troupe::kernels::avx512 {
+
+using cpu::Tile;
+using cpu::TileKernel;
+
+/// The kernel of a packing for tiles of `groups` (1..3) by `tokens` (1..4, with one group 1..8).
+[[nodiscard]] TileKernel nibble_kernel(Packing packing, std::size_t groups, std::size_t tokens);
+[[nodiscard]] TileKernel byte_kernel(Packing packing, std::size_t groups, std::size_t tokens);
+[[nodiscard]] TileKernel float_kernel(Packing packing, std::size_t groups, std::size_t tokens);
+
+inline constexpr std::size_t tile_groups = 3;
+inline constexpr std::size_t tile_tokens = 4;
+inline constexpr std::size_t narrow_tokens = 8;
+
+/// Picks Kernel<groups, tokens>::run.
+template <template <int, int> class Kernel>
+TileKernel pick(std::size_t groups, std::size_t tokens) {
+  static constexpr TileKernel one[narrow_tokens] = {Kernel<1, 1>::run, Kernel<1, 2>::run, Kernel<1, 3>::run,
+                                                    Kernel<1, 4>::run, Kernel<1, 5>::run, Kernel<1, 6>::run,
+                                                    Kernel<1, 7>::run, Kernel<1, 8>::run};
+  static constexpr TileKernel more[2][tile_tokens] = {
+      {Kernel<2, 1>::run, Kernel<2, 2>::run, Kernel<2, 3>::run, Kernel<2, 4>::run},
+      {Kernel<3, 1>::run, Kernel<3, 2>::run, Kernel<3, 3>::run, Kernel<3, 4>::run}};
+  return groups == 1 ? one[tokens - 1] : more[groups - 2][tokens - 1];
+}
+
+/// Sums of a tile, one vector for each group and token.
+template <int groups, int tokens>
+struct FloatSums {
+  __m512 at[groups][tokens];
+};
+template <int groups, int tokens>
+struct IntegerSums {
+  __m512i at[groups][tokens];
+};
+
+inline __m512i broadcast4(const std::int8_t* four) {
+  int bits;
+  __builtin_memcpy(&bits, four, sizeof bits);
+  return _mm512_set1_epi32(bits);
+}
+
+inline __m512 load_f16(const std::byte* at) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+}
+
+inline __m512 load_u8(const std::byte* at) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+}
+
+inline __m512 load_i8(const std::byte* at) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+}
+
+/// Tiles of one group read the weights as one stream through all groups: fetch it ahead, and keep it where there may be
+/// further tokens. Larger tiles find theirs in the cache.
+template <int groups, int tokens>
+inline void prefetch(const std::byte* chunk, std::size_t bytes) {
+  if constexpr (groups > 1) return;
+  constexpr std::size_t ahead = tokens == 1 ? 8192 : 16384;
+  constexpr _mm_hint hint = tokens == 1 ? _MM_HINT_NTA : _MM_HINT_T0;
+  for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(chunk + ahead + i), hint);
+}
+
+void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow);
+
+template <int groups, int tokens>
+inline bool in_range(const FloatSums<groups, tokens>& sums) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
+  __m512i largest = _mm512_setzero_si512();  // as bits, which puts infinity and NaN above all numbers
+#pragma GCC unroll 8
+  for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 8
+    for (int t = 0; t < tokens; ++t) {
+      largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_castps_si512(sums.at[g][t]), magnitude));
+    }
+  }
+  return _mm512_cmpgt_epu32_mask(largest, _mm512_castps_si512(_mm512_set1_ps(fixed_limit))) == 0;
+}
+
+template <int groups, int tokens>
+inline void store(const FloatSums<groups, tokens>& sums, float* out) {
+  for (int g = 0; g < groups; ++g) {
+    for (int t = 0; t < tokens; ++t) _mm512_store_ps(out + (g * tokens + t) * 16, sums.at[g][t]);
+  }
+}
+
+inline void add(__m512i units, std::int64_t* fixed) {
+  _mm512_store_si512(fixed, _mm512_add_epi64(_mm512_load_si512(fixed), units));
+}
+
+/// The multiplication by 2^32 is an addition to the exponent, because the multipliers are busy with the next leaf. Zeros and
+/// subnormal numbers become tiny ones, which round to zero as they should.
+template <int groups, int tokens>
+inline void add_fixed(const FloatSums<groups, tokens>& sums, std::int64_t* fixed) {
+  const __m512i exponent = _mm512_set1_epi32(fixed_fraction_bits << 23);
+#pragma GCC unroll 8
+  for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 8
+    for (int t = 0; t < tokens; ++t) {
+      const __m512 units = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(sums.at[g][t]), exponent));
+      std::int64_t* out = fixed + (g * tokens + t) * 16;
+      add(_mm512_cvtps_epi64(_mm512_castps512_ps256(units)), out);
+      add(_mm512_cvtps_epi64(_mm512_extractf32x8_ps(units, 1)), out + 8);
+    }
+  }
+}
+
+/// Puts a leaf's sums where the tile wants them.
+template <int groups, int tokens>
+inline void finish_leaf(FloatSums<groups, tokens>& sums, const Tile& tile) {
+  if (tile.fixed == nullptr) return store(sums, tile.sums);
+  if (!in_range(sums)) [[unlikely]] {
+    store(sums, tile.sums);
+    drop_overflow(tile.sums, groups * tokens, tokens, tile.overflow);
+    for (int g = 0; g < groups; ++g) {
+      for (int t = 0; t < tokens; ++t) sums.at[g][t] = _mm512_load_ps(tile.sums + (g * tokens + t) * 16);
+    }
+  }
+  add_fixed(sums, tile.fixed);
+}
+
+}  // namespace troupe::kernels::avx512

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/packed_chunk.hpp"
+#include "kernels/table.hpp"
+
+namespace troupe::kernels::cpu {
+
+/// What one tile kernel computes: a few groups of 16 rows by a few tokens.
+struct Tile {
+  const std::byte* weights;   ///< of the first group
+  std::size_t group_bytes;
+  std::size_t leaves;
+  std::size_t leaf_blocks;    ///< blocks of 32 columns in a leaf
+  std::size_t chunk_blocks;
+  std::uint8_t offset;
+  const Q8Block* in;          ///< of the first token
+  std::size_t in_stride;      ///< blocks to the next token
+  float* sums;                ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
+  std::int64_t* fixed;        ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
+  std::uint8_t* overflow;     ///< [tokens], see MatmulArgs
+};
+using TileKernel = void (*)(const Tile& tile);
+
+enum class Output : std::uint8_t { floats, fixed_point, floats_of_leaves };
+
+/// Walks a matrix product in tiles. `Isa` is one instruction set's part, a type of its own folder's namespace (so that
+/// nothing compiled for one instruction set is ever linked into another):
+///   tile_groups, tile_tokens   the largest tile
+///   narrow_tokens              the largest tile of one group, which streams its weights from memory
+///   kernel(packing, groups, tokens)
+///   from_fixed                 as in KernelTable
+template <class Isa>
+class MatmulDriver {
+ public:
+  MatmulDriver(const MatmulArgs& args, Output output)
+      : args_(args), weights_(*args.weights), output_(output), chunk_blocks_(chunk_blocks(weights_.packing, weights_.leaf_columns)) {}
+
+  void run(std::size_t first_group, std::size_t last_group) const {
+    const std::size_t pass = tokens_per_pass();
+    for (std::size_t token = 0; token < args_.tokens; token += pass) {
+      run_pass(first_group, last_group, token, min(token + pass, args_.tokens));
+    }
+  }
+
+ private:
+  struct Place {
+    std::size_t group, groups, token, tokens;
+  };
+  static constexpr std::size_t wide = Isa::tile_groups * Isa::tile_tokens;
+  static constexpr std::size_t most_vectors = wide > Isa::narrow_tokens ? wide : Isa::narrow_tokens;
+
+  static std::size_t min(std::size_t a, std::size_t b) { return a < b ? a : b; }
+
+  /// Tokens whose activations stay in the second-level cache while all weights stream by.
+  std::size_t tokens_per_pass() const {
+    constexpr std::size_t cache_bytes = 384 * 1024;
+    const std::size_t fitting = cache_bytes / (weights_.columns() / block_columns * sizeof(Q8Block));
+    const std::size_t tiles = fitting > Isa::narrow_tokens ? (fitting - Isa::narrow_tokens) / Isa::tile_tokens : 0;
+    return Isa::narrow_tokens + tiles * Isa::tile_tokens;
+  }
+
+  /// The size of the next tile of at most `most` where `left` are left: 4 is 2 + 2, not 3 + 1.
+  static std::size_t next_size(std::size_t left, std::size_t most) {
+    return left == most + 1 && most > 2 ? most - 1 : min(left, most);
+  }
+
+  /// The first tokens take one group of weights after the other, as they come from memory; then these are in the cache.
+  void run_pass(std::size_t first_group, std::size_t last_group, std::size_t first_token, std::size_t last_token) const {
+    const std::size_t second_token = min(first_token + Isa::narrow_tokens, last_token);
+    for (std::size_t group = first_group; group < last_group;) {
+      const std::size_t groups = next_size(last_group - group, Isa::tile_groups);
+      for (std::size_t g = 0; g < groups; ++g) run_tile({group + g, 1, first_token, second_token - first_token});
+      for (std::size_t token = second_token; token < last_token;) {
+        const std::size_t tokens = next_size(last_token - token, Isa::tile_tokens);
+        run_tile({group, groups, token, tokens});
+        token += tokens;
+      }
+      group += groups;
+    }
+  }
+
+  void run_tile(const Place& place) const {
+    const std::size_t elements = place.groups * place.tokens * group_rows;
+    const bool leaves = output_ != Output::floats;
+    alignas(64) float sums[most_vectors * group_rows];
+    alignas(64) std::int64_t fixed[most_vectors * group_rows];
+    if (leaves) std::memset(fixed, 0, elements * sizeof fixed[0]);
+    const Tile tile{.weights = weights_.data + place.group * weights_.group_bytes,
+                    .group_bytes = weights_.group_bytes,
+                    .leaves = weights_.leaves,
+                    .leaf_blocks = weights_.leaf_columns / block_columns,
+                    .chunk_blocks = chunk_blocks_,
+                    .offset = weights_.offset,
+                    .in = args_.in + place.token * args_.in_stride,
+                    .in_stride = args_.in_stride,
+                    .sums = sums,
+                    .fixed = leaves ? fixed : nullptr,
+                    .overflow = leaves ? args_.overflow + place.token : nullptr};
+    Isa::kernel(weights_.packing, place.groups, place.tokens)(tile);
+    if (output_ == Output::fixed_point) return store(place, fixed);
+    if (leaves) Isa::from_fixed(fixed, elements, sums);
+    store(place, sums);
+  }
+
+  template <class Element>
+  void store(const Place& place, const Element* tile) const {
+    for (std::size_t g = 0; g < place.groups; ++g) {
+      const std::size_t row = (place.group + g) * group_rows;
+      Element* out = static_cast<Element*>(args_.out) + place.token * args_.out_stride + row;
+      for (std::size_t t = 0; t < place.tokens; ++t, tile += group_rows, out += args_.out_stride) {
+        if (weights_.rows - row >= group_rows) {
+          std::memcpy(out, tile, group_rows * sizeof(Element));  // of a constant size: no call
+        } else {
+          std::memcpy(out, tile, (weights_.rows - row) * sizeof(Element));
+        }
+      }
+    }
+  }
+
+  const MatmulArgs& args_;
+  const PackedMatrix& weights_;
+  Output output_;
+  std::size_t chunk_blocks_;
+};
+
+/// Sets the overflow flag of the tokens that have a sum out of range, and puts zero in its place; [vectors][16] sums.
+template <class Isa>
+void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow) {
+  for (std::size_t i = 0; i < vectors * group_rows; ++i) {
+    if (sums[i] >= -fixed_limit && sums[i] <= fixed_limit) continue;  // false for NaN
+    sums[i] = 0.0F;
+    __atomic_store_n(&overflow[i / group_rows % tokens], std::uint8_t{1}, __ATOMIC_RELAXED);
+  }
+}
+
+}  // namespace troupe::kernels::cpu

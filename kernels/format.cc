@@ -1,0 +1,76 @@
+#include "kernels/format.hpp"
+
+#include <cstring>
+
+#include "kernels/file_block.hpp"
+#include "kernels/math.hpp"
+
+namespace troupe::kernels {
+namespace {
+
+void copy_f32(const std::byte* blocks, std::size_t columns, float* out) { std::memcpy(out, blocks, columns * 4); }
+
+void widen_f16(const std::byte* blocks, std::size_t columns, float* out) {
+  for (std::size_t i = 0; i < columns; ++i) {
+    std::uint16_t half;
+    std::memcpy(&half, blocks + 2 * i, sizeof half);
+    out[i] = f16_to_f32(half);
+  }
+}
+
+/// The scale of each half of a block and what is added to every column; both are exact in float.
+struct Affine {
+  float scale[2];
+  float min;
+};
+
+constexpr float nothing = -0.0F;  // the number that changes no other one, +0 and -0 included, when added
+
+Affine affine(Format format, const FileBlock& block) {
+  const float scale = f16_to_f32(block.scale);
+  switch (format) {
+    case Format::q4_1: return {{scale, scale}, f16_to_f32(block.min)};
+    case Format::q4_k:
+      return {{scale * block.sub_scale[0], scale * block.sub_scale[1]}, -(f16_to_f32(block.min) * block.sub_min)};
+    case Format::q6_k: return {{scale * block.sub_scale[0], scale * block.sub_scale[1]}, nothing};
+    default: return {{scale, scale}, nothing};
+  }
+}
+
+template <Format format>
+void dequantize(const std::byte* blocks, std::size_t columns, float* out) {
+  const int offset = offset_of(format);
+  for (std::size_t b = 0; b < columns / block_columns; ++b) {
+    FileBlock block;
+    read_block(format, blocks, b, block);
+    const Affine a = affine(format, block);
+    for (std::size_t i = 0; i < block_columns; ++i) {
+      const auto q = static_cast<float>(block.q[i] - offset);
+      out[b * block_columns + i] = a.scale[i / (block_columns / 2)] * q + a.min;
+    }
+  }
+}
+
+constexpr FormatInfo formats[] = {
+    {Format::f32, "F32", 0, 1, 4, copy_f32},
+    {Format::f16, "F16", 1, 1, 2, widen_f16},
+    {Format::q4_0, "Q4_0", 2, 32, 18, dequantize<Format::q4_0>},
+    {Format::q4_1, "Q4_1", 3, 32, 20, dequantize<Format::q4_1>},
+    {Format::q5_0, "Q5_0", 6, 32, 22, dequantize<Format::q5_0>},
+    {Format::q8_0, "Q8_0", 8, 32, 34, dequantize<Format::q8_0>},
+    {Format::q4_k, "Q4_K", 12, 256, 144, dequantize<Format::q4_k>},
+    {Format::q6_k, "Q6_K", 14, 256, 210, dequantize<Format::q6_k>},
+};
+
+}  // namespace
+
+const FormatInfo& info(Format format) { return formats[static_cast<std::size_t>(format)]; }
+
+std::optional<Format> format_of_gguf_type(std::uint32_t type) {
+  for (const FormatInfo& candidate : formats) {
+    if (candidate.gguf_type == type) return candidate.format;
+  }
+  return std::nullopt;
+}
+
+}  // namespace troupe::kernels

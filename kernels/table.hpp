@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernels/activation.hpp"
+#include "kernels/kv_layout.hpp"
+#include "kernels/packed.hpp"
+
+namespace troupe::kernels {
+
+/// One product: out[t][r] = sum over columns of weights[r][c] * in[t][c].
+struct MatmulArgs {
+  const PackedMatrix* weights;
+  const Q8Block* in;         ///< [tokens][in_stride]; the first columns()/32 blocks of a row are used
+  std::size_t in_stride;     ///< in blocks
+  std::size_t tokens;
+  void* out;                 ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
+  std::size_t out_stride;    ///< in elements; element r of a row belongs to weight row r
+  std::uint8_t* overflow;    ///< [tokens], set to 1 where a leaf is not within +-fixed_limit; null for matmul
+};
+
+/// Attention of consecutive positions of one sequence over its paged KV cache.
+///
+/// Work items are (tile, head): item i is head i % heads of the queries in tile i / heads, attention_tile positions
+/// each. Any partition of the items among threads gives the same bits.
+struct AttentionArgs {
+  const float* q;                    ///< [tokens][q_stride], head h at h * head_dim; rotated, not scaled
+  std::size_t q_stride;
+  float* out;                        ///< [tokens][out_stride], head h at h * head_dim
+  std::size_t out_stride;
+  std::size_t tokens;
+  std::size_t first_position;        ///< of the first query; K and V up to the last query's are in the cache
+  const std::byte* const* kv_blocks; ///< for each block of 64 positions from position 0: its KV heads of every layer
+  const std::uint16_t* kv_slot;      ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
+  std::size_t heads;
+  std::size_t head_dim;              ///< a multiple of 16, at most 256
+  float scale;                       ///< multiplies q.k
+  std::size_t window;                ///< a query at p sees positions > p - window; 0: all
+  std::size_t kv_offset = 0;         ///< bytes from the start of a block to this layer's first KV head
+};
+
+inline constexpr std::size_t attention_tile = 8;
+
+/// Elements of one segment of log_sum_exp.
+inline constexpr std::size_t softmax_segment = 1024;
+
+/// How pairs of a head's dimensions are rotated: (2i, 2i+1), or (i, i + head_dim/2).
+enum class RopeStyle : std::uint8_t { adjacent, halves };
+
+/// Every kernel the CPU programs call, for one instruction set. All tables give the same bits.
+/// Rows are float vectors of n elements unless said otherwise; out may equal the input.
+struct KernelTable {
+  std::string_view name;  ///< "reference", "avx2", "avx512"
+
+  /// out = x / sqrt(mean(x^2) + eps) * weight. Sum of squares in 16 lanes (lane i takes elements i, i+16, ...),
+  /// fma in order, then a tree: lane i + lane i+8, +4, +2, +1.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
+
+  /// n a multiple of 32; out has n / 32 blocks. Round to nearest even.
+  void (*quantize)(const float* x, std::size_t n, Q8Block* out);
+
+  /// Weights with one leaf, float results. Each element: over blocks of 32 columns in order, s = w_scale * x_scale,
+  /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc).
+  void (*matmul)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
+
+  /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits after the
+  /// point), and the leaves are added as integers. Results int64: a rank's partial sums.
+  void (*matmul_partial)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
+
+  /// The same, then from_fixed: for a rank that holds every leaf.
+  void (*matmul_leaves)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
+
+  /// x[i] = float(fixed[i]) * 2^-32, rounded once.
+  void (*from_fixed)(const std::int64_t* fixed, std::size_t n, float* out);
+
+  /// sum[i] += x[i].
+  void (*add_fixed)(const std::int64_t* x, std::size_t n, std::int64_t* sum);
+
+  /// x[i] += y[i].
+  void (*add)(const float* y, std::size_t n, float* x);
+
+  /// out = silu(gate) * up, silu(x) = x / (1 + exp(-x)).
+  void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+
+  /// out = gelu(gate) * up, the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
+  void (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+
+  /// Rotates `heads` consecutive heads of one token in place. cos_sin: [head_dim/2] cosines, then as many sines.
+  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style);
+
+  /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating) into place `slot` (0..63) of a KV head.
+  void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t slot, std::byte* kv_head);
+
+  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p = exp(score - m),
+  /// l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v). Blocks are merged by a
+  /// binary tree over absolute block numbers; a block with no visible position is skipped. out = a / l.
+  void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
+
+  /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position from 0.
+  void (*attention_scores)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride);
+  /// In place, per block: scores become exp(score - m); maxima and sums: [heads][stat_stride], one per block.
+  void (*attention_softmax)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride,
+                            float* maxima, float* sums, std::size_t stat_stride);
+  void (*attention_values)(const AttentionArgs& args, std::size_t token, const float* scores, std::size_t score_stride,
+                           const float* maxima, const float* sums, std::size_t stat_stride);
+
+  /// Index of the largest element; the lowest of equals. n > 0.
+  std::size_t (*argmax)(const float* x, std::size_t n);
+
+  /// log(sum(exp(x))) over fixed segments of 1024 elements, each (max, sum) as one block of attention, merged by the same tree.
+  float (*log_sum_exp)(const float* x, std::size_t n);
+};
+
+/// The tables this processor can run, slowest first; the first is always "reference".
+/// Without AVX2, FMA and F16C there is no other.
+[[nodiscard]] std::span<const KernelTable* const> tables();
+
+/// The last of tables(), or the named one; null if it is unknown or this processor cannot run it.
+[[nodiscard]] const KernelTable* find_table(std::string_view name = {});
+
+/// Sets the calling thread's rounding and denormal mode to what the contract assumes (nearest even, denormals kept).
+void set_floating_point_mode();
+
+}  // namespace troupe::kernels

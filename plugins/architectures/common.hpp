@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+
+#include "runtime/model/description.hpp"
+#include "runtime/model/model_file.hpp"
+
+namespace troupe::plugins {
+
+struct TransformerDefaults {
+  double default_theta;
+  kernels::RopeStyle rope_style;
+};
+
+/// The numbers that transformers' files share, "<prefix>.block_count" and so on, checked: each within what the kernels and
+/// 32-bit sizes allow, heads a multiple of KV heads, widths multiples of 32. One rotary theta; the head tied where the file
+/// has no "output.weight".
+[[nodiscard]] Result<ModelDescription> describe_transformer(const ModelFile& file, std::string_view prefix,
+                                                            TransformerDefaults defaults);
+
+}  // namespace troupe::plugins

@@ -1,0 +1,35 @@
+#include "plugins/architectures/llama.hpp"
+
+#include <cmath>
+
+#include "plugins/architectures/common.hpp"
+
+namespace troupe::plugins {
+namespace {
+
+Result<ModelDescription> describe(const ModelFile& file) {
+  return describe_transformer(file, "llama", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::adjacent});
+}
+
+void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t) {
+  const ValueId x = b.quantize(b.rms_norm(b.hidden(), "attn_norm.weight"));
+  const ValueId q = b.matmul(x, "attn_q.weight", Rows::query_heads);
+  const ValueId k = b.matmul(x, "attn_k.weight", Rows::kv_heads);
+  const ValueId v = b.matmul(x, "attn_v.weight", Rows::kv_heads);
+  b.rope(q, 0);
+  b.rope(k, 0);
+  b.kv_append(k, v);
+  const ValueId o = b.attention(q, 1.0F / std::sqrt(static_cast<float>(model.head_dim)), 0);
+  b.add(b.hidden(), b.row_parallel(b.quantize(o), "attn_output.weight", Cut::attention));
+
+  const ValueId y = b.quantize(b.rms_norm(b.hidden(), "ffn_norm.weight"));
+  const ValueId gate = b.matmul(y, "ffn_gate.weight", Rows::ffn);
+  const ValueId up = b.matmul(y, "ffn_up.weight", Rows::ffn);
+  b.add(b.hidden(), b.row_parallel(b.quantize(b.silu_mul(gate, up)), "ffn_down.weight", Cut::ffn));
+}
+
+}  // namespace
+
+extern const Architecture llama{"llama", describe, layer};
+
+}  // namespace troupe::plugins

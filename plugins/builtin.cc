@@ -1,0 +1,19 @@
+#include "plugins/builtin.hpp"
+
+#include "plugins/architectures/gemma3.hpp"
+#include "plugins/architectures/llama.hpp"
+#include "plugins/formats/gguf.hpp"
+#include "plugins/tokenizers/bpe.hpp"
+#include "plugins/tokenizers/spm.hpp"
+
+namespace troupe::plugins {
+
+Registry builtin() {
+  return {
+      .formats = {&gguf},
+      .architectures = {&llama, &gemma3},
+      .tokenizers = {&bpe, &spm},
+  };
+}
+
+}  // namespace troupe::plugins

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <vector>
+
+#include "runtime/model/model_file.hpp"
+#include "runtime/program/builder.hpp"
+#include "runtime/text/tokenizer.hpp"
+
+namespace troupe::plugins {
+
+/// What can be looked up by name: one line in builtin.cc adds to it.
+struct Registry {
+  std::vector<const FileFormat*> formats;
+  std::vector<const Architecture*> architectures;
+  std::vector<const TokenizerFormat*> tokenizers;
+};
+
+[[nodiscard]] Registry builtin();
+
+}  // namespace troupe::plugins

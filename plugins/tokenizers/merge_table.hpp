@@ -1,0 +1,59 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "plugins/tokenizers/pair_merger.hpp"
+
+namespace troupe::plugins {
+
+/// The merges of a byte-pair encoding: which two tokens make which third, in the order in which they are tried.
+class MergeTable {
+ public:
+  /// For up to `merges` of them.
+  explicit MergeTable(std::size_t merges = 0) : slots_(std::bit_ceil(merges * 2 + 1), empty) { rules_.reserve(merges); }
+
+  /// The next merge in order. Where the pair has one already, that one stays.
+  void add(TokenId left, TokenId right, TokenId merged) {
+    std::uint32_t& slot = slots_[slot_of(left, right)];
+    if (slot != empty) return;
+    slot = static_cast<std::uint32_t>(rules_.size());
+    rules_.push_back({left, right, merged});
+  }
+
+  [[nodiscard]] PairMerger::Merge find(TokenId left, TokenId right) const {
+    const std::uint32_t rule = slots_[slot_of(left, right)];
+    if (rule == empty) return {};
+    return {static_cast<std::int32_t>(rule), rules_[rule].merged};
+  }
+
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return rules_.capacity() * sizeof(Rule) + slots_.capacity() * sizeof(std::uint32_t);
+  }
+
+ private:
+  static constexpr std::uint32_t empty = UINT32_MAX;
+
+  struct Rule {
+    TokenId left, right, merged;
+  };
+
+  /// Where the pair stands, or the empty slot where it would.
+  [[nodiscard]] std::size_t slot_of(TokenId left, TokenId right) const {
+    const std::uint64_t pair =
+        (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) | static_cast<std::uint32_t>(right);
+    const std::uint64_t hash = pair * 0x9E3779B97F4A7C15ULL;
+    std::size_t slot = (hash ^ (hash >> 32)) & (slots_.size() - 1);
+    for (; slots_[slot] != empty; slot = (slot + 1) & (slots_.size() - 1)) {
+      const Rule& rule = rules_[slots_[slot]];
+      if (rule.left == left && rule.right == right) break;
+    }
+    return slot;
+  }
+
+  std::vector<Rule> rules_;  // a rule's place is its rank
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace troupe::plugins

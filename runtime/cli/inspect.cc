@@ -1,0 +1,93 @@
+#include <memory>
+
+#include "runtime/cli/loading.hpp"
+#include "runtime/cli/options.hpp"
+#include "runtime/cli/output.hpp"
+#include "runtime/cli/verbs.hpp"
+
+namespace troupe::cli {
+namespace {
+
+struct Inspect {
+  ModelFlags flags;
+  bool program = false;
+};
+
+using Rows = std::vector<std::vector<std::string>>;
+
+void print_metadata(const Checkpoint& checkpoint) {
+  std::string text = "metadata\n";
+  for (const auto& [key, value] : checkpoint.metadata()) text += printable(key) + " = " + printable(value) + "\n";
+  print(text);
+}
+
+void print_tensors(const Checkpoint& checkpoint) {
+  Rows rows = {{"tensor", "format", "rows", "columns", "bytes"}};
+  for (const auto& tensor : checkpoint.tensors()) {
+    rows.push_back({printable(tensor.name), tensor.format, std::to_string(tensor.rows), std::to_string(tensor.columns),
+                    std::to_string(tensor.bytes)});
+  }
+  print("\ntensors\n" + aligned(rows));
+}
+
+std::vector<std::string> memory_row(const ActorMemory& memory) {
+  std::vector<std::string> row = {printable(memory.actor)};
+  for (const std::uint64_t bytes : {memory.weights, memory.activations, memory.other, memory.kv_full, memory.total(),
+                                    memory.kv_block, std::uint64_t{memory.kv_heads}}) {
+    row.push_back(std::to_string(bytes));
+  }
+  return row;
+}
+
+void print_memory(const std::vector<ActorMemory>& actors, const LoadOptions& load) {
+  Rows rows = {{"actor", "weights", "activations", "other", "KV full", "total", "KV block", "KV heads"}};
+  ActorMemory sum{.actor = "sum"};
+  for (const auto& actor : actors) {
+    rows.push_back(memory_row(actor));
+    sum.weights += actor.weights;
+    sum.activations += actor.activations;
+    sum.other += actor.other;
+    sum.kv_full += actor.kv_full;
+    sum.kv_block += actor.kv_block;
+    sum.kv_heads += actor.kv_heads;
+  }
+  rows.push_back(memory_row(sum));
+  print("\nmemory in bytes; KV grows by the block, up to " + std::to_string(load.parallel) +
+        " sequence(s) at full context a replica\n" + aligned(rows));
+}
+
+void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOptions load) {
+  for (const auto& node : graph.nodes) {
+    if (node.kind != "shard" || node.replica != 0) continue;  // replicas run the same programs
+    for (const bool fusion : {false, true}) {
+      load.fusion = fusion;
+      print("\nprogram of " + printable(node.name) + (fusion ? ", after fusion\n" : ", before fusion\n") +
+            checkpoint.program(graph, node.name, load));
+    }
+  }
+}
+
+void inspect(const Inspect& args) {
+  const Checkpoint checkpoint = make_runtime().open(args.flags.model);
+  const Graph graph = graph_of(checkpoint, args.flags);
+  const auto memory = checkpoint.memory(graph, args.flags.load);
+  print_metadata(checkpoint);
+  print_tensors(checkpoint);
+  print_memory(memory, args.flags.load);
+  if (args.program) print_programs(checkpoint, graph, args.flags.load);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& command) {
+  auto args = std::make_shared<Inspect>();
+  CLI::App& verb = add_verb(command, "inspect", "tells what is in a model file, and what each actor would hold",
+                            "troupe inspect MODEL.gguf --plan tp2 -c 2048 --program", [args] { inspect(*args); });
+  add_model(verb, args->flags, "-m,--model,MODEL");
+  add_spread(verb, args->flags);
+  add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
+            "sequences at once of a replica (default 1)");
+  add_switch(verb, "--program", args->program, "the ops of a step too, before and after fusion");
+}
+
+}  // namespace troupe::cli

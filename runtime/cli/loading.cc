@@ -1,0 +1,67 @@
+#include "runtime/cli/loading.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "runtime/cli/input.hpp"
+#include "runtime/cli/output.hpp"
+
+namespace troupe::cli {
+namespace {
+
+/// One line of a terminal, there only while something takes long.
+class ProgressLine {
+ public:
+  ProgressLine() = default;
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  ~ProgressLine() {
+    if (shown_) std::fputs("\r\x1b[K", stderr);
+  }
+
+  void show(double fraction) {
+    if (!terminal_ || std::chrono::steady_clock::now() - start_ < std::chrono::seconds(1)) return;
+    std::fprintf(stderr, "\rloading %3.0f %%", fraction * 100);
+    shown_ = true;
+  }
+
+ private:
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  bool shown_ = false;
+};
+
+}  // namespace
+
+Runtime make_runtime() {
+  RuntimeOptions options;
+  options.log = [](LogLevel level, std::string_view line) {
+    if (level < LogLevel::warning) return;
+    std::fprintf(stderr, "troupe: %s\n", printable(line).c_str());
+  };
+  return Runtime(std::move(options));
+}
+
+Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
+  return flags.graph ? parse_graph(read_file(*flags.graph)) : checkpoint.expand(flags.load);
+}
+
+std::uint32_t context_of(const Checkpoint& checkpoint, const LoadOptions& options) {
+  return options.context == 0 ? checkpoint.context() : std::min(options.context, checkpoint.context());
+}
+
+Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& graph, LoadOptions options) {
+  ProgressLine line;
+  options.progress = [&line](double fraction) { line.show(fraction); };
+  return runtime.load(checkpoint, graph, options);
+}
+
+Model load(const Runtime& runtime, const ModelFlags& flags) {
+  const Checkpoint checkpoint = runtime.open(flags.model);
+  return load(runtime, checkpoint, graph_of(checkpoint, flags), flags.load);
+}
+
+}  // namespace troupe::cli

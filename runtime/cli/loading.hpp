@@ -1,0 +1,23 @@
+#pragma once
+
+#include "runtime/cli/options.hpp"
+#include "troupe/troupe.hpp"
+
+namespace troupe::cli {
+
+/// A runtime whose warnings go to standard error.
+Runtime make_runtime();
+
+/// The graph that the flags ask for: the plan's, or the file's.
+Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags);
+
+/// Positions of a sequence, at most.
+std::uint32_t context_of(const Checkpoint& checkpoint, const LoadOptions& options);
+
+/// Starts the graph. Shows how far it is on a terminal, where it takes more than a second.
+Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& graph, LoadOptions options);
+
+/// The model that the flags ask for, at work.
+Model load(const Runtime& runtime, const ModelFlags& flags);
+
+}  // namespace troupe::cli

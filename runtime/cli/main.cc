@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "runtime/cli/output.hpp"
+#include "runtime/cli/verbs.hpp"
+#include "troupe/error.hpp"
+
+namespace troupe::cli {
+namespace {
+
+constexpr int ok = 0, failed = 1, wrong_use = 2;
+constexpr std::size_t names_column = 26;
+
+std::string line_of(std::string names, const std::string& description) {
+  names.resize(std::max(names_column, names.size() + 2), ' ');
+  return names.insert(0, 2, ' ').append(description).append(1, '\n');
+}
+
+std::string names_of(const CLI::Option& flag) {
+  std::string names = flag.get_name(true, true);
+  for (std::size_t comma = names.find(','); comma != std::string::npos; comma = names.find(',', comma + 1)) {
+    names.insert(comma + 1, 1, ' ');
+  }
+  if (!flag.get_type_name().empty()) names.append(" ").append(flag.get_type_name());
+  return names;
+}
+
+/// One line each for the summary, every verb and flag, and the example.
+std::string help(const CLI::App* app, const std::string&, CLI::AppFormatMode) {
+  std::string text = app->get_parent() == nullptr ? "troupe" : "troupe " + app->get_name();
+  text.append(": ").append(app->get_description()).append("\n\n");
+  for (const CLI::App* verb : app->get_subcommands([](const CLI::App*) { return true; })) {
+    text += line_of(verb->get_name(), verb->get_description());
+  }
+  for (const CLI::Option* flag : app->get_options()) text += line_of(names_of(*flag), flag->get_description());
+  return text.append("\nExample:\n  ").append(app->get_footer()).append("\n");
+}
+
+/// One line, whatever a file or a flag put into the message.
+int complain(const std::string& message, int status) {
+  std::fprintf(stderr, "troupe: %s\n", printable(message).c_str());
+  return status;
+}
+
+int run_command(CLI::App& command, int argc, char** argv) {
+  try {
+    command.parse(argc, argv);
+    return ok;
+  } catch (const CLI::CallForHelp&) {
+    const auto verbs = command.get_subcommands();
+    print((verbs.empty() ? &command : verbs.front())->help());
+    return ok;
+  } catch (const CLI::CallForVersion& version) {
+    print(std::string(version.what()) + "\n");
+    return ok;
+  } catch (const CLI::ParseError& error) {
+    const bool no_verb = command.get_subcommands().empty();
+    return complain(no_verb ? "which verb? run, inspect, tokenize, logits, bench or graph" : error.what(), wrong_use);
+  }
+}
+
+/// What came of the command, as its exit code; what went wrong, as one line on standard error.
+int exit_code(CLI::App& command, int argc, char** argv) {
+  try {
+    return run_command(command, argc, argv);
+  } catch (const ReaderGone&) {
+    return ok;  // `troupe … | head` has seen what it wanted
+  } catch (const Error& error) {
+    return complain(error.message(), error.code() == Code::invalid_argument ? wrong_use : failed);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", failed);
+  } catch (const std::exception& error) {
+    return complain(error.what(), failed);
+  }
+}
+
+}  // namespace
+
+CLI::App& add_verb(CLI::App& command, const std::string& name, const std::string& summary, const std::string& example,
+                   std::function<void()> action) {
+  CLI::App& verb = *command.add_subcommand(name, summary)->footer(example)->callback(std::move(action));
+  verb.get_help_ptr()->description("this text");
+  return verb;
+}
+
+}  // namespace troupe::cli
+
+int main(int argc, char** argv) {
+  using namespace troupe::cli;
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that left is met where standard output is written
+  CLI::App command("runs large language models as a troupe of actors");
+  command.formatter_fn(help);
+  command.set_help_flag("-h,--help", "this text");
+  command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
+  command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
+  command.require_subcommand(1);
+  for (auto add : {add_run, add_inspect, add_tokenize, add_logits, add_bench, add_graph}) add(command);
+  return exit_code(command, argc, argv);
+}

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "troupe/runtime.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace troupe::cli {
+
+inline constexpr auto most_32_bits = std::numeric_limits<std::uint32_t>::max();
+inline constexpr std::uint64_t most_parallel = 1024;  // as many requests as the queue of LoadOptions holds
+
+/// Which whole numbers a flag takes.
+struct Limits {
+  std::uint64_t least = 1, most = most_32_bits;
+};
+
+/// A flag that takes a whole number.
+void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::uint64_t)> set, Limits limits,
+               const std::string& help);
+template <class Target>
+void add_count(CLI::App& verb, const std::string& names, Target& target, Limits limits, const std::string& help) {
+  add_whole(
+      verb, names, [&target](std::uint64_t number) { target = static_cast<Target>(number); }, limits, help);
+}
+
+/// A flag that takes a number above or at `least` and up to `most`; `wanted` says so in words.
+struct RealLimits {
+  float least, most;
+  std::string wanted;
+};
+void add_real(CLI::App& verb, const std::string& names, float& target, const RealLimits& limits,
+              const std::string& help);
+
+/// A flag that takes one of a few words; its help names them.
+void add_choice(CLI::App& verb, const std::string& names, std::string& target,
+                std::initializer_list<std::string> choices, const std::string& help);
+
+/// A flag that takes any text; `type` is what the help calls it.
+void add_text(CLI::App& verb, const std::string& names, std::optional<std::string>& target, const std::string& type,
+              const std::string& help);
+
+/// A flag that takes nothing.
+void add_switch(CLI::App& verb, const std::string& names, bool& target, const std::string& help);
+
+/// What a flag gives itself, or "-" from standard input, or a file.
+struct Source {
+  std::string flag;
+  std::optional<std::string> given, file;
+};
+
+/// Adds the flag of a source, and -f.
+void add_source(CLI::App& verb, const std::string& names, Source& source, const std::string& type,
+                const std::string& help);
+
+/// The bytes of a source, as they are. Throws Error where neither flag was given, or the file cannot be read.
+std::string read(const Source& source);
+
+/// Which model, and how it is spread and run.
+struct ModelFlags {
+  ModelFlags() { load.parallel = 1; }
+  std::string model;                 ///< a file
+  std::optional<std::string> graph;  ///< a file; none: the plan's graph
+  LoadOptions load;
+};
+
+/// -m. `names` may add a positional name.
+void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model");
+
+/// --plan and -t: what a graph comes from.
+void add_plan(CLI::App& verb, ModelFlags& flags);
+
+/// --plan -t --graph -c -b --isa --fusion: what a graph is run with.
+void add_spread(CLI::App& verb, ModelFlags& flags);
+
+}  // namespace troupe::cli

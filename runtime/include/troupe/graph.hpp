@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// [first, last)
+struct Range {
+  std::uint32_t first = 0, last = 0;
+  [[nodiscard]] std::uint32_t size() const { return last - first; }
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+/// One actor of a graph. `kind` is looked up by name: "shard", "sampler", or one that the host added.
+struct GraphNode {
+  std::string name;
+  std::string kind;
+  std::string device = "cpu";
+  std::uint32_t replica = 0;
+  std::uint32_t threads = 1;   ///< of a shard's team
+
+  /// What a shard holds: layers, and of each layer a share of the attention's leaves and of the FFN's; of the output head
+  /// (at the last layer's shard) a share of the vocabulary's rows. The shard of layer 0 reads the embedding.
+  Range layers{}, attention{}, ffn{}, vocabulary{};
+
+  std::map<std::string, std::string> options{};  ///< of a host's actor, handed to its factory
+};
+
+/// What flows from one port to another: "tokens", "hidden" or "logits". Ports are written "node:port".
+struct GraphEdge {
+  std::string from, to;
+  std::string flows;
+};
+
+/// Shards that share a communicator, in rank order.
+struct GraphGroup {
+  std::string name;
+  std::vector<std::string> nodes;
+};
+
+/// What a plan expands to, and what a person may edit.
+struct Graph {
+  std::uint32_t version = 1;
+  std::vector<GraphNode> nodes;
+  std::vector<GraphEdge> edges;
+  std::vector<GraphGroup> groups;
+
+  /// Puts a node into the edge `from` -> `to` ("node:port"), so that what flows there passes through its ports "in" and "out".
+  /// Throws Error (not_found) where there is no such edge.
+  void insert(GraphNode node, const std::string& from, const std::string& to);
+};
+
+/// The TOML form, and back. parse_graph throws Error naming the line; whether the graph fits a model is checked by load.
+[[nodiscard]] std::string to_toml(const Graph& graph);
+[[nodiscard]] Graph parse_graph(const std::string& toml);
+
+/// Graphviz: boxes are actors, clusters are groups, arrows are edges.
+[[nodiscard]] std::string to_dot(const Graph& graph);
+
+}  // namespace troupe

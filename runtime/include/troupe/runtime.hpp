@@ -1,0 +1,190 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "troupe/actor.hpp"
+#include "troupe/error.hpp"
+#include "troupe/graph.hpp"
+
+namespace troupe {
+
+using TokenId = std::int32_t;
+
+enum class LogLevel { debug, info, warning, error };
+
+struct RuntimeOptions {
+  std::function<void(LogLevel, std::string_view)> log{};  ///< called from any thread; none: silent
+  std::uint32_t control_threads = 1;                      ///< threads that run the actors' messages (the work has its own)
+};
+
+/// How a checkpoint is spread and run.
+struct LoadOptions {
+  std::string plan{};             ///< "pp2.tp2"; empty: one shard
+  std::uint32_t threads = 0;      ///< of each shard; 0: cores / ranks, at least one
+  std::uint32_t context = 0;      ///< positions of a sequence; 0: the model's own
+  std::uint32_t chunk = 512;      ///< tokens of a step at most, and so of a prefill chunk
+  std::uint32_t parallel = 16;    ///< sequences of a replica that run at once
+  std::uint32_t queue = 1024;     ///< requests that may wait; one more fails with queue_full
+  bool fusion = true;
+  std::string isa{};              ///< "avx2", "avx512", "reference"; empty: the best that this processor has
+  std::function<void(double fraction)> progress{};  ///< while weights are packed; called from one thread at a time
+};
+
+struct Sampling {
+  float temperature = 0.0F;  ///< 0: greedy
+  std::uint32_t top_k = 0;   ///< 0: all
+  float top_p = 1.0F;
+  std::uint64_t seed = 0;
+};
+
+struct GenerateOptions {
+  std::uint32_t max_tokens = 0;  ///< 0: to the end of the text or of the context
+  Sampling sampling{};
+  bool ignore_end = false;       ///< go on past the end of the text
+  std::optional<std::chrono::milliseconds> deadline{};  ///< from now
+};
+
+struct Token {
+  TokenId id = -1;
+  std::string text;  ///< whole UTF-8 characters; may be empty
+};
+
+/// One request's stream. Dropping it cancels the request. Movable; one thread at a time.
+class Generation {
+ public:
+  class Impl;
+  explicit Generation(std::shared_ptr<Impl> impl);
+  Generation(Generation&&) noexcept;
+  Generation& operator=(Generation&&) noexcept;
+  ~Generation();
+
+  /// Waits for the next token; empty at the end. Throws Error where the request failed.
+  [[nodiscard]] std::optional<Token> next();
+  void cancel();                             ///< takes effect within one step; next() then throws `cancelled`
+  [[nodiscard]] std::uint64_t id() const;    ///< what StepRow::request says
+
+  /// For range-based loops: reads the stream to its end, once.
+  class Iterator {
+   public:
+    using value_type = Token;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(Generation& stream) : stream_(&stream) { ++*this; }
+    const Token& operator*() const { return *token_; }
+    Iterator& operator++() {
+      token_ = stream_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return !it.token_; }
+
+   private:
+    Generation* stream_;
+    std::optional<Token> token_;
+  };
+  [[nodiscard]] Iterator begin() { return Iterator(*this); }
+  [[nodiscard]] std::default_sentinel_t end() const { return {}; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Gets the logits of one position, [vocabulary], positions in order; on a thread of the runtime, which waits for it.
+using LogitsSink = std::function<void(std::uint32_t position, std::span<const float> logits)>;
+
+struct TensorInfo {
+  std::string name, format;
+  std::uint64_t rows, columns, bytes;
+};
+
+/// What one actor of a graph would hold, in bytes, by the rules by which it allocates.
+struct ActorMemory {
+  std::string actor;
+  std::uint64_t weights = 0, activations = 0, other = 0;
+  std::uint64_t kv_block = 0;  ///< one block of 64 positions
+  std::uint64_t kv_full = 0;   ///< every sequence at its full context
+  std::uint32_t kv_heads = 0;  ///< of each layer, duplicates over ranks counted
+  [[nodiscard]] std::uint64_t total() const { return weights + activations + other + kv_full; }
+};
+
+class Model;
+
+/// A model file: what it says, its tokenizer, and the graphs that it can be spread over. Immutable; any thread.
+class Checkpoint {
+ public:
+  class Impl;
+  explicit Checkpoint(std::shared_ptr<const Impl> impl);
+
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;  ///< values as text, long ones cut
+  [[nodiscard]] std::vector<TensorInfo> tensors() const;
+  [[nodiscard]] std::uint32_t layers() const;
+  [[nodiscard]] std::uint32_t context() const;
+  [[nodiscard]] std::uint32_t vocabulary() const;
+
+  [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text) const;  ///< no BOS; special tokens parsed
+  [[nodiscard]] std::vector<TokenId> prompt(std::string_view text) const;    ///< with BOS where the file asks for it
+  [[nodiscard]] std::string detokenize(std::span<const TokenId> ids) const;  ///< special tokens printed
+
+  [[nodiscard]] Graph expand(const LoadOptions& options) const;  ///< the graph of options.plan
+  [[nodiscard]] std::vector<ActorMemory> memory(const Graph& graph, const LoadOptions& options) const;
+  [[nodiscard]] std::string program(const Graph& graph, const std::string& node, const LoadOptions& options) const;
+
+  /// Every plan of at most `max_ranks` ranks with even factors, and some uneven ones, that this model allows.
+  [[nodiscard]] std::vector<std::string> plans(std::uint32_t max_ranks) const;
+
+  [[nodiscard]] const std::shared_ptr<const Impl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// A checkpoint at work: a graph of actors. Copies share it; the last one stops it. Any thread.
+class Model {
+ public:
+  class Impl;
+  explicit Model(std::shared_ptr<Impl> impl);
+
+  /// Starts a request. Throws Error: an unknown id, a prompt past the context, a full queue.
+  [[nodiscard]] Generation generate(std::string_view prompt, const GenerateOptions& options = {}) const;
+  [[nodiscard]] Generation generate(std::vector<TokenId> prompt, const GenerateOptions& options = {}) const;
+
+  /// Logits after the ids' last position, or after every one; waits until all have been given to `sink`.
+  void logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink) const;
+
+  [[nodiscard]] const Checkpoint& checkpoint() const;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Where everything lives: the registries and the actors' threads. No global state; several may stand side by side.
+class Runtime {
+ public:
+  class Impl;
+  explicit Runtime(RuntimeOptions options = {});
+
+  /// Adds a kind of actor of the host's own, for graphs to name. Throws Error where the name is taken.
+  void add_actor(const std::string& kind, ActorFactory factory);
+
+  /// Opens and checks a model file. Throws Error.
+  [[nodiscard]] Checkpoint open(const std::string& path) const;
+
+  /// Packs the weights and starts the actors of a plan, or of a graph. Throws Error that names all that is wrong.
+  [[nodiscard]] Model load(const std::string& path, const LoadOptions& options = {}) const;
+  [[nodiscard]] Model load(const Checkpoint& checkpoint, const LoadOptions& options = {}) const;
+  [[nodiscard]] Model load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options = {}) const;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace troupe

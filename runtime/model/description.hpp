@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/table.hpp"
+
+namespace troupe {
+
+/// The pieces of a row-parallel product's columns that no split may cut; what the model alone decides.
+struct Leaves {
+  std::uint32_t count = 0;
+  std::uint32_t units = 0;  ///< of each leaf: query heads, or 32-column blocks
+};
+
+/// The fewest equal groups of `units` that are at least eight; one unit each where there are fewer than eight.
+[[nodiscard]] inline Leaves leaves_of(std::uint32_t units) {
+  if (units < 8) return {units, units > 0 ? 1U : 0U};
+  std::uint32_t count = 8;
+  while (units % count != 0) ++count;
+  return {count, units / count};
+}
+
+/// What an architecture reads from a model file: plain numbers, checked against each other.
+struct ModelDescription {
+  std::string architecture;
+  std::uint32_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0, context = 0;
+  float norm_epsilon = 0.0F;
+  float embedding_scale = 1.0F;
+  kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
+  std::vector<double> rope_thetas;   ///< by number; layers name the one they use
+  std::uint32_t window = 0;          ///< of the layers that have one, in positions; 0: none
+  std::string head_tensor;           ///< the output head's: "output.weight", or the embedding where they are tied
+
+  [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads); }
+  [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn / 32); }
+};
+
+}  // namespace troupe

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kernels/format.hpp"
+#include "troupe/error.hpp"
+
+namespace troupe {
+
+/// A matrix (or vector: rows == 1) in a model file; a view into the mapped file.
+struct FileTensor {
+  std::string_view name;
+  kernels::Format format;
+  std::uint64_t rows, columns;        ///< [rows, columns], columns contiguous
+  std::span<const std::byte> data;
+};
+
+/// An array in a model file's metadata, left where it is in the file: integers widen, strings are views.
+class MetaArray {
+ public:
+  enum class Kind : std::uint8_t { integers, floats, bools, strings, other };
+  Kind kind = Kind::other;
+  std::uint64_t count = 0;
+  std::span<const std::byte> raw;     ///< as the file has it
+  std::uint32_t file_type = 0;        ///< the file format's own element type
+
+  /// Empty where the kind is another one.
+  [[nodiscard]] std::vector<std::string_view> strings() const;
+  [[nodiscard]] std::vector<std::int64_t> integers() const;
+  [[nodiscard]] std::vector<float> floats() const;
+};
+
+using MetaValue = std::variant<std::uint64_t, std::int64_t, double, bool, std::string_view, MetaArray>;
+
+struct MetaEntry {
+  std::string_view key;
+  MetaValue value;
+};
+
+/// A model file, open and checked: every tensor lies inside the file, every string and array too.
+/// Views stay valid as long as the object. Immutable; any thread.
+struct ModelFile {
+  std::string path;
+  std::string description;            ///< "GGUF v3"
+  std::vector<MetaEntry> metadata;    ///< in the file's order
+  std::vector<FileTensor> tensors;    ///< in the file's order
+  std::shared_ptr<const void> mapping;
+
+  [[nodiscard]] const MetaValue* find(std::string_view key) const;
+  [[nodiscard]] const FileTensor* tensor(std::string_view name) const;
+
+  /// The typed value under a key; an error that names the key and the type where it is missing or of another type.
+  [[nodiscard]] Result<std::uint64_t> integer(std::string_view key) const;
+  [[nodiscard]] Result<double> number(std::string_view key) const;
+  [[nodiscard]] Result<std::string_view> string(std::string_view key) const;
+
+  /// The value, or the fallback where the key is missing; still an error where it is of another type.
+  [[nodiscard]] Result<std::uint64_t> integer_or(std::string_view key, std::uint64_t fallback) const;
+  [[nodiscard]] Result<double> number_or(std::string_view key, double fallback) const;
+  [[nodiscard]] Result<bool> boolean_or(std::string_view key, bool fallback) const;
+};
+
+/// A reader of model files, found by the first bytes of a file.
+struct FileFormat {
+  std::string_view name;
+  std::string_view magic;
+  Result<ModelFile> (*open)(const std::string& path);
+};
+
+}  // namespace troupe

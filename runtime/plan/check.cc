@@ -1,0 +1,242 @@
+#include "runtime/plan/check.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "kernels/packed.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace troupe {
+namespace {
+
+class Checker {
+ public:
+  Checker(const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind)
+      : graph_(graph), model_(model), is_host_kind_(is_host_kind) {}
+
+  Result<std::vector<ReplicaLayout>> run() {
+    if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
+    check_nodes();
+    if (ok()) check_groups();
+    if (ok()) check_stages();
+    if (ok()) check_edges();
+    if (ok()) check_ports();
+    if (ok()) check_flow();
+    if (!ok()) return Error(Code::invalid_argument, "graph: " + wrong_);
+    return replicas_;
+  }
+
+ private:
+  [[nodiscard]] bool ok() const { return wrong_.empty(); }
+  void wrong(const std::string& what) { wrong_ += (wrong_.empty() ? "" : "; ") + what; }
+  [[nodiscard]] bool is_host(const GraphNode& node) const { return node.kind != "shard" && node.kind != "sampler"; }
+
+  void check_nodes() {
+    std::set<std::string> names;
+    std::size_t shards = 0;
+    for (const GraphNode& node : graph_.nodes) {
+      if (!names.insert(node.name).second) wrong("two nodes are named " + node.name);
+      if (node.name.empty() || node.name.find(':') != std::string::npos) wrong("\"" + node.name + "\" is no node name");
+      if (is_host(node) && !is_host_kind_(node.kind)) {
+        wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are shard, sampler and what the host has added");
+      }
+      if (node.device != "cpu") wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
+      shards += node.kind == "shard" ? 1 : 0;
+      if (node.replica >= max_ranks) {
+        wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of 8 ranks");
+        continue;
+      }
+      if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
+      ReplicaLayout& replica = replicas_[node.replica];
+      if (is_host(node)) replica.hosts.push_back(&node);
+      if (node.kind != "sampler") continue;
+      if (replica.sampler != nullptr) wrong("replica " + std::to_string(node.replica) + " has two samplers");
+      replica.sampler = &node;
+    }
+    if (shards > max_ranks) wrong("more than " + std::to_string(max_ranks) + " shards");
+    if (replicas_.empty()) wrong("it has no nodes");
+    for (std::size_t r = 0; r < replicas_.size(); ++r) {
+      if (replicas_[r].sampler == nullptr) wrong("replica " + std::to_string(r) + " has no sampler");
+    }
+  }
+
+  void check_groups() {
+    std::set<std::string> grouped;
+    for (const GraphGroup& group : graph_.groups) {
+      const GraphNode* first = group.nodes.empty() ? nullptr : find_node(graph_, group.nodes[0]);
+      if (group.nodes.empty()) wrong("group " + group.name + " is empty");
+      for (const std::string& name : group.nodes) {
+        const GraphNode* node = find_node(graph_, name);
+        if (node == nullptr || node->kind != "shard") {
+          wrong("group " + group.name + " names " + name + ", which is no shard");
+          continue;
+        }
+        if (!grouped.insert(name).second) wrong("shard " + name + " is in two groups");
+        if (first != nullptr && (node->layers != first->layers || node->replica != first->replica)) {
+          wrong("group " + group.name + ": " + name + " has other layers, or another replica, than " + first->name);
+        }
+      }
+      if (first != nullptr) replicas_[first->replica].stages.push_back(&group);
+    }
+    for (const GraphNode& node : graph_.nodes) {
+      if (node.kind == "shard" && !grouped.contains(node.name)) wrong("shard " + node.name + " is in no group");
+    }
+  }
+
+  /// The ranks' shares, side by side, are the whole.
+  void check_shares(const GraphGroup& group, Range GraphNode::*share, const char* what, std::uint32_t whole) {
+    std::uint32_t next = 0;
+    for (const std::string& name : group.nodes) {
+      const Range range = find_node(graph_, name)->*share;
+      if (range.first != next || (range.size() == 0 && whole > 0)) {
+        return wrong("shard " + name + ": its " + what + " should begin at " + std::to_string(next) + " and not be empty");
+      }
+      next = range.last;
+    }
+    if (next != whole) {
+      wrong("group " + group.name + ": the " + what + " of its shards end at " + std::to_string(next) + ", not at " +
+            std::to_string(whole));
+    }
+  }
+
+  void check_stages() {
+    for (std::size_t r = 0; r < replicas_.size(); ++r) {
+      auto& stages = replicas_[r].stages;
+      const auto layers = [&](const GraphGroup* group) { return find_node(graph_, group->nodes[0])->layers; };
+      std::sort(stages.begin(), stages.end(), [&](auto* a, auto* b) { return layers(a).first < layers(b).first; });
+      std::uint32_t next = 0;
+      for (const GraphGroup* stage : stages) {
+        const Range mine = layers(stage);
+        if (mine.first != next || mine.size() == 0) {
+          wrong("group " + stage->name + ": its layers should begin at " + std::to_string(next) + " and not be empty");
+        }
+        next = mine.last;
+        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
+        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
+        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows", mine.last == model_.layers ? model_.vocabulary : 0);
+        for (const std::string& name : stage->nodes) {
+          if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
+            wrong("shard " + name + ": its vocabulary must begin at a multiple of " + std::to_string(kernels::group_rows));
+          }
+        }
+      }
+      if (next != model_.layers) {
+        wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
+              std::to_string(model_.layers));
+      }
+    }
+  }
+
+  /// The ports of a node and what flows there; a host's actor takes whatever comes.
+  [[nodiscard]] std::map<std::string, std::string> ports(const GraphNode& node, bool outgoing) const {
+    if (is_host(node)) return {{outgoing ? "out" : "in", ""}};
+    if (node.kind == "sampler") return outgoing ? std::map<std::string, std::string>{{"tokens", "tokens"}}
+                                                : std::map<std::string, std::string>{{"logits", "logits"}};
+    if (!outgoing) return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
+                                                 : std::map<std::string, std::string>{{"hidden", "hidden"}};
+    if (node.layers.last != model_.layers) return {{"hidden", "hidden"}};
+    if (node.vocabulary.first == 0) return {{"logits", "logits"}};
+    return {};
+  }
+
+  void check_edges() {
+    for (const GraphEdge& edge : graph_.edges) {
+      const std::string name = edge.from + " -> " + edge.to;
+      const GraphNode* nodes[2];
+      for (const bool outgoing : {true, false}) {
+        const auto [node_name, port] = split_end(outgoing ? edge.from : edge.to);
+        const GraphNode* node = nodes[outgoing ? 0 : 1] = find_node(graph_, node_name);
+        if (node == nullptr) {
+          wrong("edge " + name + ": there is no node " + node_name);
+          continue;
+        }
+        const auto known = ports(*node, outgoing);
+        const auto found = known.find(port);
+        if (found == known.end()) {
+          wrong("edge " + name + ": " + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port + "\"");
+        } else if (!found->second.empty() && found->second != edge.flows) {
+          wrong("edge " + name + ": " + found->second + " flow there, not " + edge.flows);
+        } else if (is_host(*node) && edge.flows != "hidden" && edge.flows != "logits") {
+          wrong("edge " + name + ": a host's actor takes hidden or logits, not " + edge.flows);
+        } else {
+          ends_[{outgoing, outgoing ? edge.from : edge.to}].push_back(&edge);
+        }
+      }
+      if (nodes[0] != nullptr && nodes[1] != nullptr && nodes[0]->replica != nodes[1]->replica) {
+        wrong("edge " + name + " leads from one replica to another");
+      }
+    }
+  }
+
+  void check_ports() {
+    for (const GraphNode& node : graph_.nodes) {
+      for (const bool outgoing : {false, true}) {
+        for (const auto& [port, flows] : ports(node, outgoing)) {
+          const auto& edges = ends_[{outgoing, node.name + ":" + port}];
+          if (edges.empty()) wrong("port " + node.name + ":" + port + " is not joined");
+          if (edges.size() > 1 && (!outgoing || flows == "logits")) {
+            wrong("port " + node.name + ":" + port + " has " + std::to_string(edges.size()) + " edges, not one");
+          }
+        }
+      }
+    }
+  }
+
+  /// Follows what flows into each node back to the shard that it came from: past a host's actors, which hand on the same shape.
+  const GraphNode* origin(const GraphNode& node, const std::string& port, std::size_t steps) {
+    if (steps > graph_.nodes.size()) return nullptr;
+    const GraphEdge& edge = *ends_[{false, node.name + ":" + port}][0];
+    const GraphNode* from = find_node(graph_, split_end(edge.from).first);
+    if (!is_host(*from)) return from;
+    const GraphEdge& before = *ends_[{false, from->name + ":in"}][0];
+    if (before.flows != edge.flows) {
+      wrong("actor " + from->name + " takes " + before.flows + " and gives " + edge.flows + "; it must be the same");
+      return nullptr;
+    }
+    return origin(*from, "in", steps + 1);
+  }
+
+  void check_flow() {
+    for (const GraphNode& node : graph_.nodes) {
+      for (const auto& [port, flows] : ports(node, false)) {
+        if (flows == "tokens") continue;
+        const GraphNode* from = origin(node, port, 0);
+        if (from == nullptr) {
+          if (ok()) wrong("a cycle leads through " + node.name);
+        } else if (flows == "hidden" && from->layers.last != node.layers.first) {
+          wrong("the hidden state after layer " + std::to_string(from->layers.last - 1) + " of " + from->name +
+                " flows into " + node.name + ", which begins with layer " + std::to_string(node.layers.first));
+        }
+      }
+    }
+  }
+
+  const Graph& graph_;
+  const ModelDescription& model_;
+  const std::function<bool(const std::string&)>& is_host_kind_;
+  std::vector<ReplicaLayout> replicas_;
+  std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
+  std::string wrong_;
+};
+
+}  // namespace
+
+std::pair<std::string, std::string> split_end(const std::string& end) {
+  const std::size_t colon = end.rfind(':');
+  if (colon == std::string::npos) return {end, ""};
+  return {end.substr(0, colon), end.substr(colon + 1)};
+}
+
+const GraphNode* find_node(const Graph& graph, const std::string& name) {
+  const auto found = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) { return n.name == name; });
+  return found == graph.nodes.end() ? nullptr : &*found;
+}
+
+Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
+                                               const std::function<bool(const std::string&)>& is_host_kind) {
+  return Checker(graph, model, is_host_kind).run();
+}
+
+}  // namespace troupe

@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <limits>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "troupe/error.hpp"
+#include "troupe/graph.hpp"
+
+namespace troupe {
+namespace {
+
+[[noreturn]] void refuse(const toml::source_region& at, const std::string& why) {
+  throw Error(Code::invalid_argument, "graph file, line " + std::to_string(at.begin.line) + ": " + why);
+}
+
+toml::array range_to_toml(Range range) { return toml::array{range.first, range.last}; }
+
+/// Keys that nobody reads are most likely misspelt.
+void check_keys(const toml::table& table, std::initializer_list<std::string_view> known) {
+  for (const auto& [key, value] : table) {
+    if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
+    std::string names;
+    for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+    refuse(key.source(), "unknown key \"" + std::string(key.str()) + "\"; known are " + names);
+  }
+}
+
+std::string text(const toml::table& table, const char* key, std::optional<std::string> fallback = {}) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr && fallback) return *fallback;
+  if (node == nullptr) refuse(table.source(), std::string("\"") + key + "\" is missing");
+  if (!node->is_string()) refuse(node->source(), std::string("\"") + key + "\" must be a text");
+  return node->as_string()->get();
+}
+
+std::uint32_t number(const toml::node& node, const std::string& what, std::int64_t least) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < least || *value > std::numeric_limits<std::int32_t>::max()) {
+    refuse(node.source(), what + " must be a whole number of at least " + std::to_string(least));
+  }
+  return static_cast<std::uint32_t>(*value);
+}
+
+std::uint32_t number(const toml::table& table, const char* key, std::int64_t least, std::uint32_t fallback) {
+  const toml::node* node = table.get(key);
+  return node == nullptr ? fallback : number(*node, std::string("\"") + key + "\"", least);
+}
+
+Range range(const toml::table& table, const char* key) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return {};
+  const toml::array* array = node->as_array();
+  if (array == nullptr || array->size() != 2) refuse(node->source(), std::string("\"") + key + "\" must be [first, last]");
+  const Range read{number(*array->get(0), key, 0), number(*array->get(1), key, 0)};
+  if (read.last < read.first) refuse(node->source(), std::string("\"") + key + "\" must not end before it begins");
+  return read;
+}
+
+GraphNode parse_node(const toml::table& table) {
+  check_keys(table, {"name", "kind", "device", "replica", "threads", "layers", "attention", "ffn", "vocabulary", "options"});
+  GraphNode node;
+  node.name = text(table, "name");
+  node.kind = text(table, "kind");
+  node.device = text(table, "device", "cpu");
+  node.replica = number(table, "replica", 0, 0);
+  node.threads = number(table, "threads", 1, 1);
+  node.layers = range(table, "layers");
+  node.attention = range(table, "attention");
+  node.ffn = range(table, "ffn");
+  node.vocabulary = range(table, "vocabulary");
+  if (const toml::node* options = table.get("options")) {
+    if (!options->is_table()) refuse(options->source(), "\"options\" must be a table of texts");
+    for (const auto& [key, value] : *options->as_table()) {
+      if (!value.is_string()) refuse(value.source(), "option \"" + std::string(key.str()) + "\" must be a text");
+      node.options.emplace(key.str(), value.as_string()->get());
+    }
+  }
+  return node;
+}
+
+GraphGroup parse_group(const toml::table& table) {
+  check_keys(table, {"name", "nodes"});
+  GraphGroup group{text(table, "name"), {}};
+  const toml::array* nodes = table.get("nodes") == nullptr ? nullptr : table.get("nodes")->as_array();
+  if (nodes == nullptr) refuse(table.source(), "\"nodes\" must be a list of names");
+  for (const toml::node& node : *nodes) {
+    if (!node.is_string()) refuse(node.source(), "\"nodes\" must be a list of names");
+    group.nodes.push_back(node.as_string()->get());
+  }
+  return group;
+}
+
+GraphEdge parse_edge(const toml::table& table) {
+  check_keys(table, {"from", "to", "flows"});
+  return {text(table, "from"), text(table, "to"), text(table, "flows")};
+}
+
+template <class T>
+std::vector<T> parse_all(const toml::table& file, const char* key, T (*parse)(const toml::table&)) {
+  std::vector<T> all;
+  const toml::node* list = file.get(key);
+  if (list == nullptr) return all;
+  if (!list->is_array_of_tables()) refuse(list->source(), std::string("write [[") + key + "]] before each " + key);
+  for (const toml::node& entry : *list->as_array()) all.push_back(parse(*entry.as_table()));
+  return all;
+}
+
+}  // namespace
+
+Graph parse_graph(const std::string& toml) {
+  try {
+    const toml::table file = toml::parse(toml);
+    check_keys(file, {"version", "node", "edge", "group"});
+    Graph graph;
+    graph.version = number(file, "version", 1, 1);
+    graph.nodes = parse_all<GraphNode>(file, "node", parse_node);
+    graph.edges = parse_all<GraphEdge>(file, "edge", parse_edge);
+    graph.groups = parse_all<GraphGroup>(file, "group", parse_group);
+    return graph;
+  } catch (const toml::parse_error& wrong) {
+    refuse(wrong.source(), std::string(wrong.description()));
+  }
+}
+
+std::string to_toml(const Graph& graph) {
+  toml::array nodes, edges, groups;
+  for (const GraphNode& node : graph.nodes) {
+    toml::table table{{"name", node.name}, {"kind", node.kind}, {"device", node.device}, {"replica", node.replica}};
+    if (node.kind == "shard") table.insert("threads", node.threads);
+    if (node.layers != Range{}) table.insert("layers", range_to_toml(node.layers));
+    if (node.attention != Range{}) table.insert("attention", range_to_toml(node.attention));
+    if (node.ffn != Range{}) table.insert("ffn", range_to_toml(node.ffn));
+    if (node.vocabulary != Range{}) table.insert("vocabulary", range_to_toml(node.vocabulary));
+    toml::table options;
+    for (const auto& [key, value] : node.options) options.insert(key, value);
+    if (!options.empty()) table.insert("options", std::move(options));
+    nodes.push_back(std::move(table));
+  }
+  for (const GraphEdge& edge : graph.edges) {
+    edges.push_back(toml::table{{"from", edge.from}, {"to", edge.to}, {"flows", edge.flows}});
+  }
+  for (const GraphGroup& group : graph.groups) {
+    toml::array names;
+    for (const std::string& name : group.nodes) names.push_back(name);
+    groups.push_back(toml::table{{"name", group.name}, {"nodes", std::move(names)}});
+  }
+  toml::table file{{"version", graph.version}};
+  if (!nodes.empty()) file.insert("node", std::move(nodes));
+  if (!edges.empty()) file.insert("edge", std::move(edges));
+  if (!groups.empty()) file.insert("group", std::move(groups));
+  std::ostringstream out;
+  out << file << '\n';
+  return out.str();
+}
+
+}  // namespace troupe

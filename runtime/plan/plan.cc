@@ -1,0 +1,168 @@
+#include "runtime/plan/plan.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+namespace troupe {
+namespace {
+
+Error wrong(std::string_view text, const std::string& why) {
+  return {Code::invalid_argument, "plan \"" + std::string(text) + "\": " + why};
+}
+
+/// "3" or "2:1" to shares; empty where it is neither or a number is out of place.
+std::vector<std::uint32_t> parse_shares(std::string_view text) {
+  std::vector<std::uint32_t> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (true) {
+    std::uint32_t number = 0;
+    const auto [next, failed] = std::from_chars(at, end, number);
+    if (failed != std::errc{} || number == 0 || number > 1'000'000) return {};
+    numbers.push_back(number);
+    if (next == end) break;
+    if (*next != ':') return {};
+    at = next + 1;
+  }
+  if (numbers.size() > 1) return numbers;
+  return std::vector<std::uint32_t>(std::min(numbers[0], max_ranks + 1), 1);
+}
+
+bool even(const std::vector<std::uint32_t>& shares) {
+  return std::all_of(shares.begin(), shares.end(), [&](std::uint32_t s) { return s == shares[0]; });
+}
+
+std::string factor_name(const char* name, const std::vector<std::uint32_t>& shares) {
+  if (shares.size() == 1) return {};
+  if (even(shares)) return name + std::to_string(shares.size());
+  std::string text = name;
+  for (const std::uint32_t share : shares) text += (text.size() > 2 ? ":" : "") + std::to_string(share);
+  return text;
+}
+
+}  // namespace
+
+Result<Plan> parse_plan(std::string_view text) {
+  if (text.empty()) return wrong(text, "it is empty; write factors such as pp2, tp2 or dp2.pp2.tp2");
+  Plan plan;
+  std::string seen;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t dot = std::min(text.find('.', at), text.size());
+    const std::string_view factor = text.substr(at, dot - at);
+    at = dot + 1;
+    const std::string_view name = factor.substr(0, 2);
+    if (name != "dp" && name != "pp" && name != "tp") {
+      return wrong(text, "\"" + std::string(factor) + "\" is no factor; they are dp, pp and tp with a number or shares");
+    }
+    if (seen.find(name) != std::string::npos) return wrong(text, std::string(name) + " stands there twice");
+    seen.append(name).push_back(' ');
+    const std::vector<std::uint32_t> shares = parse_shares(factor.substr(2));
+    if (shares.empty()) {
+      return wrong(text, "\"" + std::string(factor) + "\" needs a number or shares of at least 1, as in tp2 or tp2:1");
+    }
+    if (name == "dp" && factor.find(':') != std::string_view::npos) return wrong(text, "dp takes no uneven shares");
+    if (name == "dp") plan.dp = static_cast<std::uint32_t>(shares.size());
+    if (name == "pp") plan.pp = shares;
+    if (name == "tp") plan.tp = shares;
+  }
+  if (plan.ranks() > max_ranks) return wrong(text, "more than " + std::to_string(max_ranks) + " ranks");
+  return plan;
+}
+
+std::string to_string(const Plan& plan) {
+  std::string text;
+  const auto append = [&](const std::string& factor) {
+    if (!factor.empty()) text += (text.empty() ? "" : ".") + factor;
+  };
+  append(plan.dp == 1 ? "" : "dp" + std::to_string(plan.dp));
+  append(factor_name("pp", plan.pp));
+  append(factor_name("tp", plan.tp));
+  return text.empty() ? "tp1" : text;
+}
+
+std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
+  const auto forms = [](std::uint32_t degree, std::uint32_t limit) {
+    std::vector<std::vector<std::uint32_t>> result;
+    if (degree > limit) return result;
+    result.emplace_back(degree, 1);
+    if (degree > 1 && degree < limit) {
+      result.emplace_back(degree, 1);
+      result.back().front() = 2;
+    }
+    return result;
+  };
+  std::vector<Plan> plans;
+  for (std::uint32_t dp = 1; dp <= ranks; ++dp) {
+    for (std::uint32_t pp = 1; dp * pp <= ranks; ++pp) {
+      for (std::uint32_t tp = 1; dp * pp * tp <= ranks; ++tp) {
+        for (const auto& stages : forms(pp, layers)) {
+          for (const auto& shards : forms(tp, leaves)) plans.push_back({dp, stages, shards});
+        }
+      }
+    }
+  }
+  return plans;
+}
+
+std::vector<Range> split_by_shares(std::uint32_t units, const std::vector<std::uint32_t>& shares) {
+  const auto total = std::accumulate(shares.begin(), shares.end(), std::uint64_t{0});
+  const std::size_t n = shares.size();
+  std::vector<std::uint32_t> sizes(n);
+  std::vector<std::uint64_t> remainders(n);
+  std::uint32_t given = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    sizes[i] = static_cast<std::uint32_t>(std::uint64_t{units} * shares[i] / total);
+    remainders[i] = std::uint64_t{units} * shares[i] % total;
+    given += sizes[i];
+  }
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return remainders[a] > remainders[b]; });
+  for (std::size_t i = 0; given < units; ++i, ++given) ++sizes[order[i]];
+  for (std::uint32_t& size : sizes) {
+    if (size == 0) {
+      --*std::max_element(sizes.begin(), sizes.end());
+      size = 1;
+    }
+  }
+  std::vector<Range> ranges;
+  std::uint32_t first = 0;
+  for (const std::uint32_t size : sizes) {
+    ranges.push_back({first, first + size});
+    first += size;
+  }
+  return ranges;
+}
+
+std::vector<Range> balance_stages(std::uint32_t layers, std::size_t stages, StageCosts costs) {
+  // best[l]: the smallest possible dearest stage of the layers before l in the stages so far; from[s][l]: where its last begins.
+  const auto cost = [&](std::uint32_t first, std::uint32_t last) {
+    return costs.layer * (last - first) + (last == layers ? costs.head : 0.0);
+  };
+  std::vector<double> best(layers + 1);
+  for (std::uint32_t l = 1; l <= layers; ++l) best[l] = cost(0, l);
+  std::vector<std::vector<std::uint32_t>> from(stages, std::vector<std::uint32_t>(layers + 1, 0));
+  for (std::size_t s = 1; s < stages; ++s) {
+    std::vector<double> next(layers + 1, 1e300);
+    for (auto l = static_cast<std::uint32_t>(s + 1); l <= layers; ++l) {
+      for (auto cut = static_cast<std::uint32_t>(s); cut < l; ++cut) {
+        const double dearest = std::max(best[cut], cost(cut, l));
+        if (dearest < next[l]) {
+          next[l] = dearest;
+          from[s][l] = cut;
+        }
+      }
+    }
+    best = next;
+  }
+  std::vector<Range> ranges(stages);
+  std::uint32_t last = layers;
+  for (std::size_t s = stages; s-- > 0;) {
+    ranges[s] = {s == 0 ? 0 : from[s][last], last};
+    last = ranges[s].first;
+  }
+  return ranges;
+}
+
+}  // namespace troupe

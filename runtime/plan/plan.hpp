@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/model/description.hpp"
+#include "troupe/error.hpp"
+#include "troupe/graph.hpp"
+
+namespace troupe {
+
+inline constexpr std::uint32_t max_ranks = 8;
+
+/// The short form of a graph: a product of factors, "dp2.pp2.tp2". `pp` and `tp` hold one share a rank; equal shares of
+/// layers mean "balanced by cost".
+struct Plan {
+  std::uint32_t dp = 1;
+  std::vector<std::uint32_t> pp{1}, tp{1};
+  [[nodiscard]] std::size_t ranks() const { return dp * pp.size() * tp.size(); }
+};
+
+/// Factors in any order, none twice; "pp3" is three equal shares, "tp2:1" two uneven ones. The empty text is an error.
+[[nodiscard]] Result<Plan> parse_plan(std::string_view text);
+[[nodiscard]] std::string to_string(const Plan& plan);
+
+/// Every plan that a model of so many layers and leaves allows on at most `ranks` ranks: all products of even factors,
+/// and for each degree above one an uneven form of it. What the equality tests run.
+[[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);
+
+/// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >= shares.size().
+[[nodiscard]] std::vector<Range> split_by_shares(std::uint32_t units, const std::vector<std::uint32_t>& shares);
+
+/// Relative cost of decoding eight rows: one layer, and the output head with sampling.
+struct StageCosts {
+  double layer = 1.0, head = 0.0;
+};
+
+/// Contiguous stages whose dearest is cheapest.
+[[nodiscard]] std::vector<Range> balance_stages(std::uint32_t layers, std::size_t stages, StageCosts costs);
+
+/// The graph of a plan: nodes r0.s0.t0 (replica, stage, tensor-parallel rank) and r0.sampler, groups r0.s0.
+/// Fails with invalid_argument, naming the limit, where the model has too few layers or leaves.
+[[nodiscard]] Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs, std::uint32_t threads);
+
+}  // namespace troupe

@@ -1,0 +1,240 @@
+#include "runtime/program/builder.hpp"
+
+#include "runtime/program/ops/ops.hpp"
+
+namespace troupe {
+namespace {
+
+Range scaled(Range range, std::uint32_t units) { return {range.first * units, range.last * units}; }
+
+/// The KV heads that query heads [first, last) read.
+Range kv_heads_of(Range heads, const ModelDescription& model) {
+  const std::uint32_t group = model.heads / model.kv_heads;
+  return {heads.first / group, (heads.last - 1) / group + 1};
+}
+
+}  // namespace
+
+ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard,
+                               std::uint32_t ranks)
+    : file_(file),
+      model_(model),
+      shard_(shard),
+      ranks_(ranks),
+      query_heads_(scaled(shard.attention, model.attention_leaves().units)),
+      kv_heads_(kv_heads_of(query_heads_, model)),
+      ffn_columns_(scaled(shard.ffn, model.ffn_leaves().units * 32)) {
+  program_.hidden = value("hidden", ValueType::f32, model.hidden);
+  program_.kv_layers = shard.layers.size();
+  program_.kv_heads = kv_heads_.size();
+  program_.head_dim = model.head_dim;
+  const std::uint32_t group = model.heads / model.kv_heads;
+  for (std::uint32_t head = query_heads_.first; head < query_heads_.last; ++head) {
+    program_.kv_slot.push_back(static_cast<std::uint16_t>(head / group - kv_heads_.first));
+  }
+}
+
+ValueId ProgramBuilder::value(std::string name, ValueType type, std::uint32_t columns) {
+  program_.values.push_back({std::move(name), type, columns});
+  return static_cast<ValueId>(program_.values.size() - 1);
+}
+
+Op& ProgramBuilder::append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out) {
+  auto& ops = in_tail_ ? program_.tail : program_.body;
+  ops.push_back({.kind = &kind, .layer = layer_, .in = std::move(in), .out = std::move(out)});
+  ops.back().kv_layer = layer_ - shard_.layers.first;
+  return ops.back();
+}
+
+void ProgramBuilder::fail(Error error) {
+  if (!error_) error_ = std::move(error);
+}
+
+std::string ProgramBuilder::in_layer(std::string_view weight) const {
+  return "blk." + std::to_string(layer_) + "." + std::string(weight);
+}
+
+const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+  const FileTensor* tensor = file_.tensor(name);
+  if (tensor == nullptr) {
+    fail({Code::bad_file, file_.path + ": tensor " + name + " is missing"});
+    return nullptr;
+  }
+  if (tensor->rows == rows && tensor->columns == columns) return tensor;
+  const auto shape = [](std::uint64_t r, std::uint64_t c) { return std::to_string(r) + " x " + std::to_string(c); };
+  fail({Code::bad_file, file_.path + ": tensor " + name + " is " + shape(tensor->rows, tensor->columns) +
+                            " (rows x columns); the model's numbers ask for " + shape(rows, columns)});
+  return nullptr;
+}
+
+WeightId ProgramBuilder::vector_weight(std::string_view name, std::uint32_t columns) {
+  const std::string full(name);
+  const FileTensor* tensor = find(full, 1, columns);
+  if (tensor != nullptr && tensor->format != kernels::Format::f32) {
+    fail({Code::unsupported, file_.path + ": tensor " + full + " is " +
+                                 std::string(kernels::info(tensor->format).name) + "; vectors must be F32"});
+  }
+  Weight weight{full, Weight::Use::vector, {}};
+  weight.source.tensor = tensor == nullptr ? nullptr : tensor->data.data();
+  weight.source.tensor_columns = columns;
+  program_.weights.push_back(weight);
+  return static_cast<WeightId>(program_.weights.size() - 1);
+}
+
+WeightId ProgramBuilder::matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part,
+                                       Range leaves, std::uint32_t leaf_columns) {
+  const FileTensor* tensor = find(name, rows, columns);
+  Weight weight{name, Weight::Use::matrix, {}};
+  if (tensor != nullptr) {
+    weight.source = {tensor->format,  tensor->data.data(),         columns,       part.first, part.size(),
+                     leaves.first * leaf_columns, leaves.size(), leaf_columns};
+  }
+  program_.weights.push_back(weight);
+  return static_cast<WeightId>(program_.weights.size() - 1);
+}
+
+ValueId ProgramBuilder::rms_norm(ValueId x, std::string_view weight) {
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value("norm", ValueType::f32, columns);
+  Op& op = append(ops::rms_norm, {x}, {y});
+  op.number = model_.norm_epsilon;
+  op.weights = {vector_weight(in_tail_ ? std::string(weight) : in_layer(weight), columns)};
+  return y;
+}
+
+ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
+  const ValueId y = value("head_norm", ValueType::f32, program_.values[x].columns);
+  Op& op = append(ops::head_norm, {x}, {y});
+  op.number = model_.norm_epsilon;
+  op.heads = program_.values[x].columns / model_.head_dim;
+  op.head_dim = model_.head_dim;
+  op.weights = {vector_weight(in_layer(weight), model_.head_dim)};
+  return y;
+}
+
+ValueId ProgramBuilder::quantize(ValueId x) {
+  const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
+  append(ops::quantize, {x}, {y});
+  return y;
+}
+
+ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Rows rows) {
+  const std::uint32_t head_dim = model_.head_dim;
+  const Range part = rows == Rows::query_heads ? scaled(query_heads_, head_dim)
+                     : rows == Rows::kv_heads  ? scaled(kv_heads_, head_dim)
+                                               : ffn_columns_;
+  const std::uint32_t all = rows == Rows::query_heads ? model_.heads * head_dim
+                            : rows == Rows::kv_heads  ? model_.kv_heads * head_dim
+                                                      : model_.ffn;
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
+  append(ops::matmul, {x}, {y}).weights = {matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns)};
+  return y;
+}
+
+ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
+  const Leaves leaves = cut == Cut::attention ? model_.attention_leaves() : model_.ffn_leaves();
+  const std::uint32_t leaf_columns = leaves.units * (cut == Cut::attention ? model_.head_dim : 32);
+  const Range part = cut == Cut::attention ? shard_.attention : shard_.ffn;
+  const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
+  append(ops::matmul_partial, {x}, {partial}).weights = {matrix_weight(
+      in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden}, part, leaf_columns)};
+  if (ranks_ > 1) append(ops::all_reduce, {partial}, {partial});
+  const ValueId sum = value("sum", ValueType::f32, model_.hidden);
+  append(ops::from_fixed, {partial}, {sum});
+  return sum;
+}
+
+void ProgramBuilder::rope(ValueId x, std::uint32_t theta) {
+  Op& op = append(ops::rope, {x}, {x});
+  op.heads = program_.values[x].columns / model_.head_dim;
+  op.head_dim = model_.head_dim;
+  op.rope = theta;
+}
+
+void ProgramBuilder::kv_append(ValueId k, ValueId v) {
+  Op& op = append(ops::kv_append, {k, v}, {});
+  op.kv_heads = kv_heads_.size();
+  op.head_dim = model_.head_dim;
+}
+
+ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
+  const std::uint32_t heads = query_heads_.size();
+  const auto blocks = static_cast<std::uint32_t>((model_.context + kernels::kv_block - 1) / kernels::kv_block);
+  const ValueId scores = value("scores", ValueType::f32, heads * blocks * static_cast<std::uint32_t>(kernels::kv_block));
+  const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
+  const ValueId sums = value("sums", ValueType::f32, heads * blocks);
+  const ValueId out = value("attention", ValueType::f32, heads * model_.head_dim);
+  const auto describe = [&](Op& op) {
+    op.heads = heads;
+    op.head_dim = model_.head_dim;
+    op.number = scale;
+    op.window = window;
+  };
+  describe(append(ops::attention_scores, {q}, {scores}));
+  describe(append(ops::attention_softmax, {q, scores}, {scores, maxima, sums}));
+  describe(append(ops::attention_values, {q, scores, maxima, sums}, {out}));
+  return out;
+}
+
+ValueId ProgramBuilder::silu_mul(ValueId gate, ValueId up) {
+  const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
+  append(ops::silu_mul, {gate, up}, {y});
+  return y;
+}
+
+ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
+  const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
+  append(ops::gelu_mul, {gate, up}, {y});
+  return y;
+}
+
+void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::add, {y, into}, {into}); }
+
+void ProgramBuilder::embed(std::string_view weight) {
+  const std::string name(weight);
+  const FileTensor* tensor = find(name, model_.vocabulary, model_.hidden);
+  Weight rows{name, Weight::Use::rows, {}};
+  if (tensor != nullptr) {
+    rows.source.format = tensor->format;
+    rows.source.tensor = tensor->data.data();
+    rows.source.tensor_columns = model_.hidden;
+  }
+  program_.weights.push_back(rows);
+  Op& op = append(ops::embed, {}, {program_.hidden});
+  op.weights = {static_cast<WeightId>(program_.weights.size() - 1)};
+  op.number = model_.embedding_scale;
+}
+
+void ProgramBuilder::head(std::string_view norm) {
+  in_tail_ = true;
+  const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
+  append(ops::gather_rows, {program_.hidden}, {rows});
+  const ValueId x = quantize(rms_norm(rows, norm));
+  const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
+  append(ops::matmul, {x}, {local}).weights = {matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden,
+                                                             shard_.vocabulary, {0, 1}, model_.hidden)};
+  program_.logits = local;
+  if (ranks_ == 1) return;
+  program_.logits = value("logits", ValueType::f32, model_.vocabulary);
+  append(ops::all_gather, {local}, {program_.logits});
+}
+
+Result<Program> ProgramBuilder::take() {
+  if (error_) return *error_;
+  return std::move(program_);
+}
+
+Result<Program> build_program(const Architecture& architecture, const ModelFile& file, const ModelDescription& model,
+                              const GraphNode& shard, std::uint32_t ranks) {
+  ProgramBuilder builder(file, model, shard, ranks);
+  if (shard.layers.first == 0) builder.embed("token_embd.weight");
+  for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last; ++layer) {
+    builder.begin_layer(layer);
+    architecture.layer(builder, model, layer);
+  }
+  if (shard.layers.last == model.layers) builder.head("output_norm.weight");
+  return builder.take();
+}
+
+}  // namespace troupe

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "kernels/table.hpp"
+#include "runtime/memory/kv_store.hpp"
+#include "runtime/program/layout.hpp"
+#include "runtime/program/program.hpp"
+#include "runtime/program/team.hpp"
+#include "runtime/program/weights.hpp"
+#include "runtime/schedule/step.hpp"
+#include "transport/collective/communicator.hpp"
+
+namespace troupe {
+
+/// A step as the ops of one shard see it: one entry a row, filled in before the first op.
+struct StepRows {
+  struct Slice {
+    std::uint32_t first_row, rows, first_position;
+    std::vector<std::byte*> blocks;        ///< KV blocks from position 0
+  };
+  std::vector<TokenId> tokens;             ///< [rows]; in the first stage
+  std::vector<std::uint32_t> positions;    ///< [rows]
+  std::vector<Slice> slices;
+  std::vector<WantedRow> wanted;
+  std::vector<float> angles;               ///< [rope thetas][rows][head_dim]: cosines, then sines
+  std::vector<std::uint8_t> overflow;      ///< [rows]: a sum left the range of fixed point
+  std::vector<std::uint32_t> overflow_layer;  ///< [rows]: in which layer, first
+
+  [[nodiscard]] std::size_t rows() const { return positions.size(); }
+
+  /// For the next step; the memory stays.
+  void clear() {
+    tokens.clear();
+    positions.clear();
+    slices.clear();
+  }
+};
+
+/// What one shard works with, step after step. The threads of its team share it.
+struct ShardState {
+  const Program* program = nullptr;
+  const ShardWeights* weights = nullptr;
+  const kernels::KernelTable* kernels = nullptr;
+  kernels::RopeStyle rope_style{};
+  Layout layout;
+  Buffer arena;
+  KvStore kv;
+  transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
+  transport::Queue queue;
+  transport::Deadline deadline;                     ///< of the step's waits
+  Team* team = nullptr;
+  StepRows step;
+  std::vector<std::vector<float>> scratch;          ///< [threads]
+  std::atomic<bool> broken{false};                  ///< nothing of this step counts any more
+  std::optional<Error> why;                         ///< set before `broken`, by thread 0
+};
+
+/// What one thread of the team knows while it runs an op.
+class OpContext {
+ public:
+  OpContext(ShardState& shard, std::uint32_t thread) : shard_(shard), thread_(thread) {}
+
+  /// The rows that this section works on: all of the step, or one tile of the wanted ones.
+  std::size_t rows = 0, first_wanted = 0;
+
+  [[nodiscard]] ShardState& shard() const { return shard_; }
+  [[nodiscard]] StepRows& step() const { return shard_.step; }
+  [[nodiscard]] const kernels::KernelTable& kernels() const { return *shard_.kernels; }
+  [[nodiscard]] std::uint32_t thread() const { return thread_; }
+  [[nodiscard]] std::uint32_t threads() const { return shard_.team->threads(); }
+  void barrier() const { shard_.team->barrier(thread_); }
+
+  [[nodiscard]] std::uint32_t columns(ValueId id) const { return shard_.program->values[id].columns; }
+  [[nodiscard]] ValueType type(ValueId id) const { return shard_.program->values[id].type; }
+  [[nodiscard]] float* f32(ValueId id, std::size_t row = 0) const { return at<float>(id, row); }
+  [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
+  [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
+  [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
+  [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
+
+  struct Share {
+    std::size_t first, last;
+  };
+  /// This thread's contiguous part of n equal pieces of work.
+  [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
+
+  /// For whoever reads a row's fixed-point sums: remembers the first layer in which one was out of range.
+  void note_overflow(std::size_t row, std::uint32_t layer) const {
+    if (step().overflow[row] == 0) return;
+    step().overflow[row] = 0;
+    step().overflow_layer[row] = std::min(step().overflow_layer[row], layer);
+  }
+
+  /// For thread 0: the step cannot go on.
+  void fail(Error why) const {
+    if (!shard_.why) shard_.why = std::move(why);
+    shard_.broken.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] T* at(ValueId id, std::size_t row) const {
+    std::byte* base = shard_.arena.data() + shard_.layout.offsets[id];
+    return reinterpret_cast<T*>(base + row * row_bytes(shard_.program->values[id]));
+  }
+
+  ShardState& shard_;
+  std::uint32_t thread_;
+};
+
+}  // namespace troupe

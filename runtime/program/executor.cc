@@ -1,0 +1,44 @@
+#include "runtime/program/executor.hpp"
+
+#include "kernels/table.hpp"
+#include "runtime/program/team.hpp"
+
+namespace troupe {
+
+ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core)
+    : runner_(std::move(runner)), thread_([this, core] { work(core); }) {}
+
+ThreadExecutor::~ThreadExecutor() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void ThreadExecutor::submit(std::shared_ptr<const Step> step, Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back({std::move(step), std::move(done)});
+  }
+  changed_.notify_one();
+}
+
+void ThreadExecutor::work(int core) {
+  if (core >= 0) pin_thread(core);
+  kernels::set_floating_point_mode();
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job.done(runner_->run(*job.step));
+  }
+}
+
+}  // namespace troupe

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "runtime/program/runner.hpp"
+
+namespace troupe {
+
+/// Where an actor hands its steps, so that it never blocks. Tests put another in its place.
+class Executor {
+ public:
+  using Done = std::function<void(StepOutcome)>;
+  virtual ~Executor() = default;
+
+  /// Enqueues a step; `done` is called, on the executor's thread, when it has been run. Steps run in order.
+  virtual void submit(std::shared_ptr<const Step> step, Done done) = 0;
+
+  /// What waits fails with this error; every submitted step still comes to its `done`.
+  virtual void abort(const Error& why) = 0;
+};
+
+/// Runs steps on a plain thread. The scheduler bounds how many are under way.
+class ThreadExecutor : public Executor {
+ public:
+  /// `core`: to pin the thread to; negative: not.
+  ThreadExecutor(std::unique_ptr<StepRunner> runner, int core);
+  ~ThreadExecutor() override;
+  void submit(std::shared_ptr<const Step> step, Done done) override;
+  void abort(const Error& why) override { runner_->abort(why); }
+
+ private:
+  struct Job {
+    std::shared_ptr<const Step> step;
+    Done done;
+  };
+  void work(int core);
+
+  std::unique_ptr<StepRunner> runner_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace troupe

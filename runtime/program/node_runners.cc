@@ -1,0 +1,114 @@
+#include "runtime/program/node_runners.hpp"
+
+#include <algorithm>
+
+#include "runtime/program/program.hpp"
+
+namespace troupe {
+namespace {
+
+/// Every row of a step, as the rows that flow between stages.
+std::vector<WantedRow> all_rows(const Step& step) {
+  std::vector<WantedRow> rows;
+  for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
+    for (std::uint32_t i = 0; i < step.slices[s].rows(); ++i) {
+      rows.push_back({static_cast<std::uint32_t>(rows.size()), s, step.slices[s].first_position + i, false});
+    }
+  }
+  return rows;
+}
+
+transport::Tensor tensor_of(std::vector<float>& values, std::size_t columns) {
+  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, values.size() / columns, columns, columns};
+}
+
+/// Calls visit(rows) for each piece in which a flow travels: the sender cuts it the same way.
+template <class Visit>
+Result<void> for_each_piece(Flow flow, const Step& step, const Visit& visit) {
+  const std::vector<WantedRow> rows = flow == Flow::hidden ? all_rows(step) : wanted_rows(step);
+  const std::size_t piece = flow == Flow::hidden ? rows.size() : logit_tile;
+  for (std::size_t first = 0; first < rows.size(); first += piece) {
+    const std::span<const WantedRow> part(rows.data() + first, std::min(piece, rows.size() - first));
+    if (auto done = visit(part); !done) return done;
+  }
+  return {};
+}
+
+}  // namespace
+
+ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
+                         std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out)
+    : name_(std::move(name)),
+      actor_(std::move(actor)),
+      flow_(flow),
+      columns_(columns),
+      in_(std::move(in)),
+      out_(std::move(out)) {}
+
+StepOutcome ActorRunner::run(const Step& step) {
+  StepOutcome outcome{.id = step.id};
+  const auto done = for_each_piece(flow_, step, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
+  if (!done) outcome.broken = done.error();
+  return outcome;
+}
+
+Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
+  const transport::Deadline deadline = step_deadline();
+  received_.resize(rows.size() * columns_);
+  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline); !received) return received.error();
+  sent_ = received_;
+  call(step, rows, outcome);
+  for (const auto& channel : out_) {
+    if (auto sent = channel->send(queue_, tensor_of(sent_, columns_), deadline); !sent) return sent.error();
+  }
+  return {};
+}
+
+/// Whatever the host's code throws stays here: what was received goes on instead of what it left half written.
+void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
+  rows_.clear();
+  for (const WantedRow& row : rows) rows_.push_back({step.slices[row.slice].sequence, row.position});
+  const auto failed = [&](const std::string& what) {
+    sent_ = received_;
+    for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
+      outcome.failures.push_back({s, {Code::failed, "actor " + name_ + " threw: " + what}});
+    }
+  };
+  try {
+    actor_->on_step({step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}});
+  } catch (const std::exception& thrown) {
+    failed(thrown.what());
+  } catch (...) {
+    failed("something that is no std::exception");
+  }
+}
+
+void ActorRunner::abort(const Error& why) {
+  in_->abort(why);
+  for (const auto& channel : out_) channel->abort(why);
+}
+
+SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in)
+    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)) {}
+
+StepOutcome SamplerRunner::run(const Step& step) {
+  StepOutcome outcome{.id = step.id};
+  auto done = for_each_piece(Flow::logits, step, [&](std::span<const WantedRow> rows) -> Result<void> {
+    logits_.resize(rows.size() * vocabulary_);
+    if (auto received = in_->receive(queue_, tensor_of(logits_, vocabulary_), step_deadline()); !received) {
+      return received.error();
+    }
+    end_.take(step, rows, logits_.data(), vocabulary_, outcome);
+    return {};
+  });
+  if (done) done = end_.finish(step, outcome, step_deadline());
+  if (!done) outcome.broken = done.error();
+  return outcome;
+}
+
+void SamplerRunner::abort(const Error& why) {
+  in_->abort(why);
+  end_.abort(why);
+}
+
+}  // namespace troupe

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/program/runner.hpp"
+#include "runtime/program/tokens.hpp"
+#include "troupe/actor.hpp"
+
+namespace troupe {
+
+/// What flows through a node that is no shard: the hidden state of every row, or the logits of the wanted rows by tiles.
+enum class Flow : std::uint8_t { hidden, logits };
+
+/// A host's actor between two others.
+class ActorRunner : public StepRunner {
+ public:
+  ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
+              std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out);
+  [[nodiscard]] StepOutcome run(const Step& step) override;
+  void abort(const Error& why) override;
+
+ private:
+  Result<void> pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
+  void call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
+
+  std::string name_;
+  std::unique_ptr<Actor> actor_;
+  Flow flow_;
+  std::size_t columns_;
+  std::shared_ptr<transport::Channel> in_;
+  std::vector<std::shared_ptr<transport::Channel>> out_;
+  transport::Queue queue_;
+  std::vector<float> received_, sent_;
+  std::vector<StepRow> rows_;
+};
+
+/// A sampler whose logits come through a channel, because other actors stand between it and the last stage.
+class SamplerRunner : public StepRunner {
+ public:
+  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in);
+  [[nodiscard]] StepOutcome run(const Step& step) override;
+  void abort(const Error& why) override;
+
+ private:
+  LogitsEnd end_;
+  std::size_t vocabulary_;
+  std::shared_ptr<transport::Channel> in_;
+  transport::Queue queue_;
+  std::vector<float> logits_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+
+#include "runtime/schedule/step.hpp"
+#include "transport/queue.hpp"
+
+namespace troupe {
+
+/// What a node of a graph does with a step: blocks in its channels and collectives, so it runs on a thread of its own.
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+
+  /// Steps come in order, one at a time, from one thread.
+  [[nodiscard]] virtual StepOutcome run(const Step& step) = 0;
+
+  /// From any thread: whatever run() waits for fails with this error, now and from now on.
+  virtual void abort(const Error& why) = 0;
+};
+
+/// The longest that a step waits for a peer. A peer that is alive answers within a step's work; this ends what would hang.
+inline constexpr std::chrono::seconds peer_patience{120};
+
+[[nodiscard]] inline transport::Deadline step_deadline() { return transport::Clock::now() + peer_patience; }
+
+}  // namespace troupe

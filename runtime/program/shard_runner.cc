@@ -1,0 +1,175 @@
+#include "runtime/program/shard_runner.hpp"
+
+#include "kernels/math.hpp"
+
+namespace troupe {
+namespace {
+
+/// Floats of one thread's scratch: a row of the widest value that fused ops keep there, or the gate's two tiles.
+std::size_t scratch_floats(const Program& program) {
+  constexpr std::size_t gate_tiles = 2 * 64 * kernels::block_columns;
+  return std::max<std::size_t>(program.values[program.hidden].columns, gate_tiles);
+}
+
+transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
+  return {reinterpret_cast<std::byte*>(data), transport::Element::f32, rows, columns, columns};
+}
+
+}  // namespace
+
+std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads, std::size_t rope_thetas) {
+  return lay_out(program, rows).bytes + threads * scratch_floats(program) * sizeof(float) +
+         rope_thetas * rows * program.head_dim * sizeof(float);
+}
+
+Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts) {
+  auto arena = Buffer::allocate(lay_out(*parts.program, parts.rows).bytes, "a shard's activations");
+  if (!arena) return arena.error();
+  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), std::move(*arena)));
+}
+
+ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
+    : parts_(std::move(parts)),
+      team_(parts_.threads, parts_.policy, parts_.cores),
+      state_{.program = parts_.program.get(),
+             .weights = parts_.weights.get(),
+             .kernels = parts_.kernels,
+             .rope_style = parts_.rope_style,
+             .layout = lay_out(*parts_.program, parts_.rows),
+             .arena = std::move(arena),
+             .kv = KvStore(parts_.program->kv_layers, parts_.program->kv_heads, parts_.program->head_dim),
+             .communicator = parts_.communicator.get(),
+             .queue = {},
+             .deadline = {},
+             .team = &team_,
+             .step = {},
+             .scratch = {parts_.threads, std::vector<float>(scratch_floats(*parts_.program))},
+             .why = {}} {
+  for (const double theta : parts_.rope_thetas) {
+    frequencies_.emplace_back(parts_.program->head_dim / 2);
+    kernels::rope_frequencies(theta, parts_.program->head_dim, frequencies_.back().data());
+  }
+}
+
+StepOutcome ShardRunner::run(const Step& step) {
+  StepOutcome outcome{.id = step.id};
+  state_.deadline = step_deadline();
+  Result<void> done = begin(step);
+  if (done) {
+    team_.run([&](std::uint32_t thread) {
+      compute_angles(thread);
+      run_ops(parts_.program->body, state_.step.rows(), 0, thread);
+    });
+    if (state_.why) done = *state_.why;
+  }
+  if (done) done = send_hidden();
+  if (done) done = run_tail(step, outcome);
+  report_overflow(outcome);
+  if (!done) outcome.broken = done.error();
+  return outcome;
+}
+
+Result<void> ShardRunner::begin(const Step& step) {
+  StepRows& rows = state_.step;
+  rows.clear();
+  for (const SequenceSlice& slice : step.slices) {
+    if (auto reserved = state_.kv.reserve(slice.blocks); !reserved) return reserved;
+    StepRows::Slice mine{static_cast<std::uint32_t>(rows.rows()), slice.rows(), slice.first_position, {}};
+    for (const std::uint32_t block : slice.blocks) mine.blocks.push_back(state_.kv.block(block));
+    for (std::uint32_t i = 0; i < slice.rows(); ++i) rows.positions.push_back(slice.first_position + i);
+    rows.slices.push_back(std::move(mine));
+  }
+  rows.wanted = wanted_rows(step);
+  rows.overflow.assign(rows.rows(), 0);
+  rows.overflow_layer.assign(rows.rows(), UINT32_MAX);
+  rows.angles.resize(frequencies_.size() * rows.rows() * parts_.program->head_dim);
+
+  if (parts_.hidden_in) {
+    float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
+    const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+    const auto received =
+        parts_.hidden_in->receive(state_.queue, f32_tensor(hidden, rows.rows(), columns), state_.deadline);
+    if (!received) return received.error();
+    return {};
+  }
+  if (auto received = parts_.tokens->receive(step.token_messages, state_.deadline); !received) return received;
+  for (const SequenceSlice& slice : step.slices) {
+    if (slice.tokens.empty()) rows.tokens.push_back(parts_.tokens->token(slice.lane));
+    rows.tokens.insert(rows.tokens.end(), slice.tokens.begin(), slice.tokens.end());
+  }
+  return {};
+}
+
+void ShardRunner::compute_angles(std::uint32_t thread) {
+  const std::size_t rows = state_.step.rows(), head_dim = parts_.program->head_dim;
+  const auto [first, last] = OpContext(state_, thread).share(frequencies_.size() * rows);
+  for (std::size_t i = first; i < last; ++i) {
+    kernels::rope_angles(frequencies_[i / rows].data(), head_dim, state_.step.positions[i % rows],
+                         state_.step.angles.data() + i * head_dim);
+  }
+  team_.barrier(thread);
+}
+
+void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted, std::uint32_t thread) {
+  OpContext context(state_, thread);
+  context.rows = rows;
+  context.first_wanted = first_wanted;
+  for (const Op& op : ops) {
+    op.kind->run(op, context);
+    team_.barrier(thread);
+    if (state_.broken.load(std::memory_order_relaxed)) return;
+  }
+}
+
+Result<void> ShardRunner::send_hidden() {
+  float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
+  const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+  for (const auto& channel : parts_.hidden_out) {
+    const auto sent = channel->send(state_.queue, f32_tensor(hidden, state_.step.rows(), columns), state_.deadline);
+    if (!sent) return sent.error();
+  }
+  return {};
+}
+
+Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
+  if (parts_.program->tail.empty()) return {};
+  const std::span<const WantedRow> wanted = state_.step.wanted;
+  float* const logits = OpContext(state_, 0).f32(parts_.program->logits);
+  const std::size_t vocabulary = parts_.program->values[parts_.program->logits].columns;
+  for (std::size_t first = 0; first < wanted.size(); first += logit_tile) {
+    const std::size_t rows = std::min<std::size_t>(logit_tile, wanted.size() - first);
+    team_.run([&](std::uint32_t thread) { run_ops(parts_.program->tail, rows, first, thread); });
+    if (state_.why) return *state_.why;
+    if (parts_.logits_end) parts_.logits_end->take(step, wanted.subspan(first, rows), logits, vocabulary, outcome);
+    if (parts_.logits_out) {
+      const auto sent = parts_.logits_out->send(state_.queue, f32_tensor(logits, rows, vocabulary), state_.deadline);
+      if (!sent) return sent.error();
+    }
+  }
+  if (parts_.logits_end) return parts_.logits_end->finish(step, outcome, state_.deadline);
+  return {};
+}
+
+void ShardRunner::report_overflow(StepOutcome& outcome) const {
+  for (std::uint32_t s = 0; s < state_.step.slices.size(); ++s) {
+    const StepRows::Slice& slice = state_.step.slices[s];
+    const auto first = state_.step.overflow_layer.begin() + slice.first_row;
+    const std::uint32_t layer = *std::min_element(first, first + slice.rows);
+    if (layer == UINT32_MAX) continue;
+    outcome.failures.push_back(
+        {s, {Code::out_of_range, "layer " + std::to_string(layer) + ": a sum is not a number or beyond +-" +
+                                     std::to_string(static_cast<long>(kernels::fixed_limit)) +
+                                     ", more than the fixed-point sums of the numerics contract hold"}});
+  }
+}
+
+void ShardRunner::abort(const Error& why) {
+  if (parts_.communicator) parts_.communicator->abort(why);
+  if (parts_.tokens) parts_.tokens->abort(why);
+  if (parts_.hidden_in) parts_.hidden_in->abort(why);
+  for (const auto& channel : parts_.hidden_out) channel->abort(why);
+  if (parts_.logits_end) parts_.logits_end->abort(why);
+  if (parts_.logits_out) parts_.logits_out->abort(why);
+}
+
+}  // namespace troupe

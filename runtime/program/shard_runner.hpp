@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/model/description.hpp"
+#include "runtime/program/context.hpp"
+#include "runtime/program/runner.hpp"
+#include "runtime/program/tokens.hpp"
+
+namespace troupe {
+
+/// All that a shard needs. Channels that it does not have are null or empty.
+struct ShardParts {
+  std::shared_ptr<const Program> program;
+  std::shared_ptr<const ShardWeights> weights;
+  const kernels::KernelTable* kernels = nullptr;
+  kernels::RopeStyle rope_style{};
+  std::vector<double> rope_thetas;
+  std::uint32_t rows = 0;                                           ///< of a step at most
+  std::uint32_t threads = 1;
+  transport::WaitPolicy policy;
+  std::vector<int> cores;                                           ///< [threads] to pin them to, or empty
+  std::shared_ptr<transport::Communicator> communicator;            ///< null where the shard is alone
+  std::unique_ptr<TokenBoard> tokens;                               ///< in the first stage
+  std::shared_ptr<transport::Channel> hidden_in;                    ///< in the others
+  std::vector<std::shared_ptr<transport::Channel>> hidden_out;
+  std::unique_ptr<LogitsEnd> logits_end;                            ///< first rank of the last stage: samples here, or
+  std::shared_ptr<transport::Channel> logits_out;                   ///< sends its logits on
+};
+
+/// Bytes of the arena and scratch that a shard allocates, beside its weights and KV blocks.
+[[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads,
+                                           std::size_t rope_thetas);
+
+/// One shard: runs its program over each step, on the caller's thread and threads - 1 of its own.
+class ShardRunner : public StepRunner {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<ShardRunner>> create(ShardParts parts);
+  [[nodiscard]] StepOutcome run(const Step& step) override;
+  void abort(const Error& why) override;
+
+ private:
+  explicit ShardRunner(ShardParts parts, Buffer arena);
+  Result<void> begin(const Step& step);
+  void compute_angles(std::uint32_t thread);
+  void run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted, std::uint32_t thread);
+  Result<void> send_hidden();
+  Result<void> run_tail(const Step& step, StepOutcome& outcome);
+  void report_overflow(StepOutcome& outcome) const;
+
+  ShardParts parts_;
+  Team team_;
+  ShardState state_;
+  std::vector<std::vector<double>> frequencies_;  ///< [rope thetas][head_dim / 2]
+};
+
+}  // namespace troupe

@@ -1,0 +1,60 @@
+#include "runtime/program/team.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "kernels/table.hpp"
+
+namespace troupe {
+namespace {
+
+// Within a team every wait is for computation that ends by itself, or whose own waits have deadlines.
+constexpr auto no_deadline = transport::Deadline::max();
+
+}  // namespace
+
+void pin_thread(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
+    : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
+  for (std::uint32_t thread = 1; thread < threads_; ++thread) others_.emplace_back([this, thread] { follow(thread); });
+}
+
+Team::~Team() {
+  work_ = nullptr;
+  runs_.advance();
+  for (std::thread& other : others_) other.join();
+}
+
+void Team::run(const std::function<void(std::uint32_t)>& work) {
+  if (threads_ == 1) return work(0);
+  work_ = &work;
+  runs_.advance();
+  work(0);
+  barrier(0);
+}
+
+void Team::barrier(std::uint32_t thread) {
+  if (threads_ == 1) return;
+  arrivals_.advance();
+  const std::uint64_t target = ++rounds_[thread].passed * threads_;
+  (void)arrivals_.wait_until(target, policy_, no_deadline, never_, "the team");
+}
+
+void Team::follow(std::uint32_t thread) {
+  if (!cores_.empty()) pin_thread(cores_[thread]);
+  kernels::set_floating_point_mode();
+  for (std::uint64_t run = 1;; ++run) {
+    (void)runs_.wait_until(run, policy_, no_deadline, never_, "a step");
+    if (work_ == nullptr) return;
+    (*work_)(thread);
+    barrier(thread);
+  }
+}
+
+}  // namespace troupe

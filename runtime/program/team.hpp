@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "transport/waiter.hpp"
+
+namespace troupe {
+
+/// The threads of one shard: the caller of run() and threads - 1 of its own, which sleep between runs.
+class Team {
+ public:
+  Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores);
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  [[nodiscard]] std::uint32_t threads() const { return threads_; }
+
+  /// Calls work(0) here and work(1 ...) on the others; returns when all have returned.
+  void run(const std::function<void(std::uint32_t thread)>& work);
+
+  /// For every thread of a running work: returns once all have called it.
+  void barrier(std::uint32_t thread);
+
+ private:
+  void follow(std::uint32_t thread);
+
+  std::uint32_t threads_;
+  transport::WaitPolicy policy_;
+  std::vector<int> cores_;  ///< [threads], or empty: not pinned
+  transport::Counter runs_, arrivals_;
+  struct alignas(64) Round {
+    std::uint64_t passed = 0;
+  };
+  std::vector<Round> rounds_;  ///< barriers that each thread has passed
+  transport::AbortFlag never_;
+  const std::function<void(std::uint32_t)>* work_ = nullptr;
+  std::vector<std::thread> others_;
+};
+
+/// Puts the calling thread on one core; ignored where the system refuses.
+void pin_thread(int core);
+
+}  // namespace troupe

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/table.hpp"
+#include "runtime/schedule/step.hpp"
+#include "transport/channel/channel.hpp"
+
+namespace troupe {
+
+/// Sampled tokens travel from the sampler to each shard of the first stage, past all mailboxes: one message a sampling step,
+/// [1, 1 + 2 * lanes] i32: how many, then (lane, token) pairs.
+[[nodiscard]] inline std::size_t token_message_columns(std::uint32_t lanes) { return 1 + 2 * std::size_t{lanes}; }
+
+/// The last stage's end: what is done with the logits of a step.
+class LogitsEnd {
+ public:
+  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t lanes,
+            std::vector<std::shared_ptr<transport::Channel>> first_stage)
+      : kernels_(kernels), message_(token_message_columns(lanes)), first_stage_(std::move(first_stage)) {}
+
+  /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks and through the sampler. A sink that
+  /// throws fails its slice.
+  void take(const Step& step, std::span<const WantedRow> wanted, const float* logits, std::size_t vocabulary,
+            StepOutcome& outcome);
+
+  /// After the last of them: sends the sampled tokens on their way, where the step samples any.
+  [[nodiscard]] Result<void> finish(const Step& step, const StepOutcome& outcome, transport::Deadline deadline);
+
+  void abort(const Error& why);
+
+ private:
+  const kernels::KernelTable& kernels_;
+  std::vector<std::int32_t> message_;
+  std::vector<std::shared_ptr<transport::Channel>> first_stage_;
+  transport::Queue queue_;
+};
+
+/// The first stage's end: the last token that was sampled in each lane.
+class TokenBoard {
+ public:
+  TokenBoard(std::uint32_t lanes, std::shared_ptr<transport::Channel> channel)
+      : tokens_(lanes, 0), message_(token_message_columns(lanes)), channel_(std::move(channel)) {}
+
+  /// Takes `count` messages from the channel; waits for those that are still to come.
+  [[nodiscard]] Result<void> receive(std::uint32_t count, transport::Deadline deadline);
+  [[nodiscard]] TokenId token(std::uint32_t lane) const { return tokens_[lane]; }
+  void abort(const Error& why) { channel_->abort(why); }
+
+ private:
+  std::vector<TokenId> tokens_;
+  std::vector<std::int32_t> message_;
+  std::shared_ptr<transport::Channel> channel_;
+  transport::Queue queue_;
+};
+
+}  // namespace troupe

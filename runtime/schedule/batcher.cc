@@ -1,0 +1,182 @@
+#include "runtime/schedule/batcher.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/kv_layout.hpp"
+
+namespace troupe {
+namespace {
+
+std::uint32_t blocks_for(std::uint32_t positions) {
+  constexpr std::uint32_t block = kernels::kv_block;
+  return (positions + block - 1) / block;
+}
+
+/// count - 1 ... 0, so that the lowest is taken first from the back.
+std::vector<std::uint32_t> falling(std::uint32_t count) {
+  std::vector<std::uint32_t> numbers(count);
+  for (std::uint32_t i = 0; i < count; ++i) numbers[i] = count - 1 - i;
+  return numbers;
+}
+
+}  // namespace
+
+Batcher::Batcher(BatchLimits limits)
+    : limits_(limits),
+      free_lanes_(falling(limits.parallel)),
+      free_blocks_(falling(limits.parallel * blocks_for(limits.context))),
+      under_way_(limits.stages, 0) {}
+
+Result<void> Batcher::add(SequenceRequest request) {
+  if (waiting_.size() >= limits_.queue) {
+    return Error(Code::queue_full, "the queue is full: " + std::to_string(limits_.queue) +
+                                       " requests wait already; try again when some have ended");
+  }
+  waiting_.push_back(std::move(request));
+  return {};
+}
+
+void Batcher::admit() {
+  while (!waiting_.empty() && !free_lanes_.empty()) {
+    Sequence sequence{.request = std::move(waiting_.front())};
+    waiting_.pop_front();
+    sequence.lane = free_lanes_.back();
+    free_lanes_.pop_back();
+    std::vector<std::uint32_t> sizes(limits_.stages, 0);
+    for (const auto& [id, other] : running_) ++sizes[other.batch];
+    sequence.batch = static_cast<std::uint32_t>(std::min_element(sizes.begin(), sizes.end()) - sizes.begin());
+    running_.emplace(sequence.request.id, std::move(sequence));
+  }
+}
+
+/// Steps go through the stages in one order, so a sequence may change its micro-batch between any two of them.
+void Batcher::balance(std::uint32_t batch) {
+  std::vector<std::vector<Sequence*>> members(limits_.stages);
+  for (auto& [id, sequence] : running_) {
+    if (!sequence.finished()) members[sequence.batch].push_back(&sequence);
+  }
+  const auto fullest = std::max_element(members.begin(), members.end(),
+                                        [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  if (members[batch].size() + 2 <= fullest->size()) fullest->back()->batch = batch;
+}
+
+/// Two steps where one waits for the other's tokens: one runs, one is ahead. Prefill alone may fill every stage.
+bool Batcher::may_send(std::uint32_t batch) const {
+  const bool decoding = std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
+    return entry.second.batch == batch && !entry.second.prefilling() && !entry.second.finished();
+  });
+  return under_way_[batch] < (decoding ? 2 : limits_.stages + 1);
+}
+
+void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
+  const auto prompt = static_cast<std::uint32_t>(sequence.request.prompt.size());
+  const bool prefill = sequence.prefilling();
+  const std::uint32_t count = prefill ? std::min(rows, prompt - sequence.positions) : 1;
+  const std::uint32_t end = sequence.positions + count;
+  for (std::uint32_t needed = blocks_for(end); sequence.blocks.size() < needed;) {
+    sequence.blocks.push_back(free_blocks_.back());
+    free_blocks_.pop_back();
+  }
+  SequenceSlice slice{.sequence = sequence.request.id, .lane = sequence.lane, .first_position = sequence.positions};
+  if (prefill) {
+    const auto first = sequence.request.prompt.begin() + sequence.positions;
+    slice.tokens.assign(first, first + count);
+  }
+  slice.blocks = sequence.blocks;
+  slice.sample = end >= prompt && sequence.sampled < sequence.request.max_tokens;
+  slice.settings = sequence.request.settings;
+  sequence.positions = end;
+  sequence.sampled += slice.sample ? 1 : 0;
+  ++sequence.under_way;
+  step.slices.push_back(std::move(slice));
+}
+
+std::optional<Step> Batcher::next() {
+  admit();
+  for (std::uint32_t i = 0; i < limits_.stages; ++i) {
+    const std::uint32_t batch = (turn_ + i) % limits_.stages;
+    balance(batch);
+    if (!may_send(batch)) continue;
+    Step step = compose(batch);
+    if (step.slices.empty()) continue;
+    batch_of_.emplace(step.id, batch);
+    ++under_way_[batch];
+    turn_ = (batch + 1) % limits_.stages;
+    return step;
+  }
+  return std::nullopt;
+}
+
+/// One row of each sequence that decodes, then as much prefill, the oldest first, as there is room for.
+Step Batcher::compose(std::uint32_t batch) {
+  Step step;
+  std::uint64_t messages = completed_messages_;  // all that have been sent; those that rows here wait for are added
+  std::uint32_t room = limits_.rows;
+  std::vector<Sequence*> members, prefills;
+  for (auto& [id, sequence] : running_) {
+    if (sequence.batch != batch || sequence.finished()) continue;
+    if (sequence.prefilling()) {
+      prefills.push_back(&sequence);
+    } else {
+      messages = std::max(messages, sequence.last_sample);
+      schedule(sequence, step, 1);
+      members.push_back(&sequence);
+      --room;
+    }
+  }
+  for (auto prefill = prefills.begin(); prefill != prefills.end() && room > 0; ++prefill) {
+    schedule(**prefill, step, room);
+    members.push_back(*prefill);
+    room -= step.slices.back().rows();
+  }
+  if (step.slices.empty()) return step;
+
+  step.id = ++last_step_;
+  step.token_messages = static_cast<std::uint32_t>(messages - received_messages_);
+  received_messages_ = messages;
+  if (step.samples()) ++sent_messages_;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (step.slices[i].sample) members[i]->last_sample = sent_messages_;
+  }
+  return step;
+}
+
+std::vector<SequenceId> Batcher::complete(const Step& step) {
+  const auto batch = batch_of_.find(step.id);
+  --under_way_[batch->second];
+  batch_of_.erase(batch);
+  if (step.samples()) ++completed_messages_;
+  std::vector<SequenceId> through;
+  for (const SequenceSlice& slice : step.slices) {
+    const auto found = running_.find(slice.sequence);
+    --found->second.under_way;
+    if (found->second.finished() && found->second.under_way == 0) {
+      through.push_back(slice.sequence);
+      release(found);
+    }
+  }
+  return through;
+}
+
+bool Batcher::stop(SequenceId id) {
+  const auto waits = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& request) { return request.id == id; });
+  if (waits != waiting_.end()) {
+    waiting_.erase(waits);
+    return true;
+  }
+  const auto found = running_.find(id);
+  if (found == running_.end()) return false;
+  found->second.stopped = true;
+  if (found->second.under_way > 0) return false;
+  release(found);
+  return true;
+}
+
+void Batcher::release(std::map<SequenceId, Sequence>::iterator sequence) {
+  free_lanes_.push_back(sequence->second.lane);
+  free_blocks_.insert(free_blocks_.end(), sequence->second.blocks.rbegin(), sequence->second.blocks.rend());
+  running_.erase(sequence);
+}
+
+}  // namespace troupe

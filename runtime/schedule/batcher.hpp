@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "runtime/schedule/step.hpp"
+
+namespace troupe {
+
+struct BatchLimits {
+  std::uint32_t stages = 1;     ///< of the pipeline: as many micro-batches are kept under way
+  std::uint32_t rows = 512;     ///< of a step at most
+  std::uint32_t parallel = 16;  ///< sequences that run at once; at most `rows`
+  std::uint32_t context = 0;    ///< positions of a sequence at most
+  std::uint32_t queue = 1024;   ///< sequences that may wait
+};
+
+struct SequenceRequest {
+  SequenceId id = 0;
+  std::vector<TokenId> prompt;      ///< at least one token, at most `context`
+  std::uint32_t max_tokens = 0;     ///< to sample; prompt and samples fit the context
+  std::shared_ptr<const SequenceSettings> settings;
+};
+
+/// Continuous batching with chunked prefill (Yu et al., Orca, OSDI'22; Agrawal et al., Sarathi, 2023), as pure data: who runs,
+/// in which KV blocks, and what the next step holds. Steps are made one ahead of what is known, so a sequence that ends
+/// early has a surplus row under way, whose result is thrown away.
+class Batcher {
+ public:
+  explicit Batcher(BatchLimits limits);
+
+  /// Puts a sequence into the queue; queue_full where it has no place.
+  [[nodiscard]] Result<void> add(SequenceRequest request);
+
+  /// The next step to send out, where one may be sent now.
+  [[nodiscard]] std::optional<Step> next();
+
+  /// A step has come back from every actor. Returns the sequences that are through: nothing of them is under way any more.
+  [[nodiscard]] std::vector<SequenceId> complete(const Step& step);
+
+  /// Nothing further is computed for a sequence. Returns true where it is through at once (it had nothing under way).
+  bool stop(SequenceId id);
+
+  [[nodiscard]] bool idle() const { return waiting_.empty() && running_.empty(); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] std::size_t running() const { return running_.size(); }
+  [[nodiscard]] std::size_t free_blocks() const { return free_blocks_.size(); }
+
+ private:
+  struct Sequence {
+    SequenceRequest request{};
+    std::uint32_t lane = 0, batch = 0;
+    std::uint32_t positions = 0;         ///< scheduled so far
+    std::uint32_t sampled = 0;           ///< samples scheduled so far
+    std::uint32_t under_way = 0;         ///< steps
+    bool stopped = false;
+    std::uint64_t last_sample = 0;       ///< which of the token messages, counted from 1, holds its last sample
+    std::vector<std::uint32_t> blocks{};
+    [[nodiscard]] bool prefilling() const { return positions < request.prompt.size(); }
+    [[nodiscard]] bool finished() const {
+      return stopped || (!prefilling() && sampled >= request.max_tokens);
+    }
+  };
+
+  void admit();
+  void balance(std::uint32_t batch);
+  [[nodiscard]] bool may_send(std::uint32_t batch) const;
+  Step compose(std::uint32_t batch);
+  void schedule(Sequence& sequence, Step& step, std::uint32_t rows);
+  void release(std::map<SequenceId, Sequence>::iterator sequence);
+
+  BatchLimits limits_;
+  std::deque<SequenceRequest> waiting_;
+  std::map<SequenceId, Sequence> running_;   ///< by id, and so by age
+  std::vector<std::uint32_t> free_lanes_, free_blocks_;
+  std::vector<std::uint32_t> under_way_;     ///< [batches]: steps
+  std::map<StepId, std::uint32_t> batch_of_;
+  std::uint32_t turn_ = 0;                   ///< the batch whose step comes next
+  StepId last_step_ = 0;
+
+  // Token messages, one a sampling step: made, known to be in the channel, and taken out by steps made so far.
+  std::uint64_t sent_messages_ = 0, completed_messages_ = 0, received_messages_ = 0;
+};
+
+}  // namespace troupe

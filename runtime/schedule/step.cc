@@ -1,0 +1,30 @@
+#include "runtime/schedule/step.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace troupe {
+
+std::vector<WantedRow> wanted_rows(const Step& step) {
+  std::vector<WantedRow> wanted;
+  std::uint32_t row = 0;
+  for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
+    const SequenceSlice& slice = step.slices[s];
+    const std::uint32_t rows = slice.rows();
+    for (std::uint32_t i = 0; i < rows; ++i) {
+      const std::uint32_t position = slice.first_position + i;
+      const bool sampled = slice.sample && i + 1 == rows;
+      if (sampled || position >= slice.settings->first_wanted) wanted.push_back({row + i, s, position, sampled});
+    }
+    row += rows;
+  }
+  return wanted;
+}
+
+void StepOutcome::merge(StepOutcome&& other) {
+  std::move(other.tokens.begin(), other.tokens.end(), std::back_inserter(tokens));
+  std::move(other.failures.begin(), other.failures.end(), std::back_inserter(failures));
+  if (!broken) broken = std::move(other.broken);
+}
+
+}  // namespace troupe

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "troupe/error.hpp"
+#include "troupe/runtime.hpp"
+
+namespace troupe {
+
+using StepId = std::uint64_t;      ///< counts from 1 within a replica
+using SequenceId = std::uint64_t;  ///< Generation::id()
+
+/// What a request asks of its logits: fixed for its life, shared by its slices.
+struct SequenceSettings {
+  Sampling sampling;
+  LogitsSink sink;              ///< gets the wanted logits, where there is one
+  std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
+};
+
+/// The rows of one sequence in a step.
+struct SequenceSlice {
+  SequenceId sequence = 0;
+  std::uint32_t lane = 0;            ///< the sequence's place among those that run at once
+  std::uint32_t first_position = 0;
+  std::vector<TokenId> tokens{};     ///< empty: one row, whose token is the last one sampled in this lane
+  std::vector<std::uint32_t> blocks{}; ///< KV blocks of positions 0 .. first_position + rows() - 1
+  bool sample = false;               ///< the token after the last row is sampled
+  std::shared_ptr<const SequenceSettings> settings{};
+
+  [[nodiscard]] std::uint32_t rows() const { return tokens.empty() ? 1 : static_cast<std::uint32_t>(tokens.size()); }
+};
+
+/// One pass of one micro-batch through the stages. Plain data, the same for every actor of the replica.
+struct Step {
+  StepId id = 0;
+  std::uint32_t token_messages = 0;  ///< what the first stage takes from its token channel before it begins
+  std::vector<SequenceSlice> slices{};
+
+  [[nodiscard]] std::uint32_t rows() const {
+    std::uint32_t sum = 0;
+    for (const auto& slice : slices) sum += slice.rows();
+    return sum;
+  }
+  [[nodiscard]] bool samples() const {
+    for (const auto& slice : slices) {
+      if (slice.sample) return true;
+    }
+    return false;
+  }
+};
+
+/// A row whose logits are wanted.
+struct WantedRow {
+  std::uint32_t row;    ///< of the step
+  std::uint32_t slice;
+  std::uint32_t position;
+  bool sample;
+};
+
+/// In the order of the rows; the same for everyone who holds the step.
+[[nodiscard]] std::vector<WantedRow> wanted_rows(const Step& step);
+
+struct SampledToken {
+  std::uint32_t slice;
+  TokenId token;
+};
+
+struct SliceFailure {
+  std::uint32_t slice;
+  Error error;
+};
+
+/// What one actor reports of a step, and, merged, what a step came to.
+struct StepOutcome {
+  StepId id = 0;
+  std::vector<SampledToken> tokens{};
+  std::vector<SliceFailure> failures{};  ///< slices that failed; the others' results stand
+  std::optional<Error> broken{};         ///< the actor cannot go on: a peer died or a wait passed its deadline
+
+  void merge(StepOutcome&& other);
+};
+
+}  // namespace troupe

@@ -1,0 +1,90 @@
+#include "runtime/text/special_tokens.hpp"
+
+#include <algorithm>
+
+#include "runtime/text/utf8.hpp"
+
+namespace troupe {
+namespace {
+
+constexpr std::size_t longest_special = 256;
+
+bool stands_verbatim(TokenKind kind) {
+  return kind == TokenKind::control || kind == TokenKind::unknown || kind == TokenKind::user_defined;
+}
+
+}  // namespace
+
+Result<SpecialTokens> SpecialTokens::build(const ModelFile& file, const Vocabulary& vocabulary) {
+  std::vector<TokenId> tokens;
+  for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.size()); ++id) {
+    const std::string_view text = vocabulary.text(id);
+    if (!stands_verbatim(vocabulary.kind(id)) || text.empty()) continue;
+    if (text.size() > longest_special) {
+      return Error(Code::unsupported, quoted(file.path) + ": token " + std::to_string(id) + " is a special one of " +
+                                          std::to_string(text.size()) + " bytes; expected at most " +
+                                          std::to_string(longest_special));
+    }
+    tokens.push_back(id);
+  }
+  SpecialTokens special;
+  special.grow(vocabulary, std::move(tokens));
+  return special;
+}
+
+void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens) {
+  std::sort(tokens.begin(), tokens.end(),
+            [&](TokenId a, TokenId b) { return std::pair(vocabulary.text(a), a) < std::pair(vocabulary.text(b), b); });
+  struct Branch {  // the tokens below a node: they share their first `depth` bytes
+    std::size_t begin, end, depth;
+  };
+  nodes_.emplace_back();
+  std::vector<Branch> branches{{0, tokens.size(), 0}};
+  for (std::size_t n = 0; n < nodes_.size(); ++n) {
+    const auto [begin, end, depth] = branches[n];
+    std::size_t at = begin;
+    const auto byte_of = [&, d = depth](std::size_t i) {
+      return static_cast<unsigned char>(vocabulary.text(tokens[i])[d]);
+    };
+    while (at < end && vocabulary.text(tokens[at]).size() == depth) {
+      if (nodes_[n].id < 0) nodes_[n].id = tokens[at];
+      ++at;
+    }
+    nodes_[n].first_child = static_cast<std::uint32_t>(nodes_.size());
+    while (at < end) {
+      const std::size_t first = at;
+      while (at < end && byte_of(at) == byte_of(first)) ++at;
+      nodes_.push_back({0, 0, byte_of(first), -1});
+      ++nodes_[n].children;
+      branches.push_back({first, at, depth + 1});
+    }
+  }
+  for (std::size_t i = 1; i <= nodes_[0].children; ++i) starts_[nodes_[i].byte] = true;
+  nodes_.shrink_to_fit();
+}
+
+const SpecialTokens::Node* SpecialTokens::child(const Node& node, char byte) const {
+  const Node* const begin = nodes_.data() + node.first_child;
+  const Node* const end = begin + node.children;
+  const auto wanted = static_cast<unsigned char>(byte);
+  const Node* const at =
+      std::lower_bound(begin, end, wanted, [](const Node& n, unsigned char b) { return n.byte < b; });
+  return at != end && at->byte == wanted ? at : nullptr;
+}
+
+SpecialTokens::Match SpecialTokens::next(std::string_view text) const {
+  for (std::size_t begin = 0; begin < text.size(); ++begin) {
+    if (!starts_[static_cast<unsigned char>(text[begin])]) continue;
+    Match longest{begin, 0, -1};
+    std::size_t end = begin;
+    for (const Node* node = nodes_.data(); end < text.size();) {
+      node = child(*node, text[end++]);
+      if (node == nullptr) break;
+      if (node->id >= 0) longest = {begin, end - begin, node->id};
+    }
+    if (longest.id >= 0) return longest;
+  }
+  return {text.size(), 0, -1};
+}
+
+}  // namespace troupe

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "runtime/text/vocabulary.hpp"
+
+namespace troupe {
+
+/// Finds the tokens that stand in a text verbatim and that no merge may make or cut: control, unknown and user-defined
+/// ones. Where several begin, the longest counts. A tree of bytes: linear in the text, whatever stands in it.
+/// Immutable; any thread.
+class SpecialTokens {
+ public:
+  /// An error where such a token is longer than 256 bytes, which bounds the work for a byte of text.
+  [[nodiscard]] static Result<SpecialTokens> build(const ModelFile& file, const Vocabulary& vocabulary);
+
+  struct Match {
+    std::size_t begin, length;  ///< in bytes; at the text's end and empty where there is none
+    TokenId id;                 ///< -1 where there is none
+  };
+  [[nodiscard]] Match next(std::string_view text) const;
+
+  /// Hands the text on in order: on_text(fragment) for what stands between special tokens, never empty, on_token(id)
+  /// for them.
+  template <class OnText, class OnToken>
+  void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+    while (!text.empty()) {
+      const Match match = next(text.substr(0, longest_fragment));
+      if (match.begin > 0) on_text(text.substr(0, match.begin));
+      if (match.id >= 0) on_token(match.id);
+      text.remove_prefix(match.begin + match.length);
+    }
+  }
+
+  [[nodiscard]] std::size_t memory_bytes() const { return nodes_.capacity() * sizeof(Node); }
+
+ private:
+  static constexpr std::size_t longest_fragment = std::size_t{1}
+                                                  << 30;  ///< so that 32 bits count its bytes, escaped or not
+
+  /// The children of a node stand side by side, sorted by byte.
+  struct Node {
+    std::uint32_t first_child = 0;
+    std::uint16_t children = 0;
+    unsigned char byte = 0;
+    TokenId id = -1;  ///< the token that ends here
+  };
+
+  [[nodiscard]] const Node* child(const Node& node, char byte) const;
+  void grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens);
+
+  std::vector<Node> nodes_;  ///< in order of depth, the root first
+  std::array<bool, 256> starts_{};
+};
+
+}  // namespace troupe

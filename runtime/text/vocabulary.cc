@@ -1,0 +1,156 @@
+#include "runtime/text/vocabulary.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "runtime/text/utf8.hpp"
+
+namespace troupe {
+namespace {
+
+constexpr std::string_view tokens_key = "tokenizer.ggml.tokens";
+constexpr std::string_view kinds_key = "tokenizer.ggml.token_type";
+constexpr std::uint64_t most_tokens = 1U << 24;  // leaves 7 bits of a slot for the hash
+
+/// Tokens that end a text under these names in the models that have them.
+constexpr std::string_view end_names[] = {"<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>",
+                                          "<|end|>",    "<end_of_turn>", "<eos>",           "</s>",       "<EOT>"};
+
+std::uint64_t mix(std::uint64_t value) {
+  value *= 0x9E3779B97F4A7C15ULL;
+  return value ^ (value >> 32);
+}
+
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t state = text.size();
+  while (text.size() >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data(), 8);
+    state = mix(state ^ word);
+    text.remove_prefix(8);
+  }
+  std::uint64_t last = 0;
+  for (const char c : text) last = (last << 8) | static_cast<unsigned char>(c);
+  return mix(mix(state ^ last));
+}
+
+Error wrong(const ModelFile& file, std::string_view key, const std::string& why) {
+  return {Code::bad_file, quoted(file.path) + ": the key " + quoted(key) + " " + why};
+}
+
+Result<std::vector<TokenKind>> read_kinds(const ModelFile& file, std::size_t tokens) {
+  const MetaValue* value = file.find(kinds_key);
+  if (value == nullptr) return std::vector<TokenKind>(tokens, TokenKind::normal);
+  const auto* array = std::get_if<MetaArray>(value);
+  if (array == nullptr || array->kind != MetaArray::Kind::integers)
+    return wrong(file, kinds_key, "is no array of integers");
+  if (array->count != tokens) {
+    return wrong(file, kinds_key,
+                 "has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
+  }
+  std::vector<TokenKind> kinds;
+  kinds.reserve(tokens);
+  for (const std::int64_t number : array->integers()) {
+    const bool known = number >= 0 && number <= static_cast<std::int64_t>(TokenKind::byte);
+    kinds.push_back(known ? static_cast<TokenKind>(number) : TokenKind::undefined);
+  }
+  return kinds;
+}
+
+/// The id under a key; -1 where the file has no such key.
+Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std::string_view key) {
+  if (file.find(key) == nullptr) return TokenId{-1};
+  const auto id = file.integer(key);
+  if (!id) return id.error();
+  if (*id >= vocabulary.size()) {
+    return wrong(file, key,
+                 "is " + std::to_string(*id) + "; expected less than " + std::to_string(vocabulary.size()) +
+                     ", the number of tokens");
+  }
+  return static_cast<TokenId>(*id);
+}
+
+Result<std::vector<TokenId>> end_tokens(const ModelFile& file, const Vocabulary& vocabulary) {
+  std::vector<TokenId> end;
+  for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    const auto id = marked(file, vocabulary, key);
+    if (!id) return id.error();
+    if (*id >= 0) end.push_back(*id);
+  }
+  for (const std::string_view name : end_names) {
+    const TokenId id = vocabulary.find(name);
+    if (id >= 0 && vocabulary.kind(id) == TokenKind::control) end.push_back(id);
+  }
+  std::sort(end.begin(), end.end());
+  end.erase(std::unique(end.begin(), end.end()), end.end());
+  return end;
+}
+
+}  // namespace
+
+Result<Vocabulary> Vocabulary::read(const ModelFile& file) {
+  const MetaValue* value = file.find(tokens_key);
+  if (value == nullptr) return wrong(file, tokens_key, "is missing; expected an array of strings");
+  const auto* array = std::get_if<MetaArray>(value);
+  if (array == nullptr || array->kind != MetaArray::Kind::strings)
+    return wrong(file, tokens_key, "is no array of strings");
+  if (array->count == 0 || array->count > most_tokens) {
+    return wrong(file, tokens_key,
+                 "has " + std::to_string(array->count) + " elements; expected 1 to " + std::to_string(most_tokens));
+  }
+  Vocabulary vocabulary;
+  vocabulary.texts_ = array->strings();
+  auto kinds = read_kinds(file, vocabulary.texts_.size());
+  if (!kinds) return kinds.error();
+  vocabulary.kinds_ = std::move(*kinds);
+  vocabulary.index();
+  return vocabulary;
+}
+
+void Vocabulary::index() {
+  id_bits_ = static_cast<std::uint32_t>(std::bit_width(texts_.size()));
+  slots_.assign(std::bit_ceil(texts_.size() * 2), 0);
+  for (std::size_t id = 0; id < texts_.size(); ++id) {
+    longest_ = std::max(longest_, texts_[id].size());
+    if (find(texts_[id]) >= 0) continue;
+    const std::uint64_t h = hash(texts_[id]);
+    std::size_t slot = h & (slots_.size() - 1);
+    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    const auto tag = static_cast<std::uint32_t>(h >> 32) >> id_bits_ << id_bits_;
+    slots_[slot] = tag | static_cast<std::uint32_t>(id + 1);
+  }
+}
+
+TokenId Vocabulary::find(std::string_view text) const {
+  const std::uint64_t h = hash(text);
+  const std::uint32_t tag = static_cast<std::uint32_t>(h >> 32) >> id_bits_;
+  std::size_t slot = h & (slots_.size() - 1);
+  for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+    if (slots_[slot] >> id_bits_ != tag) continue;
+    const std::uint32_t id = (slots_[slot] & ((1U << id_bits_) - 1)) - 1;
+    if (texts_[id] == text) return static_cast<TokenId>(id);
+  }
+  return -1;
+}
+
+std::size_t Vocabulary::memory_bytes() const {
+  return texts_.capacity() * sizeof(std::string_view) + kinds_.capacity() * sizeof(TokenKind) +
+         slots_.capacity() * sizeof(std::uint32_t);
+}
+
+Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary, bool add_bos) {
+  const auto bos = marked(file, vocabulary, "tokenizer.ggml.bos_token_id");
+  if (!bos) return bos.error();
+  const auto unknown = marked(file, vocabulary, "tokenizer.ggml.unknown_token_id");
+  if (!unknown) return unknown.error();
+  constexpr std::string_view add_key = "tokenizer.ggml.add_bos_token";
+  const auto add = file.boolean_or(add_key, add_bos && *bos >= 0);
+  if (!add) return add.error();
+  if (*add && *bos < 0) return wrong(file, add_key, "is true, but \"tokenizer.ggml.bos_token_id\" is missing");
+  auto end = end_tokens(file, vocabulary);
+  if (!end) return end.error();
+  return MarkedTokens{*bos, *unknown, *add, std::move(*end)};
+}
+
+}  // namespace troupe

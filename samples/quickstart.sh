@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what troupe needs, builds it, gets SmolLM2-135M-Instruct, and lets it speak, split into two pipeline stages.
+#   quickstart.sh [QUESTION]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+question=${1:-Why is the sky blue?}
+
+fail() {
+  echo "quickstart.sh: $*" >&2
+  exit 1
+}
+
+tests/setup.sh build || fail "could not set up this machine"
+
+if [ ! -f build/build.ninja ]; then
+  cmake --preset release -DTROUPE_TESTS=OFF -DTROUPE_SAMPLES=OFF >&2 || fail "could not configure the build"
+fi
+if ! ninja -C build -n troupe_cli | grep -q "no work to do"; then
+  echo "building troupe; the first time this takes a few minutes" >&2
+  ninja -C build troupe_cli >&2 || fail "could not build troupe"
+fi
+
+model=$(samples/get_model.sh smollm2) || fail "could not get the model"
+
+echo "> $question" >&2
+build/bin/troupe run -m "$model" --plan pp2 -n 64 \
+  -p $'<|im_start|>user\n'"$question"$'<|im_end|>\n<|im_start|>assistant\n'

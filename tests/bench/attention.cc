@@ -1,0 +1,178 @@
+// How fast attention and the row-local kernels are, with one thread: attention [table]
+#include <immintrin.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "kernels/math.hpp"
+#include "kernels/table.hpp"
+
+using namespace troupe::kernels;
+
+namespace {
+
+/// Median seconds of a call, over about 0.3 seconds.
+double seconds(const std::function<void()>& call) {
+  using Clock = std::chrono::steady_clock;
+  const auto time = [&](int times) {
+    const Clock::time_point start = Clock::now();
+    for (int i = 0; i < times; ++i) call();
+    return std::chrono::duration<double>(Clock::now() - start).count() / times;
+  };
+  time(1);
+  const int batch = std::max(1, static_cast<int>(2e-3 / time(1)));
+  std::vector<double> samples;
+  for (double total = 0.0; total < 0.3 || samples.size() < 5; total += samples.back() * batch) {
+    samples.push_back(time(batch));
+  }
+  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2, samples.end());
+  return samples[samples.size() / 2];
+}
+
+constexpr int fma_rounds = 2000, fma_chains = 12;
+
+__attribute__((target("avx512f"))) float multiply_add_512() {
+  __m512 x[fma_chains];
+  for (__m512& value : x) value = _mm512_setzero_ps();
+  const __m512 a = _mm512_set1_ps(0.5F), b = _mm512_set1_ps(1.0F);
+  for (int i = 0; i < fma_rounds; ++i) {
+    for (__m512& value : x) value = _mm512_fmadd_ps(value, a, b);
+  }
+  __m512 sum = x[0];
+  for (const __m512& value : x) sum = _mm512_add_ps(sum, value);
+  return _mm512_cvtss_f32(sum);
+}
+
+__attribute__((target("avx2,fma"))) float multiply_add_256() {
+  __m256 x[fma_chains];
+  for (__m256& value : x) value = _mm256_setzero_ps();
+  const __m256 a = _mm256_set1_ps(0.5F), b = _mm256_set1_ps(1.0F);
+  for (int i = 0; i < fma_rounds; ++i) {
+    for (__m256& value : x) value = _mm256_fmadd_ps(value, a, b);
+  }
+  __m256 sum = x[0];
+  for (const __m256& value : x) sum = _mm256_add_ps(sum, value);
+  return _mm256_cvtss_f32(sum);
+}
+
+/// Of fp32 FMA with the vectors that a table uses.
+double peak_gflops(const KernelTable& table) {
+  const bool wide = table.name == "avx512";
+  volatile float sink = 0.0F;
+  const double time = seconds([&] { sink = wide ? multiply_add_512() : multiply_add_256(); });
+  return 2e-9 * fma_rounds * fma_chains * (wide ? 16 : 8) / time;
+}
+
+struct Shape {
+  const char* name;
+  std::size_t heads, kv_heads, head_dim, window;
+};
+
+constexpr Shape shapes[] = {{"SmolLM2-135M", 9, 3, 64, 0}, {"1.1B", 32, 4, 64, 0}, {"Gemma3-270M", 4, 1, 256, 512}};
+
+std::vector<float> random_floats(std::size_t n) {
+  static std::mt19937 engine(1);
+  std::normal_distribution<float> distribution;
+  std::vector<float> x(n);
+  for (float& value : x) value = distribution(engine);
+  return x;
+}
+
+/// Multiplications and additions of what a query sees, both products.
+double useful_flops(const Shape& shape, std::size_t tokens, std::size_t first_position) {
+  double seen = 0.0;
+  for (std::size_t p = first_position; p < first_position + tokens; ++p) {
+    seen += static_cast<double>(shape.window == 0 ? p + 1 : std::min(p + 1, shape.window));
+  }
+  return seen * 4.0 * static_cast<double>(shape.heads * shape.head_dim);
+}
+
+void bench_attention(const KernelTable& table, const Shape& shape, std::size_t tokens, std::size_t first_position,
+                     double peak) {
+  const std::size_t end = first_position + tokens, width = shape.heads * shape.head_dim;
+  const std::vector<float> q = random_floats(tokens * width);
+  std::vector<float> out(q.size());
+  std::vector<std::vector<std::byte>> blocks((end + kv_block - 1) / kv_block);
+  std::vector<const std::byte*> pointers;
+  for (std::vector<std::byte>& block : blocks) {
+    block.resize(shape.kv_heads * kv_head_bytes(shape.head_dim));
+    for (std::size_t i = 0; i < shape.kv_heads * kv_block; ++i) {
+      const std::vector<float> kv = random_floats(2 * shape.head_dim);
+      table.kv_append(kv.data(), kv.data() + shape.head_dim, shape.head_dim, i % kv_block,
+                      block.data() + i / kv_block * kv_head_bytes(shape.head_dim));
+    }
+    pointers.push_back(block.data());
+  }
+  std::vector<std::uint16_t> slots;
+  for (std::size_t h = 0; h < shape.heads; ++h)
+    slots.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
+
+  const AttentionArgs args{q.data(),        width,        out.data(),  width,          tokens, first_position,
+                           pointers.data(), slots.data(), shape.heads, shape.head_dim, 0.125F, shape.window};
+  const std::size_t items = (tokens + attention_tile - 1) / attention_tile * shape.heads;
+  const double time = seconds([&] { table.attention(args, 0, items); });
+  const double gflops = useful_flops(shape, tokens, first_position) / time * 1e-9;
+  const std::size_t read = shape.window == 0 ? end : std::min(end, shape.window);
+  const double gigabytes = 4e-9 * static_cast<double>(read * shape.kv_heads * shape.head_dim) / time;
+  std::printf("  %-13s %4zu at %5zu  %9.1f us  %6.1f GFLOP/s  %3.0f %% of peak", shape.name, tokens, first_position,
+              time * 1e6, gflops, 100.0 * gflops / peak);
+  tokens == 1 ? std::printf("  %5.1f GB/s of K and V\n", gigabytes) : std::printf("\n");
+}
+
+void bench_rows(const KernelTable& table, std::size_t n) {
+  const std::vector<float> x = random_floats(n), y = random_floats(n);
+  std::vector<float> out(n);
+  std::vector<Q8Block> blocks(n / block_columns);
+  std::vector<std::int64_t> fixed(n, 1), sum(n, 2);
+  const std::size_t head_dim = 64;
+  std::vector<double> frequencies(head_dim / 2);
+  std::vector<float> cos_sin(head_dim);
+  rope_frequencies(10000.0, head_dim, frequencies.data());
+  rope_angles(frequencies.data(), head_dim, 77, cos_sin.data());
+  std::vector<std::byte> kv(kv_head_bytes(head_dim));
+
+  const auto report = [](const char* name, const std::function<void()>& call) {
+    std::printf("  %s %.0f", name, seconds(call) * 1e9);
+  };
+  std::printf("  ns at n = %zu:", n);
+  report("rms_norm", [&] { table.rms_norm(x.data(), y.data(), 1e-5F, n, out.data()); });
+  report("quantize", [&] { table.quantize(x.data(), n, blocks.data()); });
+  report("from_fixed", [&] { table.from_fixed(fixed.data(), n, out.data()); });
+  report("add_fixed", [&] { table.add_fixed(fixed.data(), n, sum.data()); });
+  report("add", [&] { table.add(x.data(), n, out.data()); });
+  report("silu_mul", [&] { table.silu_mul(x.data(), y.data(), n, out.data()); });
+  report("gelu_mul", [&] { table.gelu_mul(x.data(), y.data(), n, out.data()); });
+  report("rope adjacent", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::adjacent); });
+  report("rope halves", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::halves); });
+  report("kv_append (one head)", [&] { table.kv_append(x.data(), y.data(), head_dim, 5, kv.data()); });
+  report("argmax", [&] { static_cast<void>(table.argmax(x.data(), n)); });
+  report("log_sum_exp", [&] { static_cast<void>(table.log_sum_exp(x.data(), n)); });
+  report("rope_angles (64)", [&] { rope_angles(frequencies.data(), head_dim, 1000, cos_sin.data()); });
+  std::printf("\n");
+}
+
+void bench(const KernelTable& table) {
+  const double peak = peak_gflops(table);
+  std::printf("%.*s: fp32 FMA peak %.0f GFLOP/s\n", static_cast<int>(table.name.size()), table.name.data(), peak);
+  for (const Shape& shape : shapes) {
+    bench_attention(table, shape, 512, 0, peak);
+    bench_attention(table, shape, 1, 1000, peak);
+  }
+  bench_rows(table, 576);
+  bench_rows(table, 2048);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  set_floating_point_mode();
+  for (const KernelTable* table : tables()) {
+    if (argc > 1 ? table->name == argv[1] : table->name != "reference") bench(*table);
+  }
+}

@@ -1,0 +1,424 @@
+"""What scripts rely on of the command `troupe`: flags, outputs, exit codes.
+
+TROUPE_BIN      the command; without it everything is skipped (exit code 77)
+TROUPE_MODELS   a folder with SmolLM2-135M-Instruct.Q4_1.gguf; without it only what needs no model is tested
+TROUPE_SHARED   a folder with golden/smollm2.tokenize.jsonl; without it that file's lines are not compared
+"""
+
+import json
+import math
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+
+BINARY = os.environ.get("TROUPE_BIN", "")
+MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/models")
+MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
+GOLDEN = os.path.join(os.environ.get("TROUPE_SHARED", ""), "golden", "smollm2.tokenize.jsonl")
+
+VERBS = ("run", "inspect", "tokenize", "logits", "bench", "graph")
+FRANCE = "504,3575,282,4649,314"  # "The capital of France is"
+
+needs_binary = unittest.skipUnless(os.access(BINARY, os.X_OK), "TROUPE_BIN names no command")
+needs_model = unittest.skipUnless(os.access(BINARY, os.X_OK) and os.path.exists(MODEL), f"no command, or no {MODEL}")
+
+
+def troupe(*args, stdin=b""):
+    return subprocess.run([BINARY, *map(str, args)], input=stdin, capture_output=True, timeout=300, check=False)
+
+
+class Case(unittest.TestCase):
+    def succeed(self, *args, stdin=b""):
+        """What the command prints, as bytes."""
+        done = troupe(*args, stdin=stdin)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return done.stdout
+
+    def fail_with(self, code, *args, stdin=b"", names=""):
+        """The command fails with that exit code, prints nothing, and says why in one line."""
+        done = troupe(*args, stdin=stdin)
+        said = done.stderr.decode()
+        self.assertEqual((done.returncode, done.stdout), (code, b""), f"{args}: {said}")
+        self.assertRegex(said, r"\Atroupe: [^\n]+\n\Z")
+        self.assertIn(names, said)
+
+    def folder(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        return pathlib.Path(made.name)
+
+
+@needs_binary
+class Help(Case):
+    def test_fits_a_screen_and_ends_with_an_example(self):
+        for verb in VERBS:
+            lines = self.succeed(verb, "--help").decode().splitlines()
+            self.assertLessEqual(len(lines), 24, verb)
+            self.assertLessEqual(max(map(len, lines)), 100, verb)
+            self.assertEqual(lines[-2], "Example:")
+            self.assertTrue(lines[-1].startswith(f"  troupe {verb} "), lines[-1])
+
+    def test_of_the_command_names_every_verb(self):
+        text = self.succeed("--help").decode()
+        for verb in VERBS:
+            self.assertIn(f"\n  {verb} ", text)
+
+    def test_of_run_shows_a_turn(self):
+        turn = r"$'<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'"
+        self.assertIn(turn, self.succeed("run", "--help").decode())
+
+    def test_version(self):
+        self.assertRegex(self.succeed("--version").decode(), r"\Atroupe \d+\.\d+\.\d+\n\Z")
+
+    def test_short_and_long_names(self):
+        text = self.succeed("run", "--help").decode()
+        for names in ("-m, --model", "-p, --prompt", "-f, --file", "-n, --predict", "-c, --ctx-size", "-b, --chunk",
+                      "-t, --threads", "-s, --seed", "--temp", "--top-k", "--top-p"):
+            self.assertIn(f"  {names} ", text)
+
+
+@needs_binary
+class WrongUse(Case):
+    def test_verbs(self):
+        self.fail_with(2, names="verb")
+        self.fail_with(2, "sing", names="verb")
+
+    def test_a_model_is_required(self):
+        for verb in VERBS:
+            self.fail_with(2, verb, names="--model")
+
+    def test_flags(self):
+        prompt = ("run", "-m", "x", "-p", "hi")
+        self.fail_with(2, *prompt, "--loud", names="--loud")
+        self.fail_with(2, *prompt, "-n", names="--predict")
+        self.fail_with(2, *prompt, "-f", "x", names="--file")
+        self.fail_with(2, *prompt, "--plan", "tp2", "--graph", "x", names="--graph")
+        self.fail_with(2, *prompt, "--isa", "sse2", names="avx512")
+        self.fail_with(2, *prompt, "--fusion", "maybe", names="on or off")
+        self.fail_with(2, *prompt, "--plan", "", names="--plan")
+        self.fail_with(2, "run", "-m", "x", names="--prompt")
+        self.fail_with(2, "bench", "-m", "x", "-o", "xml", names="json")
+        self.fail_with(2, "bench", "-m", "x", "-p", "0", "-n", "0", names="-p and -n")
+        self.fail_with(2, "graph", "-m", "x", "-o", "svg", names="toml")
+        self.fail_with(2, "tokenize", "-m", "x", "--decode", "1", "text", names="--decode")
+
+    def test_numbers(self):
+        for flag in ("-n", "-c", "-b", "-t", "-s", "--top-k"):
+            for value in ("-5", "99999999999999999999", "1.5", "many", ""):
+                self.fail_with(2, "run", "-m", "x", "-p", "hi", flag, value, names=f"{flag} wants a whole number")
+        for value in ("-1", "nan", "inf", "1e50", "warm", ""):
+            self.fail_with(2, "run", "-m", "x", "-p", "hi", "--temp", value, names="--temp wants a number")
+        for value in ("0", "-0.5", "1.01", "nan"):
+            self.fail_with(2, "run", "-m", "x", "-p", "hi", "--top-p", value, names="--top-p wants a number")
+        self.fail_with(2, "logits", "-m", "x", "--ids", "1", "--top", "0", names="--top")
+        self.fail_with(2, "bench", "-m", "x", "--parallel", "0", names="--parallel")
+
+    def test_ids(self):
+        for ids in ("1,x", "-1", "1,4294967296", "1.5", ""):
+            self.fail_with(2, "logits", "-m", "x", "--ids", ids, names="id")
+
+
+@needs_binary
+class Files(Case):
+    def test_that_are_not_there(self):
+        self.fail_with(1, "inspect", "/nowhere/model.gguf", names="/nowhere/model.gguf")
+        self.fail_with(1, "run", "-m", "x", "-f", "/nowhere/prompt", names="/nowhere/prompt")
+
+    def test_that_are_no_model(self):
+        path = self.folder() / "no.gguf"
+        for content in (b"", b"GGUF", b"no model at all, but a text"):
+            path.write_bytes(content)
+            self.fail_with(1, "inspect", path)
+
+    @needs_model
+    def test_that_are_cut(self):
+        path = self.folder() / "cut.gguf"
+        with open(MODEL, "rb") as model:
+            path.write_bytes(model.read(1 << 20))
+        self.fail_with(1, "run", "-m", path, "-p", "hi")
+
+
+@needs_model
+class Tokenize(Case):
+    def ids_of(self, *args, stdin=b""):
+        answer = json.loads(self.succeed("tokenize", "-m", MODEL, "--json", *args, stdin=stdin))
+        self.assertEqual(list(answer), ["ids"])
+        return answer["ids"]
+
+    def test_text(self):
+        self.assertEqual(self.ids_of("Hello world"), [19556, 905])
+        self.assertEqual(self.ids_of("<|im_start|>"), [1])
+        self.assertEqual(self.ids_of("[1, 2, 3]"), [75, 33, 28, 216, 34, 28, 216, 35, 77])
+        self.assertEqual(self.ids_of(""), [])
+        self.assertEqual(self.succeed("tokenize", "-m", MODEL, "Hello world"), b"19556,905\n")
+
+    def test_text_that_looks_like_something_else(self):
+        for text in ("run", "---\n***\n___", "- x", "-5"):
+            self.assertEqual(self.ids_of(text), self.ids_of("-", stdin=text.encode()), text)
+        self.assertEqual(self.ids_of("--", "--json"), self.ids_of("-", stdin=b"--json"))
+
+    def test_input_is_read_byte_for_byte(self):
+        path = self.folder() / "text"
+        for text in (b"Hello world", b" two\r\n\n", b"zero\0inside", "Zürich…".encode(), b"bad \xff\xfe utf-8"):
+            path.write_bytes(text)
+            ids = self.ids_of("-", stdin=text)
+            self.assertEqual(self.ids_of("-f", path), ids)
+            decoded = self.succeed("tokenize", "-m", MODEL, "--decode", "-", stdin=json.dumps(ids)[1:-1].encode())
+            if b"\xff" not in text:
+                self.assertEqual(decoded, text)
+
+    def test_decode(self):
+        self.assertEqual(self.succeed("tokenize", "-m", MODEL, "--decode", "19556, 905"), b"Hello world")
+        special = self.succeed("tokenize", "-m", MODEL, "--decode", "1,2,0")
+        self.assertEqual(special, b"<|im_start|><|im_end|><|endoftext|>")
+        done = troupe("tokenize", "-m", MODEL, "--decode", "2000000000")
+        self.assertIn(done.returncode, (1, 2))
+
+    @unittest.skipUnless(os.path.exists(GOLDEN), "TROUPE_SHARED has no golden answers")
+    def test_golden(self):
+        with open(GOLDEN, encoding="utf-8") as lines:
+            for line in map(json.loads, lines):
+                self.assertEqual(self.ids_of("-", stdin=line["text"].encode()), line["ids"], line["text"])
+
+
+@needs_model
+class Run(Case):
+    def run_model(self, *args, stdin=b""):
+        return self.succeed("run", "-m", MODEL, *args, stdin=stdin).decode()
+
+    def test_prints_only_what_the_model_writes(self):
+        text = self.run_model("-p", "The capital of France is", "-n", 8)
+        self.assertIn("Paris", text)
+        self.assertNotIn("The capital of France is", text)
+
+    def test_prompt_from_a_file_and_from_standard_input(self):
+        prompt = b"The capital of France is"
+        path = self.folder() / "prompt"
+        path.write_bytes(prompt)
+        expected = self.run_model("-p", prompt.decode(), "-n", 8)
+        self.assertEqual(self.run_model("-f", path, "-n", 8), expected)
+        self.assertEqual(self.run_model("-f", "-", "-n", 8, stdin=prompt), expected)
+        self.assertEqual(self.run_model("-p", "-", "-n", 8, stdin=prompt), expected)
+
+    def test_ends_with_the_turn_and_prints_no_special_token(self):
+        text = self.run_model("-p", "<|im_start|>user\nSay hello.<|im_end|>\n<|im_start|>assistant\n", "-c", 512)
+        self.assertTrue(text)
+        for special in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
+            self.assertNotIn(special, text)
+
+    def test_ends_with_the_context(self):
+        self.run_model("-p", "Once upon a time", "-c", 32)
+        done = troupe("run", "-m", MODEL, "-p", "word " * 64, "-c", 16)
+        self.assertIn(done.returncode, (1, 2))
+        self.assertRegex(done.stderr.decode(), r"\Atroupe: [^\n]+\n\Z")
+
+    def test_seed(self):
+        sampled = ("-p", "Once upon a time", "-n", 16, "--temp", 1)
+        first = troupe("run", "-m", MODEL, *sampled)
+        self.assertRegex(first.stderr.decode(), r"\Aseed: \d+\n\Z")
+        seed = first.stderr.decode().split()[1]
+        again = troupe("run", "-m", MODEL, *sampled, "--seed", seed)
+        self.assertEqual((again.stdout, again.stderr), (first.stdout, b""))
+        self.assertEqual(troupe("run", "-m", MODEL, "-p", "Once upon a time", "-n", 4).stderr, b"")
+
+    def test_invalid_utf8_is_no_crash(self):
+        done = troupe("run", "-m", MODEL, "-n", 4, "-f", "-", stdin=b"\xff\xfe\xc3( \x80")
+        self.assertIn(done.returncode, (0, 1, 2))
+
+    def test_a_reader_that_leaves(self):
+        command = [BINARY, "run", "-m", MODEL, "-p", "Once upon a time", "-n", "200"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            self.assertTrue(running.stdout.read(1))
+            running.stdout.close()
+            self.assertEqual(running.stderr.read(), b"")
+            self.assertEqual(running.wait(60), 0)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_a_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            command = [BINARY, "tokenize", "-m", MODEL, "hi"]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr.decode(), r"\Atroupe: [^\n]+\n\Z")
+
+    def test_plans_and_graphs_write_the_same(self):
+        prompt = ("-p", "The capital of France is", "-n", 8)
+        expected = self.run_model(*prompt)
+        path = self.folder() / "graph.toml"
+        path.write_bytes(self.succeed("graph", "-m", MODEL, "--plan", "pp2.tp2", "-o", "toml"))
+        self.assertEqual(self.run_model(*prompt, "--plan", "pp2"), expected)
+        self.assertEqual(self.run_model(*prompt, "--graph", path), expected)
+
+    def test_plans_that_cannot_be(self):
+        limits = {"tp9": "8", "pp3.tp3": "8", "pp31": "", "tp0": "", "tp2:0": "", "xp2": "", "tp2.tp2": "", "dp2:1": "",
+                  "tp": "", "2": "", "tp2.": "", "tp99999999999999999999": ""}
+        for plan, limit in limits.items():
+            self.fail_with(2, "run", "-m", MODEL, "-p", "hi", "--plan", plan, names=limit)
+
+    def test_graphs_that_cannot_be(self):
+        path = self.folder() / "graph.toml"
+        for content in (b"", b"nodes = [", b"\xff\0"):
+            path.write_bytes(content)
+            done = troupe("run", "-m", MODEL, "-p", "hi", "--graph", path)
+            self.assertIn(done.returncode, (1, 2))
+            self.assertRegex(done.stderr.decode(), r"\Atroupe: [^\n]+\n\Z")
+
+
+@needs_model
+class Logits(Case):
+    def logits(self, *args, stdin=b""):
+        return json.loads(self.succeed("logits", "-m", MODEL, *args, stdin=stdin))
+
+    def test_shape(self):
+        answer = self.logits("--ids", FRANCE, "--top", 5)
+        self.assertEqual(list(answer), ["ids", "logprob", "argmax", "hash"])
+        self.assertEqual((len(answer["ids"]), len(answer["logprob"]), len(answer["argmax"])), (5, 5, 5))
+        self.assertEqual(answer["argmax"][-1], answer["ids"][0])
+        self.assertEqual(answer["logprob"], sorted(answer["logprob"], reverse=True))
+        self.assertRegex(answer["hash"], r"\A[0-9a-f]{16}\Z")
+        self.assertEqual(len(self.logits("--ids", FRANCE)["ids"]), 64)
+
+    def test_raw_says_the_same(self):
+        path = self.folder() / "raw"
+        answer = self.logits("--ids", FRANCE, "--top", 8, "--raw", path)
+        raw = path.read_bytes()
+        vocabulary = len(raw) // 4 // 5
+        self.assertEqual(vocabulary, 49152)
+        rows = list(struct.iter_unpack(f"<{vocabulary}f", raw))
+        self.assertEqual([row.index(max(row)) for row in rows], answer["argmax"])
+        last = rows[-1]
+        best = sorted(range(vocabulary), key=lambda i: (-last[i], i))[:8]
+        norm = max(last) + math.log(math.fsum(math.exp(x - max(last)) for x in last))
+        self.assertEqual(best, answer["ids"])
+        for i, logprob in zip(best, answer["logprob"]):
+            self.assertAlmostEqual(last[i] - norm, logprob, places=10)
+
+    def test_ids_from_a_file_and_from_standard_input(self):
+        path = self.folder() / "ids"
+        ids = b"504 3575\n282,\t4649,314\n"
+        path.write_bytes(ids)
+        expected = self.logits("--ids", FRANCE)
+        self.assertEqual(self.logits("-f", path), expected)
+        self.assertEqual(self.logits("--ids", "-", stdin=ids), expected)
+
+    def test_all_hashes_every_position(self):
+        one, two, both = (self.logits("--ids", ids, *more)["hash"]
+                          for ids, more in (("504", ()), ("504,3575", ()), ("504,3575", ("--all",))))
+        self.assertEqual(self.logits("--ids", "504", "--all")["hash"], one)
+        self.assertEqual(len({one, two, both}), 3)
+
+    def test_nothing_changes_the_answer(self):
+        ids = ",".join(str(100 + 37 * i % 1000) for i in range(100))
+        expected = self.logits("--ids", ids, "--all")
+        variations = [("-b", 1), ("-b", 7), ("-t", 1), ("-t", 2), ("--fusion", "off"), ("--isa", "avx2"),
+                      ("--parallel", 4), ("-c", 128), ("--plan", "pp2"), ("--plan", "tp3"), ("--plan", "tp2:1"),
+                      ("--plan", "pp20:10"), ("--plan", "dp2.pp2.tp2", "-t", 1, "--parallel", 3, "-b", 16)]
+        with open("/proc/cpuinfo", encoding="utf-8") as processor:
+            if "avx512_vnni" in processor.read():
+                variations.append(("--isa", "avx512"))
+        for variation in variations:
+            self.assertEqual(self.logits("--ids", ids, "--all", *variation), expected, variation)
+
+    def test_unknown_ids(self):
+        self.fail_with(2, "logits", "-m", MODEL, "--ids", "1,49152", names="49152")
+
+    def test_raw_that_cannot_be_written(self):
+        self.fail_with(1, "logits", "-m", MODEL, "--ids", "1", "--raw", "/nowhere/raw", names="/nowhere/raw")
+
+
+@needs_model
+class Bench(Case):
+    SHORT = ("-p", 16, "-n", 4, "-r", 2, "-t", 1)
+
+    def test_json(self):
+        rows = json.loads(self.succeed("bench", "-m", MODEL, *self.SHORT, "--parallel", 2, "-o", "json"))
+        self.assertEqual([(row["n_prompt"], row["n_gen"]) for row in rows], [(16, 0), (0, 4)])
+        for row in rows:
+            self.assertEqual((row["n_threads"], row["n_parallel"], len(row["samples_ts"])), (1, 2, 2))
+            self.assertAlmostEqual(row["avg_ts"], sum(row["samples_ts"]) / 2, places=3)
+            tokens = 2 * (row["n_prompt"] + row["n_gen"])
+            for speed, taken in zip(row["samples_ts"], row["samples_ns"]):
+                self.assertAlmostEqual(speed, tokens * 1e9 / taken, places=3)
+
+    def test_other_forms(self):
+        table = self.succeed("bench", "-m", MODEL, *self.SHORT).decode().splitlines()
+        self.assertEqual(len(table), 3)
+        self.assertIn(" pp16 ", table[1])
+        csv = self.succeed("bench", "-m", MODEL, *self.SHORT, "-o", "csv").decode().splitlines()
+        self.assertEqual(len(csv), 3)
+        self.assertIn("n_prompt,n_gen", csv[0])
+        markdown = self.succeed("bench", "-m", MODEL, *self.SHORT, "-o", "md").decode().splitlines()
+        self.assertEqual(len(markdown), 4)
+        self.assertTrue(all(line.startswith("| ") and line.endswith(" |") for line in markdown))
+
+    def test_lengths_past_the_context(self):
+        self.fail_with(2, "bench", "-m", MODEL, "-p", 4000000000, "--parallel", 1000, names="context")
+        self.fail_with(2, "bench", "-m", MODEL, "-c", 64, "-p", 0, "-n", 65, names="context of 64")
+
+    def test_one_row(self):
+        rows = json.loads(self.succeed("bench", "-m", MODEL, "-p", 0, "-n", 2, "-r", 1, "-o", "json"))
+        self.assertEqual([row["n_gen"] for row in rows], [2])
+
+
+@needs_model
+class Inspect(Case):
+    def memory(self, *args):
+        """The rows of the memory table by actor."""
+        text = self.succeed("inspect", MODEL, *args).decode()
+        lines = text.split("\nmemory in bytes", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+        names = [name.strip() for name in lines[0].replace("KV ", "KV_").split()]
+        rows = [line.split() for line in lines[1:]]
+        return {row[0]: dict(zip(names[1:], map(int, row[1:]))) for row in rows}
+
+    def test_metadata_and_tensors(self):
+        text = self.succeed("inspect", MODEL).decode()
+        self.assertIn("general.architecture = llama\n", text)
+        self.assertIn("token_embd.weight", text)
+        self.assertNotIn("\x1b", text)
+        self.assertEqual(self.succeed("inspect", "-m", MODEL).decode(), text)
+
+    def test_memory_adds_up(self):
+        for plan in ((), ("--plan", "tp2"), ("--plan", "pp2"), ("--plan", "dp2")):
+            rows = self.memory("-c", 512, *plan)
+            total = rows.pop("sum")
+            for name in ("weights", "activations", "other", "KV_full", "total"):
+                self.assertEqual(sum(row[name] for row in rows.values()), total[name])
+            for row in (*rows.values(), total):
+                self.assertEqual(row["weights"] + row["activations"] + row["other"] + row["KV_full"], row["total"])
+
+    def test_memory_follows_the_flags(self):
+        small, large = self.memory("-c", 512)["sum"], self.memory("-c", 1024)["sum"]
+        self.assertEqual(large["KV_full"], 2 * small["KV_full"])
+        self.assertEqual(self.memory("-c", 512, "--parallel", 3)["sum"]["KV_full"], 3 * small["KV_full"])
+        self.assertGreater(small["activations"], self.memory("-c", 512, "-b", 32)["sum"]["activations"])
+
+    def test_program(self):
+        text = self.succeed("inspect", MODEL, "--plan", "pp2", "--program").decode()
+        self.assertEqual(text.count(", before fusion\n"), 2)
+        self.assertEqual(text.count(", after fusion\n"), 2)
+        before, after = (text.split(f", {when} fusion\n")[1].split("\nprogram of ")[0] for when in ("before", "after"))
+        self.assertGreater(before.count("\n"), after.count("\n"))
+
+
+@needs_model
+class Graph(Case):
+    def test_dot(self):
+        text = self.succeed("graph", "-m", MODEL, "--plan", "pp2.tp2").decode()
+        self.assertTrue(text.startswith("digraph"))
+        self.assertTrue(text.endswith("}\n"))
+
+    def test_toml(self):
+        text = self.succeed("graph", "-m", MODEL, "--plan", "pp2.tp2", "-o", "toml").decode()
+        self.assertEqual(tomllib.loads(text)["version"], 1)
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False).result
+    if result.wasSuccessful() and len(result.skipped) == result.testsRun:
+        sys.exit(77)
+    sys.exit(not result.wasSuccessful())

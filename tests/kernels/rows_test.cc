@@ -1,0 +1,401 @@
+#include <catch2/catch.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/math.hpp"
+#include "kernels/table.hpp"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+using namespace troupe::kernels;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr std::size_t odd_sizes[] = {1, 2, 15, 16, 17, 31, 63, 64, 65, 100, 576, 1000, 1536, 2047};
+
+class Random {
+ public:
+  explicit Random(unsigned seed) : engine_(seed) {}
+  std::vector<float> normal(std::size_t n, float deviation = 1.0F) {
+    std::normal_distribution<float> distribution(0.0F, deviation);
+    std::vector<float> x(n);
+    for (float& value : x) value = distribution(engine_);
+    return x;
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+const KernelTable& reference() { return *tables().front(); }
+
+// Calls f(table, name) for every table but the reference.
+template <class Function>
+void for_each_table(Function f) {
+  for (const KernelTable* table : tables()) {
+    if (table == &reference()) continue;
+    INFO("table " << table->name);
+    f(*table);
+  }
+}
+
+std::int64_t distance_in_ulps(float a, double exact) {
+  const auto nearest = static_cast<float>(exact);
+  return std::llabs(std::int64_t{std::bit_cast<std::int32_t>(a)} - std::bit_cast<std::int32_t>(nearest));
+}
+
+}  // namespace
+
+TEST_CASE("exp_f32 is within one unit in the last place", "[kernels]") {
+  std::int64_t worst = 0;
+  for (float x = -87.0F; x <= 88.0F; x += 0.00117F) {
+    worst = std::max(worst, distance_in_ulps(exp_f32(x), std::exp(static_cast<double>(x))));
+  }
+  CHECK(worst <= 1);
+  CHECK(exp_f32(0.0F) == 1.0F);
+  CHECK(exp_f32(-0.0F) == 1.0F);
+  CHECK(exp_f32(-87.01F) == 0.0F);
+  CHECK(exp_f32(-infinity) == 0.0F);
+  CHECK(exp_f32(infinity) == exp_f32(88.0F));
+  CHECK(std::isnan(exp_f32(not_a_number)));
+}
+
+TEST_CASE("log_f64 agrees with the C library", "[kernels]") {
+  for (double x = 1e-310; x < 1e300; x *= 1.7) {
+    INFO(x);
+    CHECK(log_f64(x) == Approx(std::log(x)).epsilon(1e-15).margin(1e-16));
+  }
+  for (double x = 0.5; x < 2.0; x += 0.0117) CHECK(log_f64(x) == Approx(std::log(x)).epsilon(1e-15).margin(1e-17));
+  CHECK(std::bit_cast<std::uint64_t>(log_f64(1.0)) == 0);
+  CHECK(log_f64(0.0) == -std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(log_f64(-1.0)));
+}
+
+TEST_CASE("rope_angles are rounded from enough digits", "[kernels]") {
+  constexpr std::size_t head_dim = 64;
+  for (const double theta : {10000.0, 100000.0, 1000000.0}) {
+    double frequencies[head_dim / 2];
+    rope_frequencies(theta, head_dim, frequencies);
+    for (const std::uint64_t position : {0U, 1U, 2U, 77U, 2047U, 131071U, 1048575U}) {
+      float cos_sin[head_dim];
+      rope_angles(frequencies, head_dim, position, cos_sin);
+      for (std::size_t i = 0; i < head_dim / 2; ++i) {
+        const long double exponent = -2.0L * static_cast<long double>(i) / head_dim;
+        const long double angle =
+            static_cast<long double>(position) * std::pow(static_cast<long double>(theta), exponent);
+        INFO("theta " << theta << " position " << position << " pair " << i);
+        CHECK(std::fabs(static_cast<double>(cos_sin[i] - std::cos(angle))) < 3.1e-8);
+        CHECK(std::fabs(static_cast<double>(cos_sin[head_dim / 2 + i] - std::sin(angle))) < 3.1e-8);
+      }
+    }
+  }
+}
+
+TEST_CASE("every half goes to float and back", "[kernels]") {
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const std::uint16_t back = f32_to_f16(f16_to_f32(half));
+    const bool is_infinity = (half & 0x7FFFU) == 0x7C00U;
+    const bool is_signalling = (half & 0x7E00U) == 0x7C00U && (half & 0x3FFU) != 0;
+    const unsigned expected = is_infinity ? half - 1U : is_signalling ? half | 0x200U : half;
+    if (back != expected) FAIL("half " << half << " came back as " << back);
+  }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("f16c"))) float hardware_f32(std::uint16_t half) { return _cvtsh_ss(half); }
+__attribute__((target("f16c"))) std::uint16_t hardware_f16(float x) {
+  return static_cast<std::uint16_t>(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+TEST_CASE("halves agree with the processor's", "[kernels]") {
+  if (!__builtin_cpu_supports("f16c")) return;
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const float value = f16_to_f32(half);
+    if (std::bit_cast<std::uint32_t>(value) != std::bit_cast<std::uint32_t>(hardware_f32(half))) FAIL("half " << half);
+  }
+  for (std::uint64_t bits = 0; bits < 0x100000000U; bits += 4093) {
+    const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    std::uint16_t expected = hardware_f16(value);
+    if ((expected & 0x7FFFU) == 0x7C00U) --expected;  // saturates
+    if (f32_to_f16(value) != expected) FAIL("float " << value << " became " << f32_to_f16(value));
+  }
+  for (std::uint32_t half = 0; half < 0x7BFF; ++half) {  // ties, and their neighbours
+    const float low = f16_to_f32(static_cast<std::uint16_t>(half));
+    const float middle = (low + f16_to_f32(static_cast<std::uint16_t>(half + 1))) / 2;
+    for (const float value : {middle, std::nextafter(middle, 0.0F), std::nextafter(middle, 1e6F), -middle}) {
+      if (f32_to_f16(value) != hardware_f16(value)) FAIL("float " << value);
+    }
+  }
+}
+#endif
+
+TEST_CASE("rms_norm", "[kernels]") {
+  Random random(1);
+  for (const std::size_t n : odd_sizes) {
+    INFO("n " << n);
+    const std::vector<float> x = random.normal(n, 3.0F), weight = random.normal(n);
+    std::vector<float> expected(n);
+    reference().rms_norm(x.data(), weight.data(), 1e-5F, n, expected.data());
+    double sum = 0.0;
+    for (const float value : x) sum += double{value} * value;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = x[i] / std::sqrt(sum / static_cast<double>(n) + 1e-5) * weight[i];
+      CHECK(double{expected[i]} == Approx(exact).epsilon(1e-6).margin(1e-30));
+    }
+    for_each_table([&](const KernelTable& table) {
+      std::vector<float> out = x;
+      table.rms_norm(out.data(), weight.data(), 1e-5F, n, out.data());
+      CHECK(same_bits(out, expected));
+    });
+  }
+}
+
+TEST_CASE("quantize", "[kernels]") {
+  Random random(2);
+  std::vector<float> x = random.normal(576 * 2, 2.0F);
+  for (std::size_t i = 0; i < block_columns; ++i) x.push_back(static_cast<float>(i) * 4.0F - 63.5F);  // scale 1/2
+  x.insert(x.end(), block_columns, 0.0F);
+  x.insert(x.end(), block_columns, 1e-40F);
+  x.insert(x.end(), block_columns, -0x1p-119F);
+  x.insert(x.end(), block_columns, 3e38F);
+  for (const float special : {infinity, -infinity, not_a_number, -not_a_number}) {
+    x.insert(x.end(), block_columns, 1.0F);
+    x[x.size() - 7] = special;
+  }
+  const std::size_t blocks = x.size() / block_columns;
+  std::vector<Q8Block> expected(blocks);
+  reference().quantize(x.data(), x.size(), expected.data());
+
+  for (std::size_t b = 0; b < blocks - 4; ++b) {
+    const Q8Block& block = expected[b];
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < block_columns; ++i) {
+      CHECK(std::fabs(block.scale * static_cast<float>(block.q[i]) - x[b * block_columns + i]) <=
+            block.scale * 0.5001F + 1e-36F);
+      CHECK(std::abs(block.q[i]) <= 127);
+      sum += block.q[i];
+    }
+    CHECK(block.neg_sum == -sum);
+    CHECK(block.scaled_sum == block.scale * static_cast<float>(sum));
+  }
+  for (std::size_t b = blocks - 4; b < blocks; ++b) {
+    CHECK(std::isnan(expected[b].scale));
+    CHECK(std::isnan(expected[b].scaled_sum));
+    CHECK(expected[b].neg_sum == 0);
+  }
+  CHECK(expected[blocks - 7].scale == 0.0F);  // 1e-40
+  for_each_table([&](const KernelTable& table) {
+    std::vector<Q8Block> out(blocks);
+    table.quantize(x.data(), x.size(), out.data());
+    CHECK(same_bits(out, expected));
+  });
+}
+
+TEST_CASE("add and the gated activations", "[kernels]") {
+  Random random(3);
+  using Gated = void (*KernelTable::*)(const float*, const float*, std::size_t, float*);
+  const auto silu = [](double x) { return x / (1.0 + std::exp(-x)); };
+  const auto gelu = [](double x) {
+    return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+  };
+  for (const std::size_t n : odd_sizes) {
+    INFO("n " << n);
+    std::vector<float> x = random.normal(n, 4.0F), y = random.normal(n);
+    x.front() = -120.0F;
+    x.back() = 95.0F;
+    const auto check = [&](Gated op, auto exact) {
+      std::vector<float> expected(n);
+      (reference().*op)(x.data(), y.data(), n, expected.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        CHECK(double{expected[i]} == Approx(exact(double{x[i]}) * y[i]).epsilon(3e-6).margin(1e-6));
+      }
+      for_each_table([&](const KernelTable& table) {
+        std::vector<float> out = x;
+        (table.*op)(out.data(), y.data(), n, out.data());
+        CHECK(same_bits(out, expected));
+      });
+    };
+    check(&KernelTable::silu_mul, silu);
+    check(&KernelTable::gelu_mul, gelu);
+    std::vector<float> sum = x;
+    reference().add(y.data(), n, sum.data());
+    for (std::size_t i = 0; i < n; ++i) CHECK(sum[i] == x[i] + y[i]);
+    for_each_table([&](const KernelTable& table) {
+      std::vector<float> out = x;
+      table.add(y.data(), n, out.data());
+      CHECK(same_bits(out, sum));
+    });
+  }
+}
+
+TEST_CASE("the activations' exponential is exp_f32 everywhere", "[kernels]") {
+  std::vector<float> gate, up;
+  for (std::uint64_t bits = 0; bits < 0x100000000U; bits += 65521) {
+    const auto x = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    if (std::isnan(x)) continue;
+    gate.push_back(x);
+    up.push_back(1.0F);
+  }
+  std::vector<float> expected(gate.size()), out(gate.size());
+  reference().silu_mul(gate.data(), up.data(), gate.size(), expected.data());
+  for_each_table([&](const KernelTable& table) {
+    table.silu_mul(gate.data(), up.data(), gate.size(), out.data());
+    CHECK(same_bits(out, expected));
+  });
+}
+
+TEST_CASE("fixed-point sums", "[kernels]") {
+  std::mt19937_64 engine(4);
+  for (const std::size_t n : odd_sizes) {
+    INFO("n " << n);
+    std::vector<std::int64_t> x(n), y(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      x[i] = static_cast<std::int64_t>(engine()) >> (engine() % 60 + 3);
+      y[i] = static_cast<std::int64_t>(engine()) >> (engine() % 60 + 3);
+    }
+    std::vector<float> expected(n);
+    reference().from_fixed(x.data(), n, expected.data());
+    std::vector<std::int64_t> sum = y;
+    reference().add_fixed(x.data(), n, sum.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      CHECK(sum[i] == x[i] + y[i]);
+      CHECK(expected[i] == static_cast<float>(std::ldexp(static_cast<long double>(x[i]), -32)));
+    }
+    for_each_table([&](const KernelTable& table) {
+      std::vector<float> out(n);
+      table.from_fixed(x.data(), n, out.data());
+      CHECK(same_bits(out, expected));
+      std::vector<std::int64_t> total = y;
+      table.add_fixed(x.data(), n, total.data());
+      CHECK(same_bits(total, sum));
+    });
+  }
+}
+
+TEST_CASE("rope", "[kernels]") {
+  Random random(5);
+  constexpr std::size_t heads = 3;
+  for (std::size_t head_dim = 16; head_dim <= 256; head_dim += 16) {
+    INFO("head_dim " << head_dim);
+    const std::vector<float> x = random.normal(heads * head_dim);
+    std::vector<double> frequencies(head_dim / 2);
+    std::vector<float> cos_sin(head_dim);
+    rope_frequencies(10000.0, head_dim, frequencies.data());
+    rope_angles(frequencies.data(), head_dim, 1234, cos_sin.data());
+    for (const RopeStyle style : {RopeStyle::adjacent, RopeStyle::halves}) {
+      std::vector<float> expected = x;
+      reference().rope(expected.data(), heads, head_dim, cos_sin.data(), style);
+      for (std::size_t h = 0; h < heads; ++h) {
+        for (std::size_t i = 0; i < head_dim / 2; ++i) {
+          const bool adjacent = style == RopeStyle::adjacent;
+          const std::size_t first = h * head_dim + (adjacent ? 2 * i : i);
+          const std::size_t second = adjacent ? first + 1 : first + head_dim / 2;
+          const double angle = 1234 * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+          CHECK(expected[first] == Approx(x[first] * std::cos(angle) - x[second] * std::sin(angle)).margin(1e-6));
+          CHECK(expected[second] == Approx(x[second] * std::cos(angle) + x[first] * std::sin(angle)).margin(1e-6));
+        }
+      }
+      for_each_table([&](const KernelTable& table) {
+        std::vector<float> out = x;
+        table.rope(out.data(), heads, head_dim, cos_sin.data(), style);
+        CHECK(same_bits(out, expected));
+      });
+    }
+  }
+}
+
+TEST_CASE("kv_append", "[kernels]") {
+  Random random(6);
+  for (const std::size_t head_dim : {16U, 64U, 80U, 256U}) {
+    for (const std::size_t slot : {0U, 1U, 31U, 63U}) {
+      std::vector<float> k = random.normal(head_dim, 100.0F), v = random.normal(head_dim, 1e-5F);
+      k[0] = 1e9F;
+      k[1] = -infinity;
+      v[2] = 65519.9F;
+      std::vector<std::byte> expected(kv_head_bytes(head_dim), std::byte{0x55});
+      const std::vector<std::byte> untouched = expected;
+      reference().kv_append(k.data(), v.data(), head_dim, slot, expected.data());
+      std::uint16_t half;
+      std::memcpy(&half, expected.data() + 2 * slot, 2);
+      CHECK(half == 0x7BFF);
+      std::memcpy(&half, expected.data() + kv_value_offset(head_dim) + 2 * (slot * head_dim + 3), 2);
+      CHECK(half == f32_to_f16(v[3]));
+      for_each_table([&](const KernelTable& table) {
+        std::vector<std::byte> out = untouched;
+        table.kv_append(k.data(), v.data(), head_dim, slot, out.data());
+        CHECK(same_bits(out, expected));
+      });
+    }
+  }
+}
+
+TEST_CASE("argmax finds the first of the largest", "[kernels]") {
+  Random random(7);
+  for (const std::size_t n : odd_sizes) {
+    std::vector<float> x = random.normal(n);
+    const auto check = [&](std::size_t expected) {
+      for (const KernelTable* table : tables()) {
+        INFO("table " << table->name << " n " << n);
+        CHECK(table->argmax(x.data(), n) == expected);
+      }
+    };
+    check(static_cast<std::size_t>(std::max_element(x.begin(), x.end()) - x.begin()));
+    x[n / 2] = x[n - 1] = 50.0F;
+    check(n / 2);
+    x[n / 3] = infinity;
+    check(n / 3);
+    x[0] = not_a_number;
+    check(n / 3 == 0 ? (n == 1 ? 0 : n / 2) : n / 3);
+    x.assign(n, -5.0F);
+    check(0);
+    x.assign(n, -infinity);
+    check(0);
+    x.assign(n, not_a_number);
+    check(0);
+    x.assign(n, -0.0F);
+    x[n - 1] = 0.0F;
+    check(0);
+  }
+}
+
+TEST_CASE("log_sum_exp", "[kernels]") {
+  Random random(8);
+  for (const std::size_t n : {1U, 5U, 16U, 1000U, 1024U, 1025U, 2048U, 3000U, 5121U, 49152U}) {
+    INFO("n " << n);
+    std::vector<float> x = random.normal(n, 5.0F);
+    const auto check = [&]() {
+      const float expected = reference().log_sum_exp(x.data(), n);
+      for_each_table([&](const KernelTable& table) {
+        const float out = table.log_sum_exp(x.data(), n);
+        CHECK((std::bit_cast<std::uint32_t>(out) == std::bit_cast<std::uint32_t>(expected) ||
+               (std::isnan(out) && std::isnan(expected))));
+      });
+      return expected;
+    };
+    double sum = 0.0;
+    for (const float value : x) sum += std::exp(double{value});
+    CHECK(double{check()} == Approx(std::log(sum)).epsilon(1e-6).margin(1e-6));
+    for (std::size_t i = 0; i < n - 1; ++i) x[i] = -infinity;  // a filter that leaves one token
+    CHECK(check() == x[n - 1]);
+    x[n - 1] = -infinity;
+    CHECK(check() == -infinity);
+    x[n / 2] = not_a_number;
+    CHECK(std::isnan(check()));
+  }
+}

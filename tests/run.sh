@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what it needs, builds, gets the two test models and runs every test but the long ones (ctest -L long).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+
+step() { printf '\n== %s (%d s)\n' "$1" $SECONDS; }
+fail() {
+  echo "run.sh: FAILED: $1 (after $SECONDS s)" >&2
+  exit 1
+}
+
+step "setting up"
+tests/setup.sh || fail "setting up this machine"
+step "building with $jobs jobs"
+cmake --preset release -DTROUPE_TESTS=ON -DTROUPE_SAMPLES=ON || fail "configuring"
+cmake --build --preset release -j "$jobs" || fail "building"
+step "getting the models"
+samples/get_model.sh smollm2 || fail "getting SmolLM2"
+samples/get_model.sh gemma3 || fail "getting Gemma3"
+step "testing"
+ctest --preset release || fail "tests, listed above"
+echo "run.sh: all tests passed in $SECONDS s"

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what is missing, with apt-get, of what building troupe needs and, unless `build` is given, of what testing needs.
+#   setup.sh [build]
+set -euo pipefail
+
+missing=()
+need() { # need PACKAGE COMMAND...: the package is missing where the command fails
+  local package=$1
+  shift
+  "$@" > /dev/null 2>&1 || missing+=("$package")
+}
+header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
+fail() {
+  echo "setup.sh: $*" >&2
+  exit 1
+}
+
+need g++ command -v "${CXX:-c++}"
+need cmake command -v cmake
+need ninja-build command -v ninja
+need libcaf-dev header caf/actor_system.hpp
+need libtomlplusplus-dev header toml++/toml.h
+need libcli11-dev header CLI/CLI.hpp
+need libxxhash-dev header xxhash.h
+need python3 command -v python3
+need python3-pip python3 -c 'import pip'
+if [ "${1:-}" != build ]; then
+  need catch2 header catch2/catch.hpp
+  need libboost1.81-dev header boost/json/src.hpp
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get > /dev/null || fail "these Debian packages, or what they hold, are missing: ${missing[*]}"
+  [ "$(id -u)" = 0 ] || fail "installing needs root. Run this as root, or first: sudo apt-get install ${missing[*]}"
+  echo "setup.sh: installing ${missing[*]}" >&2
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq -o APT::Update::Error-Mode=any -o Acquire::Retries=1 > "$log" 2>&1 ||
+    fail "cannot reach the Debian package servers (no network?) to install ${missing[*]}: $(grep -m 1 '^[EW]:' "$log")"
+  apt-get install -y -qq --no-install-recommends ca-certificates "${missing[@]}" > "$log" 2>&1 ||
+    fail "cannot install ${missing[*]}: $(grep -m 1 '^E:' "$log")"
+fi
+command -v "${CXX:-c++}" > /dev/null || fail "no C++ compiler: '${CXX:-c++}' is not a command; unset CXX, or set it to one"

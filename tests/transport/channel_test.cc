@@ -1,0 +1,188 @@
+#include "transport/channel/channel.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace troupe;
+using namespace troupe::transport;
+using namespace std::chrono_literals;
+
+Deadline soon() { return Clock::now() + 60s; }
+
+/// Memory of `rows` rows of `columns` f32, `gap` elements after each; the gaps hold -1.
+struct Matrix {
+  Matrix(std::size_t r, std::size_t c, std::size_t gap) : rows(r), columns(c), values(r * (c + gap), -1.0F) {}
+  Tensor view() {
+    return {reinterpret_cast<std::byte*>(values.data()), Element::f32, rows, columns,
+            rows == 0 ? 0 : values.size() / rows};
+  }
+  float& at(std::size_t row, std::size_t column) { return values[row * (values.size() / rows) + column]; }
+  std::size_t rows, columns;
+  std::vector<float> values;
+};
+
+float value_of(std::size_t number, std::size_t row, std::size_t column) {
+  return static_cast<float>(number * 7919 + row * 101 + column);
+}
+
+void fill(Matrix& matrix, std::size_t number) {
+  for (std::size_t r = 0; r < matrix.rows; ++r)
+    for (std::size_t c = 0; c < matrix.columns; ++c) matrix.at(r, c) = value_of(number, r, c);
+}
+
+bool holds(Matrix& matrix, std::size_t number) {
+  const std::size_t stride = matrix.rows == 0 ? 0 : matrix.values.size() / matrix.rows;
+  for (std::size_t r = 0; r < matrix.rows; ++r)
+    for (std::size_t c = 0; c < stride; ++c)
+      if (matrix.at(r, c) != (c < matrix.columns ? value_of(number, r, c) : -1.0F)) return false;
+  return true;
+}
+
+struct Shape {
+  std::size_t rows, columns;
+};
+constexpr Shape shapes[] = {{1, 1}, {1, 576}, {0, 576}, {5, 0}, {3, 7}, {17, 33}, {1, 15}, {4, 16}};
+constexpr std::size_t largest = 576 * sizeof(float);
+
+TEST_CASE("tensors come out of a channel as they went in, in order", "[transport][channel]") {
+  constexpr std::size_t count = 3000;
+  for (const std::size_t slots : {1UL, 2UL, 7UL})
+    for (const std::uint32_t spins : {0U, 200U}) {
+      auto channel = make_in_process_channel(slots, largest, {spins});
+      const Deadline deadline = soon();
+      std::size_t unsent = 0, wrong = 0;
+      std::thread sender([&] {
+        Queue queue;
+        for (std::size_t i = 0; i < count; ++i) {
+          const Shape shape = shapes[i % std::size(shapes)];
+          Matrix matrix(shape.rows, shape.columns, i % 3);
+          fill(matrix, i);
+          if (!channel->send(queue, matrix.view(), deadline)) ++unsent;
+        }
+      });
+      Queue queue;
+      for (std::size_t i = 0; i < count; ++i) {
+        const Shape shape = shapes[i % std::size(shapes)];
+        Matrix matrix(shape.rows, shape.columns, i % 2);
+        if (!channel->receive(queue, matrix.view(), deadline) || !holds(matrix, i)) ++wrong;
+      }
+      sender.join();
+      CHECK(unsent == 0);
+      CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE("many channels on few cores go on while everybody sleeps", "[transport][channel]") {
+  constexpr std::size_t hops = 8, count = 500;
+  std::vector<std::unique_ptr<Channel>> channels;
+  for (std::size_t i = 0; i <= hops; ++i) channels.push_back(make_in_process_channel(2, largest, {0}));
+  const Deadline deadline = soon();
+  std::vector<std::thread> relays;
+  for (std::size_t hop = 0; hop < hops; ++hop)
+    relays.emplace_back([&, hop] {
+      Queue queue;
+      Matrix matrix(3, 7, 0);
+      for (std::size_t i = 0; i < count; ++i)
+        if (!channels[hop]->receive(queue, matrix.view(), deadline) ||
+            !channels[hop + 1]->send(queue, matrix.view(), deadline))
+          return;
+    });
+  std::thread source([&] {
+    Queue queue;
+    Matrix matrix(3, 7, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      fill(matrix, i);
+      if (!channels[0]->send(queue, matrix.view(), deadline)) return;
+    }
+  });
+  Queue queue;
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Matrix matrix(3, 7, 0);
+    if (!channels[hops]->receive(queue, matrix.view(), deadline)) break;
+    right += holds(matrix, i);
+  }
+  source.join();
+  for (auto& relay : relays) relay.join();
+  CHECK(right == count);
+}
+
+TEST_CASE("a tensor that does not fit is refused", "[transport][channel]") {
+  Queue queue;
+  Matrix small(2, 4, 0), large(2, 5, 0);
+  SECTION("into the slot") {
+    auto channel = make_in_process_channel(1, 32, {0});
+    const auto sent = channel->send(queue, large.view(), soon());
+    REQUIRE(!sent);
+    CHECK(sent.error().code() == Code::invalid_argument);
+    CHECK(sent.error().message() == "channel: f32 [2, 5] is 40 bytes or malformed; a slot holds 32 bytes");
+    CHECK(channel->receive(queue, large.view(), soon()).error().message() == sent.error().message());
+  }
+  SECTION("into the receiver's tensor") {
+    auto channel = make_in_process_channel(1, 64, {0});
+    REQUIRE(channel->send(queue, small.view(), soon()).ok());
+    const auto received = channel->receive(queue, large.view(), soon());
+    REQUIRE(!received);
+    CHECK(received.error().code() == Code::invalid_argument);
+    CHECK(received.error().message() ==
+          "channel: f32 [2, 4] was sent, the receiver has room for f32 [2, 5]; they must be the same");
+    CHECK(channel->send(queue, small.view(), soon()).error().message() == received.error().message());
+  }
+  SECTION("without memory") {
+    auto channel = make_in_process_channel(1, 64, {0});
+    CHECK(channel->send(queue, {nullptr, Element::f32, 1, 4, 4}, soon()).error().code() == Code::invalid_argument);
+  }
+}
+
+TEST_CASE("a channel that stays empty or full ends a wait by its deadline", "[transport][channel]") {
+  Queue queue;
+  Matrix matrix(2, 4, 0);
+  for (const std::uint32_t spins : {0U, 100U}) {
+    auto empty = make_in_process_channel(1, 64, {spins});
+    const auto received = empty->receive(queue, matrix.view(), Clock::now() + 5ms);
+    REQUIRE(!received);
+    CHECK(received.error().code() == Code::deadline);
+    CHECK(received.error().message() == "the deadline passed before an empty channel had a tensor to receive");
+
+    auto full = make_in_process_channel(2, 64, {spins});
+    REQUIRE(full->send(queue, matrix.view(), soon()).ok());
+    REQUIRE(full->send(queue, matrix.view(), soon()).ok());
+    const auto sent = full->send(queue, matrix.view(), Clock::now() + 5ms);
+    REQUIRE(!sent);
+    CHECK(sent.error().code() == Code::deadline);
+    CHECK(sent.error().message() == "the deadline passed before a full channel had room to send");
+  }
+}
+
+TEST_CASE("an abort ends the waits of both sides", "[transport][channel]") {
+  for (int repetition = 0; repetition < 100; ++repetition) {
+    const WaitPolicy policy{repetition % 2 == 0 ? 0U : 1000U};
+    auto empty = make_in_process_channel(1, 64, policy), full = make_in_process_channel(1, 64, policy);
+    std::string at_receive, at_send;
+    std::thread receiver([&] {
+      Queue queue;
+      Matrix matrix(2, 4, 0);
+      at_receive = empty->receive(queue, matrix.view(), Deadline::max()).error().message();
+    });
+    std::thread sender([&] {
+      Queue queue;
+      Matrix matrix(2, 4, 0);
+      auto sent = full->send(queue, matrix.view(), Deadline::max());
+      if (sent) sent = full->send(queue, matrix.view(), Deadline::max());
+      at_send = sent.error().message();
+    });
+    empty->abort({Code::aborted, "the epoch ended"});
+    full->abort({Code::aborted, "the epoch ended"});
+    receiver.join();
+    sender.join();
+    REQUIRE(at_receive == "the epoch ended");
+    REQUIRE(at_send == "the epoch ended");
+  }
+}
+
+}  // namespace

@@ -1,0 +1,97 @@
+#include "transport/collective/meeting.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace troupe::transport {
+namespace {
+
+constexpr std::uint64_t closed = ~std::uint64_t{0};  // a verdict of the gate, above every phase
+
+bool is_staged(const Offer& offer) { return offer.in.bytes() <= Meeting::staged_bytes; }
+
+/// Whether the others read what `rank` brings.
+bool gives(const Offer& offer, std::size_t rank) {
+  return offer.operation != Operation::broadcast || static_cast<std::size_t>(offer.root) == rank;
+}
+
+}  // namespace
+
+Result<void> Meeting::meet(Place& place, const Offer& mine, Deadline deadline) {
+  if (aborted_.raised()) return aborted_.error();
+  if (auto valid = check(mine, size()); !valid) return fail(valid.error());
+  lay_down(place, mine);
+  if (auto met = wait_for_all(place, mine.operation, deadline); !met) return met;
+
+  place.offers.clear();
+  for (const Seat& seat : seats_) place.offers.push_back(seat.slots[place.phase % 2].offer);
+  place.offers[place.rank].in = mine.in;  // nearer than the copy that the others read
+  if (auto agreed = agree(place.offers); !agreed) return fail(agreed.error());
+  place.direct = !std::all_of(place.offers.begin(), place.offers.end(), is_staged);
+  if (place.direct && decide(place.phase, place.phase) == closed) return aborted_.error();
+  return {};
+}
+
+void Meeting::lay_down(Place& place, const Offer& mine) {
+  Seat& seat = seats_[place.rank];
+  ++place.phase;
+  Slot& slot = seat.slots[place.phase % 2];
+  slot.offer = mine;
+  if (is_staged(mine) && gives(mine, place.rank)) {
+    slot.offer.in = packed(mine.in, slot.staging);
+    copy(mine.in, slot.offer.in);
+  }
+  seat.arrived.advance();
+}
+
+Result<void> Meeting::wait_for_all(const Place& place, Operation operation, Deadline deadline) {
+  for (Seat& seat : seats_) {
+    const auto arrived = seat.arrived.wait_until(place.phase, policy_, deadline, aborted_, name_of(operation));
+    if (arrived) continue;
+    if (everyone_at(place.phase)) break;
+    fail(aborted_.raised() ? aborted_.error() : late(place.phase, operation));
+    // Another rank may have seen everyone arrive and be at work in the memory of this one: then it must stay.
+    if (decide(place.phase, closed) == closed) return aborted_.error();
+    break;
+  }
+  return {};
+}
+
+void Meeting::part(Place& place) {
+  if (!place.direct) return;
+  ++place.phase;
+  seats_[place.rank].arrived.advance();
+  // All are past the gate and only have to finish, so this wait is short, and leaving it early would not be safe.
+  const AbortFlag never;
+  for (Seat& seat : seats_)
+    (void)seat.arrived.wait_until(place.phase, policy_, Deadline::max(), never, "the end of a collective");
+}
+
+std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
+  std::uint64_t current = gate_.load(std::memory_order_acquire);
+  while (current < phase)
+    if (gate_.compare_exchange_weak(current, verdict, std::memory_order_acq_rel, std::memory_order_acquire))
+      return verdict;
+  return current;
+}
+
+bool Meeting::everyone_at(std::uint64_t phase) const {
+  return std::all_of(seats_.begin(), seats_.end(), [&](const Seat& seat) { return seat.arrived.value() >= phase; });
+}
+
+Error Meeting::late(std::uint64_t phase, Operation operation) const {
+  std::string missing;
+  for (std::size_t rank = 0; rank < seats_.size(); ++rank)
+    if (seats_[rank].arrived.value() < phase) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
+  return {Code::deadline, std::string(name_of(operation)) + ": the deadline passed before these of " +
+                              std::to_string(size()) + " ranks had arrived: " + missing};
+}
+
+Error Meeting::fail(Error why) {
+  aborted_.raise(std::move(why));
+  for (Seat& seat : seats_) seat.arrived.interrupt();
+  return aborted_.error();
+}
+
+}  // namespace troupe::transport

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "transport/tensor.hpp"
+#include "troupe/error.hpp"
+
+namespace troupe::transport {
+
+enum class Operation : std::uint8_t { all_reduce, all_gather, broadcast };
+
+[[nodiscard]] const char* name_of(Operation operation);
+
+/// What one rank brings to a collective. `out` stays without data where the operation has none.
+struct Offer {
+  Operation operation = Operation::all_reduce;
+  int root = 0;  ///< of a broadcast
+  Tensor in, out;
+};
+
+/// What a rank can say about its own offer before it meets the others, in a group of `size` ranks.
+[[nodiscard]] Result<void> check(const Offer& offer, int size);
+
+/// Whether the offers of all ranks, each checked before, make one collective. Every rank comes to the same answer.
+[[nodiscard]] Result<void> agree(std::span<const Offer> offers);
+
+}  // namespace troupe::transport

@@ -1,0 +1,79 @@
+#include "transport/waiter.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+#include <ctime>
+#include <string>
+#include <utility>
+
+namespace troupe::transport {
+namespace {
+
+/// Tells the core that this is a spin: frees its pipeline, and leaves the cache line to the writer for a moment.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Sleeps while `word` is `seen`, at most until `deadline`. May return early.
+/// std::atomic::wait knows no deadline, hence the system call; steady_clock is CLOCK_MONOTONIC, which it counts by.
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) {
+  static_assert(sizeof(word) == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
+  const auto since_boot = deadline.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
+  const timespec until{static_cast<time_t>(seconds.count()), static_cast<long>((since_boot - seconds).count())};
+  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+void futex_wake_all(std::atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
+}
+
+}  // namespace
+
+void AbortFlag::raise(Error why) {
+  const std::lock_guard lock(raising_);
+  if (raised()) return;
+  why_.emplace(std::move(why));
+  raised_.store(true, std::memory_order_release);
+}
+
+Result<void> Counter::wait_until(std::uint64_t target, WaitPolicy policy, Deadline deadline, const AbortFlag& abort,
+                                 const char* what) {
+  for (std::uint32_t spin = 0;; ++spin) {
+    if (value() >= target) return {};
+    if (abort.raised()) return abort.error();
+    if (spin >= policy.spins) break;
+    relax();
+  }
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  Result<void> result = sleep_until(target, deadline, abort, what);
+  sleepers_.fetch_sub(1, std::memory_order_relaxed);
+  return result;
+}
+
+// No wake-up is lost. The waiter counts itself among the sleepers and then reads the value; advance() changes the value
+// and then reads the sleepers: one of the two sees the other. And the bell is read before anything it announces, so a
+// ring after that makes futex_wait return at once.
+Result<void> Counter::sleep_until(std::uint64_t target, Deadline deadline, const AbortFlag& abort, const char* what) {
+  for (;;) {
+    const std::uint32_t heard = bell_.load(std::memory_order_acquire);
+    if (value_.load(std::memory_order_seq_cst) >= target) return {};
+    if (abort.raised()) return abort.error();
+    if (Clock::now() >= deadline) return Error(Code::deadline, std::string("the deadline passed before ") + what);
+    futex_wait(bell_, heard, deadline);
+  }
+}
+
+void Counter::interrupt() {
+  bell_.fetch_add(1, std::memory_order_release);
+  futex_wake_all(bell_);
+}
+
+}  // namespace troupe::transport
