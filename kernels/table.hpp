@@ -32,7 +32,7 @@ struct AttentionArgs {
   float* out;                        ///< [tokens][out_stride], head h at h * head_dim
   std::size_t out_stride;
   std::size_t tokens;
-  std::size_t first_position;        ///< of the first query; K and V up to the last query's are in the cache
+  std::size_t first_position;        ///< of the first query; K and V up to the last query's are in the cache, and finite
   const std::byte* const* kv_blocks; ///< for each block of 64 positions from position 0: its KV heads of every layer
   const std::uint16_t* kv_slot;      ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
@@ -99,9 +99,11 @@ struct KernelTable {
   /// binary tree over absolute block numbers; a block with no visible position is skipped. out = a / l.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
-  /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position from 0.
+  /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position from 0,
+  /// in whole blocks of kv_block: minus infinity where the query does not see.
   void (*attention_scores)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride);
-  /// In place, per block: scores become exp(score - m); maxima and sums: [heads][stat_stride], one per block.
+  /// In place, per block: scores become exp(score - m); maxima and sums: [heads][stat_stride], one per block (minus infinity and
+  /// 0 where it is skipped).
   void (*attention_softmax)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride,
                             float* maxima, float* sums, std::size_t stat_stride);
   void (*attention_values)(const AttentionArgs& args, std::size_t token, const float* scores, std::size_t score_stride,

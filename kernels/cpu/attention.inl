@@ -69,22 +69,16 @@ Matrix values_of(const Rows& rows, std::size_t block) {
   return {keys.data + head_dim * kv_block, head_dim, keys.ahead + head_dim * kv_block};
 }
 
-/// The scores of a block, one row of 64 for every query; of the vectors up to the last visible slot.
-struct Scores {
-  float* data;
-  std::size_t stride;
-  [[nodiscard]] float* row(std::size_t r) const { return data + r * stride; }
-};
-
-void multiply_keys(const Rows& rows, std::size_t block, Scores scores) {
+/// Unscaled scores of a block, for each row those of the vectors up to the last slot that its tile sees.
+void multiply_keys(const Rows& rows, std::size_t block, float* scores, std::size_t stride) {
   const Matrix keys = keys_of(rows, block);
   for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
     const std::size_t vectors = (slots.end + 15) / 16;
-    multiply({rows.q + r, {0, rows.args.head_dim}, keys, vectors, scores.row(r), scores.stride}, n);
+    multiply({rows.q + r, {0, rows.args.head_dim}, keys, vectors, scores + r * stride, stride}, n);
   });
 }
 
-/// One row of scores, or what becomes of them.
+/// One row of scores, or what becomes of them. What handles it must be inlined, or it would travel through memory.
 struct BlockRow {
   F32x16 v[kv_block / 16];
 };
@@ -95,12 +89,12 @@ inline void for_each_vector(Function f) {
   for (int j = 0; j < static_cast<int>(kv_block / 16); ++j) f(j);
 }
 
-BlockRow load_row(const float* x) {
+inline BlockRow load_row(const float* x) {
   BlockRow row;
   for_each_vector([&](int j) { row.v[j] = load(x + 16 * j); });
   return row;
 }
-void store_row(float* x, const BlockRow& row) {
+inline void store_row(float* x, const BlockRow& row) {
   for_each_vector([&](int j) { store(x + 16 * j, row.v[j]); });
 }
 
@@ -139,28 +133,29 @@ struct Node {
 };
 
 /// Two passes, so that no row waits for the maximum of its own.
-void softmax_rows(const Rows& rows, std::size_t block, Scores scores, Node& node) {
+void softmax_rows(const Rows& rows, std::size_t block, float (*scores)[kv_block], Node& node) {
   for (std::size_t r = 0; r < rows.count; ++r) {
-    const BlockRow row = finish(rows, r, block, scores.row(r));
+    const BlockRow row = finish(rows, r, block, scores[r]);
     node.m[r] = largest_of(row);
-    store_row(scores.row(r), row);
+    store_row(scores[r], row);
   }
   for (std::size_t r = 0; r < rows.count; ++r) {
-    BlockRow row = load_row(scores.row(r));
+    BlockRow row = load_row(scores[r]);
     node.l[r] = exponentials(row, node.m[r]);
-    store_row(scores.row(r), row);
+    store_row(scores[r], row);
   }
 }
 
-void weigh_values(const Rows& rows, std::size_t block, Scores scores, Node& node) {
+/// A slot that only other rows of the tile see adds 0 times a finite value, which leaves a sum as it is.
+void weigh_values(const Rows& rows, std::size_t block, const float* probabilities, std::size_t stride, Node& node) {
   const std::size_t head_dim = rows.args.head_dim;
   const Matrix values = values_of(rows, block);
   for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
-    const float* probabilities[tile_rows];
-    for (std::size_t i = 0; i < n; ++i) probabilities[i] = scores.row(r + i);
+    const float* a[tile_rows];
+    for (std::size_t i = 0; i < n; ++i) a[i] = probabilities + (r + i) * stride;
     const std::size_t first = slots.begin * head_dim;
     const Matrix visible{values.data + first, head_dim, values.ahead + first};
-    multiply({probabilities, slots, visible, head_dim / 16, node.a + r * head_dim, head_dim}, n);
+    multiply({a, slots, visible, head_dim / 16, node.a + r * head_dim, head_dim}, n);
   });
 }
 
@@ -224,11 +219,10 @@ void attend(const Rows& rows, const Leaf& leaf) {
 
 void attend_rows(const Rows& rows) {
   attend(rows, [&](std::size_t block, Node& node) {
-    float storage[max_rows][kv_block];
-    const Scores scores{storage[0], kv_block};
-    multiply_keys(rows, block, scores);
+    float scores[max_rows][kv_block];
+    multiply_keys(rows, block, scores[0], kv_block);
     softmax_rows(rows, block, scores, node);
-    weigh_values(rows, block, scores, node);
+    weigh_values(rows, block, scores[0], kv_block, node);
   });
 }
 
@@ -276,9 +270,9 @@ void attention_scores(const AttentionArgs& args, std::size_t token, float* score
       for (std::size_t i = 0; i < (last + 1) * kv_block; i += 16) store(row + i, broadcast(minus_infinity));
     }
     for (std::size_t block = first_visible(rows, 0) / kv_block; block <= last; ++block) {
-      const Scores part{scores + head * score_stride + block * kv_block, score_stride};
-      multiply_keys(rows, block, part);
-      for (std::size_t r = 0; r < rows.count; ++r) store_row(part.row(r), finish(rows, r, block, part.row(r)));
+      float* part = scores + head * score_stride + block * kv_block;
+      multiply_keys(rows, block, part, score_stride);
+      for (std::size_t r = 0; r < rows.count; ++r, part += score_stride) store_row(part, finish(rows, r, block, part));
     }
   });
 }
@@ -306,9 +300,7 @@ void attention_values(const AttentionArgs& args, std::size_t token, const float*
         node.m[r] = maxima[(head + r) * stat_stride + block];
         node.l[r] = sums[(head + r) * stat_stride + block];
       }
-      // Written by attention_softmax, and only read here.
-      float* probabilities = const_cast<float*>(scores) + head * score_stride + block * kv_block;
-      weigh_values(rows, block, {probabilities, score_stride}, node);
+      weigh_values(rows, block, scores + head * score_stride + block * kv_block, score_stride, node);
     });
   });
 }

@@ -132,7 +132,8 @@ struct ByteTile {
 
 template <class Format>
 TileKernel pick(std::size_t tokens) {
-  return tokens == 1 ? ByteTile<Format, 1>::run : ByteTile<Format, 2>::run;
+  static constexpr TileKernel kernels[] = {ByteTile<Format, 1>::run, ByteTile<Format, 2>::run, ByteTile<Format, 3>::run, ByteTile<Format, 4>::run};
+  return kernels[tokens - 1];
 }
 
 }  // namespace

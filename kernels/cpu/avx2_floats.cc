@@ -53,7 +53,8 @@ struct FloatTile {
 
 template <Packing packing>
 TileKernel pick(std::size_t tokens) {
-  return tokens == 1 ? FloatTile<packing, 1>::run : FloatTile<packing, 2>::run;
+  static constexpr TileKernel kernels[] = {FloatTile<packing, 1>::run, FloatTile<packing, 2>::run, FloatTile<packing, 3>::run, FloatTile<packing, 4>::run};
+  return kernels[tokens - 1];
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ struct NibbleTile {
           __m256i& sum = pairs.at[t][h];
           sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(low[h], in_low));
           sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(high[h], in_high));
+          asm("" : "+x"(sum));  // else compilers sum in another order, which needs more registers than there are
         }
       }
     }
@@ -99,7 +100,8 @@ struct NibbleTile {
 
 template <Packing packing>
 TileKernel pick(std::size_t tokens) {
-  return tokens == 1 ? NibbleTile<packing, 1>::run : NibbleTile<packing, 2>::run;
+  static constexpr TileKernel kernels[] = {NibbleTile<packing, 1>::run, NibbleTile<packing, 2>::run, NibbleTile<packing, 3>::run, NibbleTile<packing, 4>::run};
+  return kernels[tokens - 1];
 }
 
 }  // namespace

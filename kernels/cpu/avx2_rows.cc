@@ -6,7 +6,7 @@
 namespace troupe::kernels::avx2 {
 
 #include "kernels/cpu/softmax.inl"
-//
+
 #include "kernels/cpu/rows.inl"
 
 }  // namespace troupe::kernels::avx2

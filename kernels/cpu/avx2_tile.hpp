@@ -17,7 +17,7 @@ using cpu::TileKernel;
 
 inline constexpr int halves = 2;
 inline constexpr std::size_t half_rows = group_rows / halves;
-inline constexpr std::size_t tile_tokens = 2;
+inline constexpr std::size_t tile_tokens = 4;
 
 /// Sums of a tile.
 template <int tokens>

@@ -5,9 +5,9 @@
 namespace troupe::kernels::avx512 {
 
 #include "kernels/cpu/softmax.inl"
-//
+
 #include "kernels/cpu/product.inl"
-//
+
 #include "kernels/cpu/attention.inl"
 
 }  // namespace troupe::kernels::avx512

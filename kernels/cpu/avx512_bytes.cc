@@ -92,24 +92,29 @@ template <int groups, int tokens>
 struct Q6K {
   static constexpr ChunkLayout layout = layout_of<Packing::q6_k>;
 
-  /// The offset of 32 times the sum of 16 activations, in every lane.
-  static inline __m512i offset_sum(const std::int8_t* in) {
-    __m512i sum = _mm512_setzero_si512();
-#pragma GCC unroll 8
-    for (int v = 0; v < half_vectors; ++v) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(32), broadcast4(in + v * 4));
-    return sum;
+  static inline std::int32_t sum_of_half(const std::int8_t* in) {
+    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
+    const __m128i sums = _mm_sad_epu8(_mm_xor_si128(values, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    return _mm_cvtsi128_si32(_mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
   }
 
   static inline void add(const std::byte* weights, const std::byte* scales, std::size_t blocks, std::size_t inner,
                          const Tile& tile, const Q8Block* in, FloatSums<groups, tokens>& sums) {
+    constexpr std::int32_t offset = 32;
+    std::int32_t starts[2][tokens];
+#pragma GCC unroll 8
+    for (int t = 0; t < tokens; ++t) {
+      const std::int32_t first = sum_of_half(in[t * tile.in_stride].q);
+      starts[0][t] = -offset * first;
+      starts[1][t] = offset * (in[t * tile.in_stride].neg_sum + first);
+    }
 #pragma GCC unroll 2
     for (std::size_t half = 0; half < 2; ++half) {
       IntegerSums<groups, tokens> integers;
 #pragma GCC unroll 8
       for (int t = 0; t < tokens; ++t) {
-        const __m512i offset = offset_sum(in[t * tile.in_stride].q + half * 16);
 #pragma GCC unroll 8
-        for (int g = 0; g < groups; ++g) integers.at[g][t] = _mm512_sub_epi32(_mm512_setzero_si512(), offset);
+        for (int g = 0; g < groups; ++g) integers.at[g][t] = _mm512_set1_epi32(starts[half][t]);
       }
       add_half(weights + half * half_vectors * vector_bytes, tile.group_bytes, in->q + half * 16,
                tile.in_stride * sizeof(Q8Block), integers);

@@ -11,12 +11,18 @@ inline __m512 scale_of(const std::byte* scales, int b) {
   return _mm512_mul_ps(load_f16(scales), load_u8(scales + 64 + b * 16));
 }
 
-/// What is added for each unit of the activations' sum: the minimum of Q4_1; of Q4_K minus its product.
+/// The minimum, or for Q4_K what is subtracted instead.
 template <Packing packing>
 inline __m512 min_of(const std::byte* scales, int blocks, int b) {
   if constexpr (packing == Packing::q4_min) return load_f16(scales + (blocks + b) * 32);
-  const __m512 product = _mm512_mul_ps(load_f16(scales + 32), load_u8(scales + 64 + (blocks + b) * 16));
-  return _mm512_sub_ps(_mm512_set1_ps(-0.0F), product);
+  return _mm512_mul_ps(load_f16(scales + 32), load_u8(scales + 64 + (blocks + b) * 16));
+}
+
+/// sum + min * scaled_sum.
+template <Packing packing>
+inline __m512 add_min(__m512 min, __m512 scaled_sum, __m512 sum) {
+  if constexpr (packing == Packing::q4_min) return _mm512_fmadd_ps(min, scaled_sum, sum);
+  return _mm512_fnmadd_ps(min, scaled_sum, sum);
 }
 
 template <Packing packing, int groups, int tokens>
@@ -74,7 +80,7 @@ struct NibbleTile {
         const __m512 min = min_of<packing>(scales + g * group_bytes, blocks, b);
 #pragma GCC unroll 8
         for (int t = 0; t < tokens; ++t) {
-          sums.at[g][t] = _mm512_fmadd_ps(min, _mm512_set1_ps(in[t * in_stride].scaled_sum), sums.at[g][t]);
+          sums.at[g][t] = add_min<packing>(min, _mm512_set1_ps(in[t * in_stride].scaled_sum), sums.at[g][t]);
         }
       }
     }

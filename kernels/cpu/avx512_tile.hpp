@@ -65,24 +65,26 @@ template <int groups, int tokens>
 inline void prefetch(const std::byte* chunk, std::size_t bytes) {
   if constexpr (groups > 1) return;
   constexpr std::size_t ahead = tokens == 1 ? 8192 : 16384;
-  constexpr _mm_hint hint = tokens == 1 ? _MM_HINT_NTA : _MM_HINT_T0;
+  constexpr auto hint = tokens == 1 ? _MM_HINT_NTA : _MM_HINT_T0;
   for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(chunk + ahead + i), hint);
 }
 
 void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow);
 
+/// Whether every sum is surely within +-fixed_limit: the sum of some squares is at least the square of each of them.
 template <int groups, int tokens>
-inline bool in_range(const FloatSums<groups, tokens>& sums) {
-  const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
-  __m512i largest = _mm512_setzero_si512();  // as bits, which puts infinity and NaN above all numbers
+inline bool surely_in_range(const FloatSums<groups, tokens>& sums) {
+  __m512 squares[groups];
 #pragma GCC unroll 8
-  for (int g = 0; g < groups; ++g) {
+  for (int g = 0; g < groups; ++g) squares[g] = _mm512_mul_ps(sums.at[g][0], sums.at[g][0]);
 #pragma GCC unroll 8
-    for (int t = 0; t < tokens; ++t) {
-      largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_castps_si512(sums.at[g][t]), magnitude));
-    }
+  for (int t = 1; t < tokens; ++t) {
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; ++g) squares[g] = _mm512_fmadd_ps(sums.at[g][t], sums.at[g][t], squares[g]);
   }
-  return _mm512_cmpgt_epu32_mask(largest, _mm512_castps_si512(_mm512_set1_ps(fixed_limit))) == 0;
+#pragma GCC unroll 8
+  for (int g = 1; g < groups; ++g) squares[0] = _mm512_add_ps(squares[0], squares[g]);
+  return _mm512_cmp_ps_mask(squares[0], _mm512_set1_ps(fixed_limit * fixed_limit), _CMP_LE_OQ) == 0xFFFF;
 }
 
 template <int groups, int tokens>
@@ -117,7 +119,7 @@ inline void add_fixed(const FloatSums<groups, tokens>& sums, std::int64_t* fixed
 template <int groups, int tokens>
 inline void finish_leaf(FloatSums<groups, tokens>& sums, const Tile& tile) {
   if (tile.fixed == nullptr) return store(sums, tile.sums);
-  if (!in_range(sums)) [[unlikely]] {
+  if (!surely_in_range(sums)) [[unlikely]] {
     store(sums, tile.sums);
     drop_overflow(tile.sums, groups * tokens, tokens, tile.overflow);
     for (int g = 0; g < groups; ++g) {

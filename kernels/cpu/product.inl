@@ -19,7 +19,7 @@ struct Matrix {
 
 inline void prefetch(const std::uint16_t* f16) { _mm_prefetch(reinterpret_cast<const char*>(f16), _MM_HINT_T0); }
 
-/// c[r] = sum over k in order of a[r][k] * b[k], in columns of 16.
+/// c[r] = sum over k in order of a[r][k] * b[k], in columns of 16; r from 0 to 5 at most.
 struct Product {
   const float* const* a;
   Range k;
@@ -61,6 +61,7 @@ void multiply_tile(const Product& product, std::size_t first_vector) {
   for_each_sum<rows, vectors>([&](int r, int j) { store(c[r] + 16 * j, sum[r][j]); });
 }
 
+/// The columns from first_vector on, in tiles that become narrower towards the end.
 template <int rows, int vectors>
 void multiply_columns(const Product& product, std::size_t first_vector) {
   for (; first_vector + vectors <= product.vectors; first_vector += vectors) {
@@ -70,20 +71,11 @@ void multiply_columns(const Product& product, std::size_t first_vector) {
 }
 
 void multiply(const Product& product, std::size_t rows) {
-  switch (rows) {
-    case 1:
-      return multiply_columns<1, tile_vectors(1)>(product, 0);
-    case 2:
-      return multiply_columns<2, tile_vectors(2)>(product, 0);
-    case 3:
-      return multiply_columns<3, tile_vectors(3)>(product, 0);
-    case 4:
-      return multiply_columns<4, tile_vectors(4)>(product, 0);
-    case 5:
-      return multiply_columns<5, tile_vectors(5)>(product, 0);
-    default:
-      return multiply_columns<6, tile_vectors(6)>(product, 0);
-  }
+  using Columns = void (*)(const Product&, std::size_t);
+  static constexpr Columns by_rows[tile_rows] = {
+      multiply_columns<1, tile_vectors(1)>, multiply_columns<2, tile_vectors(2)>, multiply_columns<3, tile_vectors(3)>,
+      multiply_columns<4, tile_vectors(4)>, multiply_columns<5, tile_vectors(5)>, multiply_columns<6, tile_vectors(6)>};
+  by_rows[rows - 1](product, 0);
 }
 
 /// How many of `left` rows make the next tile: the last two of them about equal.

@@ -19,6 +19,9 @@
 
 namespace troupe {
 
+/// Floats of each thread's scratch, where fused ops keep what the plain ones would have written; at least a row of hidden.
+inline constexpr std::size_t scratch_floats = 24576;
+
 /// A step as the ops of one shard see it: one entry a row, filled in before the first op.
 struct StepRows {
   struct Slice {

@@ -20,7 +20,7 @@ class StepRunner {
 };
 
 /// The longest that a step waits for a peer. A peer that is alive answers within a step's work; this ends what would hang.
-inline constexpr std::chrono::seconds peer_patience{120};
+inline constexpr std::chrono::seconds peer_patience{600};
 
 [[nodiscard]] inline transport::Deadline step_deadline() { return transport::Clock::now() + peer_patience; }
 

@@ -5,10 +5,8 @@
 namespace troupe {
 namespace {
 
-/// Floats of one thread's scratch: a row of the widest value that fused ops keep there, or the gate's two tiles.
-std::size_t scratch_floats(const Program& program) {
-  constexpr std::size_t gate_tiles = 2 * 64 * kernels::block_columns;
-  return std::max<std::size_t>(program.values[program.hidden].columns, gate_tiles);
+std::size_t scratch_of(const Program& program) {
+  return std::max<std::size_t>(program.values[program.hidden].columns, scratch_floats);
 }
 
 transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
@@ -18,7 +16,7 @@ transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns)
 }  // namespace
 
 std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads, std::size_t rope_thetas) {
-  return lay_out(program, rows).bytes + threads * scratch_floats(program) * sizeof(float) +
+  return lay_out(program, rows).bytes + threads * scratch_of(program) * sizeof(float) +
          rope_thetas * rows * program.head_dim * sizeof(float);
 }
 
@@ -43,7 +41,7 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
              .deadline = {},
              .team = &team_,
              .step = {},
-             .scratch = {parts_.threads, std::vector<float>(scratch_floats(*parts_.program))},
+             .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
              .why = {}} {
   for (const double theta : parts_.rope_thetas) {
     frequencies_.emplace_back(parts_.program->head_dim / 2);

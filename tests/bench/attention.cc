@@ -1,4 +1,5 @@
 // How fast attention and the row-local kernels are, with one thread: attention [table]
+// Attention's rates are those of the best call, because neighbours on the machine disturb the others.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -17,8 +18,12 @@ using namespace troupe::kernels;
 
 namespace {
 
-/// Median seconds of a call, over about 0.3 seconds.
-double seconds(const std::function<void()>& call) {
+struct Seconds {
+  double best, median;
+};
+
+/// Of a call, measured for about 0.3 seconds in batches of 2 milliseconds or more.
+Seconds measure(const std::function<void()>& call) {
   using Clock = std::chrono::steady_clock;
   const auto time = [&](int times) {
     const Clock::time_point start = Clock::now();
@@ -31,8 +36,8 @@ double seconds(const std::function<void()>& call) {
   for (double total = 0.0; total < 0.3 || samples.size() < 5; total += samples.back() * batch) {
     samples.push_back(time(batch));
   }
-  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2, samples.end());
-  return samples[samples.size() / 2];
+  std::sort(samples.begin(), samples.end());
+  return {samples.front(), samples[samples.size() / 2]};
 }
 
 constexpr int fma_rounds = 2000, fma_chains = 12;
@@ -65,7 +70,7 @@ __attribute__((target("avx2,fma"))) float multiply_add_256() {
 double peak_gflops(const KernelTable& table) {
   const bool wide = table.name == "avx512";
   volatile float sink = 0.0F;
-  const double time = seconds([&] { sink = wide ? multiply_add_512() : multiply_add_256(); });
+  const double time = measure([&] { sink = wide ? multiply_add_512() : multiply_add_256(); }).best;
   return 2e-9 * fma_rounds * fma_chains * (wide ? 16 : 8) / time;
 }
 
@@ -116,12 +121,12 @@ void bench_attention(const KernelTable& table, const Shape& shape, std::size_t t
   const AttentionArgs args{q.data(),        width,        out.data(),  width,          tokens, first_position,
                            pointers.data(), slots.data(), shape.heads, shape.head_dim, 0.125F, shape.window};
   const std::size_t items = (tokens + attention_tile - 1) / attention_tile * shape.heads;
-  const double time = seconds([&] { table.attention(args, 0, items); });
+  const auto [time, median] = measure([&] { table.attention(args, 0, items); });
   const double gflops = useful_flops(shape, tokens, first_position) / time * 1e-9;
   const std::size_t read = shape.window == 0 ? end : std::min(end, shape.window);
   const double gigabytes = 4e-9 * static_cast<double>(read * shape.kv_heads * shape.head_dim) / time;
-  std::printf("  %-13s %4zu at %5zu  %9.1f us  %6.1f GFLOP/s  %3.0f %% of peak", shape.name, tokens, first_position,
-              time * 1e6, gflops, 100.0 * gflops / peak);
+  std::printf("  %-13s %4zu at %5zu  %8.1f us (median %8.1f)  %6.1f GFLOP/s  %3.0f %% of peak", shape.name, tokens,
+              first_position, time * 1e6, median * 1e6, gflops, 100.0 * gflops / peak);
   tokens == 1 ? std::printf("  %5.1f GB/s of K and V\n", gigabytes) : std::printf("\n");
 }
 
@@ -138,9 +143,9 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   std::vector<std::byte> kv(kv_head_bytes(head_dim));
 
   const auto report = [](const char* name, const std::function<void()>& call) {
-    std::printf("  %s %.0f", name, seconds(call) * 1e9);
+    std::printf("  %s %.0f", name, measure(call).median * 1e9);
   };
-  std::printf("  ns at n = %zu:", n);
+  std::printf("  median ns at n = %zu:", n);
   report("rms_norm", [&] { table.rms_norm(x.data(), y.data(), 1e-5F, n, out.data()); });
   report("quantize", [&] { table.quantize(x.data(), n, blocks.data()); });
   report("from_fixed", [&] { table.from_fixed(fixed.data(), n, out.data()); });

@@ -1,5 +1,6 @@
 // What the matrix products reach of what the machine can do: share of its read bandwidth at one row, share of its 8-bit
-// integer peak at many, and what the contract's fixed-point leaves cost. Usage: kernels [table]
+// integer peak at many, and what the contract's fixed-point leaves cost. Usage: kernels [table], or kernels --limits
+// for the machine's two limits alone.
 #include <immintrin.h>
 #include <pthread.h>
 
@@ -294,9 +295,25 @@ void contract(const KernelTable& table) {
   }
 }
 
+void machine_limits(const KernelTable& table) {
+  const Matrices matrices(Format::q8_0, 2048, 2048, 1, streamed_bytes);
+  for (const std::size_t threads : {1, 2}) {
+    const auto read = [&](std::size_t thread, std::size_t all) {
+      read_memory(matrices.data(), matrices.bytes(), thread, all);
+    };
+    const double seconds = alternate(threads, 7, {read})[0];
+    std::printf("threads %zu: read %.2f GB/s, 8-bit products %.1f GOP/s\n", threads,
+                static_cast<double>(matrices.bytes()) / seconds * 1e-9, integer_peak(table, threads));
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count > 1 && std::strcmp(arguments[1], "--limits") == 0) {
+    machine_limits(*find_table());
+    return 0;
+  }
   const KernelTable* table = find_table(count > 1 ? arguments[1] : "");
   if (table == nullptr) {
     std::fprintf(stderr, "no table \"%s\" on this processor\n", arguments[1]);

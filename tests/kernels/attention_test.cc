@@ -35,6 +35,8 @@ class Case {
     }
   }
 
+  static constexpr std::size_t layer_offset = 96;  // bytes of a block before the KV heads of this layer
+
   [[nodiscard]] std::size_t q_stride() const { return shape_.heads * shape_.head_dim + 32; }
   [[nodiscard]] std::size_t out_stride() const { return shape_.heads * shape_.head_dim; }
   [[nodiscard]] std::size_t blocks() const { return pointers_.size(); }
@@ -55,7 +57,8 @@ class Case {
             .heads = shape_.heads,
             .head_dim = shape_.head_dim,
             .scale = 1.0F / std::sqrt(static_cast<float>(shape_.head_dim)),
-            .window = shape_.window};
+            .window = shape_.window,
+            .kv_offset = layer_offset};
   }
 
   [[nodiscard]] std::vector<float> run(const KernelTable& table) const {
@@ -90,14 +93,14 @@ class Case {
       storage_.emplace_back();
       pointers_.push_back(nullptr);
       if ((b + 1) * kv_block <= first) continue;
-      storage_[b].resize(shape_.kv_heads * head_bytes / sizeof(std::uint16_t));
+      storage_[b].resize((layer_offset + shape_.kv_heads * head_bytes) / sizeof(std::uint16_t));
       for (std::uint16_t& half : storage_[b]) half = static_cast<std::uint16_t>(engine_() | 0x7C01U);  // NaN
       pointers_[b] = reinterpret_cast<const std::byte*>(storage_[b].data());
       for (std::size_t p = std::max(first, b * kv_block); p < std::min(end, (b + 1) * kv_block); ++p) {
         for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
           fill(k, shape_.head_dim, 1.5F);
           fill(v, shape_.head_dim, 1.0F);
-          auto* head = reinterpret_cast<std::byte*>(storage_[b].data()) + h * head_bytes;
+          auto* head = reinterpret_cast<std::byte*>(storage_[b].data()) + layer_offset + h * head_bytes;
           tables().front()->kv_append(k.data(), v.data(), shape_.head_dim, p % kv_block, head);
         }
       }
@@ -111,7 +114,7 @@ class Case {
     for (std::size_t p = 0; p <= position; ++p) {
       if (shape_.window != 0 && p + shape_.window <= position) continue;
       const std::uint16_t* keys =
-          storage_[p / kv_block].data() + slots_[head] * kv_head_bytes(dim) / sizeof(std::uint16_t);
+          storage_[p / kv_block].data() + (layer_offset + slots_[head] * kv_head_bytes(dim)) / sizeof(std::uint16_t);
       const std::uint16_t* values = keys + dim * kv_block + p % kv_block * dim;
       double score = 0.0;
       for (std::size_t d = 0; d < dim; ++d) score += double{q[d]} * f16_to_f32(keys[d * kv_block + p % kv_block]);
@@ -137,12 +140,12 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 const KernelTable& reference() { return *tables().front(); }
 
 constexpr Shape shapes[] = {
-    {1, 1, 16, 1, 0, 0},      {1, 1, 64, 1, 63, 0},     {1, 1, 64, 1, 64, 0},    {3, 1, 64, 1, 1000, 0},
-    {9, 3, 64, 1, 321, 0},    {9, 3, 64, 70, 0, 0},     {9, 3, 64, 33, 250, 0},  {4, 1, 256, 13, 120, 0},
-    {4, 1, 256, 20, 300, 65}, {8, 1, 64, 17, 190, 0},   {32, 4, 64, 9, 60, 0},   {2, 2, 128, 40, 500, 64},
-    {2, 2, 80, 25, 100, 0},   {5, 5, 96, 3, 62, 0},     {3, 1, 112, 11, 127, 1}, {7, 1, 16, 64, 5, 7},
-    {2, 1, 32, 70, 700, 130}, {4, 1, 256, 1, 900, 512}, {6, 2, 48, 5, 383, 128}, {10, 1, 256, 8, 64, 0},
-    {70, 1, 16, 3, 62, 0},    {3, 1, 240, 6, 250, 0},   {2, 1, 176, 8, 640, 200}};
+    {1, 1, 16, 1, 0, 0},      {1, 1, 64, 1, 63, 0},     {1, 1, 64, 1, 64, 0},     {3, 1, 64, 1, 1000, 0},
+    {9, 3, 64, 1, 321, 0},    {9, 3, 64, 70, 0, 0},     {9, 3, 64, 33, 250, 0},   {4, 1, 256, 13, 120, 0},
+    {4, 1, 256, 20, 300, 65}, {8, 1, 64, 17, 190, 0},   {32, 4, 64, 9, 60, 0},    {2, 2, 128, 40, 500, 64},
+    {2, 2, 80, 25, 100, 0},   {5, 5, 96, 3, 62, 0},     {3, 1, 112, 11, 127, 1},  {7, 1, 16, 64, 5, 7},
+    {2, 1, 32, 70, 700, 130}, {4, 1, 256, 1, 900, 512}, {6, 2, 48, 5, 383, 128},  {10, 1, 256, 8, 64, 0},
+    {70, 1, 16, 3, 62, 0},    {3, 1, 240, 6, 250, 0},   {2, 1, 176, 8, 640, 200}, {2, 1, 16, 2, 20000, 0}};
 
 }  // namespace
 

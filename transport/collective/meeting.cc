@@ -49,8 +49,10 @@ Result<void> Meeting::wait_for_all(const Place& place, Operation operation, Dead
   for (Seat& seat : seats_) {
     const auto arrived = seat.arrived.wait_until(place.phase, policy_, deadline, aborted_, name_of(operation));
     if (arrived) continue;
-    if (everyone_at(place.phase)) break;
-    fail(aborted_.raised() ? aborted_.error() : late(place.phase, operation));
+    const std::string late = missing(place.phase);
+    if (late.empty()) break;
+    fail({Code::deadline, std::string(name_of(operation)) + ": the deadline passed before these of " +
+                              std::to_string(size()) + " ranks had arrived: " + late});  // an earlier error prevails
     // Another rank may have seen everyone arrive and be at work in the memory of this one: then it must stay.
     if (decide(place.phase, closed) == closed) return aborted_.error();
     break;
@@ -76,16 +78,11 @@ std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
   return current;
 }
 
-bool Meeting::everyone_at(std::uint64_t phase) const {
-  return std::all_of(seats_.begin(), seats_.end(), [&](const Seat& seat) { return seat.arrived.value() >= phase; });
-}
-
-Error Meeting::late(std::uint64_t phase, Operation operation) const {
-  std::string missing;
+std::string Meeting::missing(std::uint64_t phase) const {
+  std::string ranks;
   for (std::size_t rank = 0; rank < seats_.size(); ++rank)
-    if (seats_[rank].arrived.value() < phase) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
-  return {Code::deadline, std::string(name_of(operation)) + ": the deadline passed before these of " +
-                              std::to_string(size()) + " ranks had arrived: " + missing};
+    if (seats_[rank].arrived.value() < phase) ranks += (ranks.empty() ? "" : ", ") + std::to_string(rank);
+  return ranks;
 }
 
 Error Meeting::fail(Error why) {

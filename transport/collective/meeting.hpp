@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "transport/collective/offer.hpp"
@@ -55,8 +56,8 @@ class Meeting {
 
   void lay_down(Place& place, const Offer& mine);
   [[nodiscard]] Result<void> wait_for_all(const Place& place, Operation operation, Deadline deadline);
-  [[nodiscard]] bool everyone_at(std::uint64_t phase) const;
-  [[nodiscard]] Error late(std::uint64_t phase, Operation operation) const;
+  /// The ranks that have not arrived at `phase`, as "1, 3".
+  [[nodiscard]] std::string missing(std::uint64_t phase) const;
   /// Gives the gate `verdict` for `phase` unless someone was faster; returns the one that holds.
   [[nodiscard]] std::uint64_t decide(std::uint64_t phase, std::uint64_t verdict);
 

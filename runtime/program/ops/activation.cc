@@ -6,8 +6,10 @@ namespace {
 
 using Activation = decltype(kernels::KernelTable::silu_mul);
 
-/// Tokens of one tile of the fused gate: its gate and up, 32 columns each, stay in the first-level cache.
-constexpr std::size_t tile_rows = 64;
+/// One tile of the fused gate: 96 columns are two of the kernels' widest tiles of weight rows, and the products of 128 tokens,
+/// gate and up, stay in the second-level cache with their weights.
+constexpr std::size_t tile_blocks = 3, tile_columns = tile_blocks * kernels::block_columns, tile_tokens = 128;
+static_assert(2 * tile_tokens * tile_columns <= scratch_floats);
 
 void plain(const Op& op, OpContext& c, Activation activation) {
   constexpr std::size_t piece = kernels::block_columns;
@@ -19,31 +21,33 @@ void plain(const Op& op, OpContext& c, Activation activation) {
   }
 }
 
-/// One block of 32 columns at a time, two groups of weight rows: both products, the activation, the quantisation.
+/// Tile by tile: both products, the activation, the quantisation. The weights of a tile stay in the second-level cache while
+/// the tokens pass.
 void gate(const Op& op, OpContext& c, Activation activation) {
-  constexpr std::size_t groups = kernels::block_columns / kernels::group_rows;
   float* const gates = c.scratch();
-  float* const ups = gates + tile_rows * kernels::block_columns;
+  float* const ups = gates + tile_tokens * tile_columns;
+  kernels::MatmulArgs args{};
+  args.in_stride = c.columns(op.in[0]) / kernels::block_columns;
+  args.out_stride = tile_columns;
   const auto [first, last] = c.share(c.columns(op.out[0]) / kernels::block_columns);
-  for (std::size_t row = 0; row < c.rows; row += tile_rows) {
-    kernels::MatmulArgs args{};
-    args.in_stride = c.columns(op.in[0]) / kernels::block_columns;
-    args.in = c.q8(op.in[0], row);
-    args.tokens = std::min(tile_rows, c.rows - row);
-    args.out_stride = kernels::block_columns;
-    for (std::size_t block = first; block < last; ++block) {
-      const auto product = [&](WeightId weight, float* tile) {
-        const kernels::PackedMatrix part = kernels::groups_of(c.weight(weight).matrix, block * groups, groups);
-        args.weights = &part;
-        args.out = tile;
-        c.kernels().matmul(args, 0, groups);
-      };
+  for (std::size_t block = first; block < last; block += tile_blocks) {
+    const std::size_t columns = std::min(tile_blocks, last - block) * kernels::block_columns;
+    const std::size_t groups = columns / kernels::group_rows;
+    const auto product = [&](WeightId weight, float* tile) {
+      const auto part = kernels::groups_of(c.weight(weight).matrix, block * kernels::block_columns / kernels::group_rows, groups);
+      args.weights = &part;
+      args.out = tile;
+      c.kernels().matmul(args, 0, groups);
+    };
+    for (std::size_t row = 0; row < c.rows; row += tile_tokens) {
+      args.in = c.q8(op.in[0], row);
+      args.tokens = std::min(tile_tokens, c.rows - row);
       product(op.weights[0], gates);
       product(op.weights[1], ups);
       for (std::size_t i = 0; i < args.tokens; ++i) {
-        float* const x = gates + i * kernels::block_columns;
-        activation(x, ups + i * kernels::block_columns, kernels::block_columns, x);
-        c.kernels().quantize(x, kernels::block_columns, c.q8(op.out[0], row + i) + block);
+        float* const x = gates + i * tile_columns;
+        activation(x, ups + i * tile_columns, columns, x);
+        c.kernels().quantize(x, columns, c.q8(op.out[0], row + i) + block);
       }
     }
   }

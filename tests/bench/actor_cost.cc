@@ -1,0 +1,121 @@
+// What an actor costs: tokens a second of one shard behind router, scheduler, stage and sampler, against the same program
+// called in a plain loop. Both decode the same tokens, in turn; medians.
+//   actor_cost MODEL.gguf [THREADS [TOKENS [RUNS]]]
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "actors/host/checkpoint.hpp"
+#include "actors/host/deploy.hpp"
+#include "kernels/table.hpp"
+#include "runtime/program/shard_runner.hpp"
+#include "troupe/troupe.hpp"
+
+namespace {
+
+using namespace troupe;
+using Seconds = std::chrono::duration<double>;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// One shard and nothing else: steps are made here, one after the other.
+class PlainLoop {
+ public:
+  PlainLoop(const Checkpoint& checkpoint, const LoadOptions& options) {
+    const Checkpoint::Impl& impl = *checkpoint.impl();
+    const host::Settings settings = host::resolve(impl, options).value();
+    const Graph graph = checkpoint.expand(options);
+    auto program = std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
+    ShardParts parts;
+    parts.weights = pack_weights(*program, 2, [](std::size_t) {}).value();
+    parts.program = std::move(program);
+    parts.kernels = settings.kernels;
+    parts.rope_style = impl.model.rope_style;
+    parts.rope_thetas = impl.model.rope_thetas;
+    parts.rows = settings.rows;
+    parts.threads = settings.threads;
+    tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});
+    parts.tokens = std::make_unique<TokenBoard>(1, tokens_);
+    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::vector{tokens_});
+    runner_ = ShardRunner::create(std::move(parts)).value();
+  }
+
+  double seconds(TokenId first, std::uint32_t tokens) {
+    const auto settings = std::make_shared<const SequenceSettings>();
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint32_t position = 0; position < tokens; ++position) {
+      Step step;
+      step.id = ++steps_;
+      step.token_messages = steps_ > 1 ? 1 : 0;
+      SequenceSlice slice;
+      slice.first_position = position;
+      if (position == 0) slice.tokens = {first};
+      for (std::uint32_t block = 0; block <= position / kernels::kv_block; ++block) slice.blocks.push_back(block);
+      slice.sample = true;
+      slice.settings = settings;
+      step.slices.push_back(std::move(slice));
+      if (const StepOutcome outcome = runner_->run(step); outcome.broken) throw *outcome.broken;
+    }
+    return Seconds(std::chrono::steady_clock::now() - start).count();
+  }
+
+ private:
+  std::shared_ptr<transport::Channel> tokens_;
+  std::unique_ptr<ShardRunner> runner_;
+  StepId steps_ = 0;
+};
+
+double actor_seconds(const Model& model, TokenId first, std::uint32_t tokens) {
+  GenerateOptions options;
+  options.max_tokens = tokens;
+  options.ignore_end = true;
+  const auto start = std::chrono::steady_clock::now();
+  Generation stream = model.generate(std::vector<TokenId>{first}, options);
+  while (stream.next()) {
+  }
+  return Seconds(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "actor_cost MODEL.gguf [THREADS [TOKENS [RUNS]]]\n");
+    return 2;
+  }
+  const auto number = [&](int place, long fallback) {
+    return static_cast<std::uint32_t>(argc > place ? std::strtol(argv[place], nullptr, 10) : fallback);
+  };
+  LoadOptions options;
+  options.threads = number(2, 1);
+  options.parallel = 1;
+  const std::uint32_t tokens = number(3, 128), runs = number(4, 11);
+  try {
+    const Runtime runtime;
+    const Checkpoint checkpoint = runtime.open(argv[1]);
+    const Model model = runtime.load(checkpoint, options);
+    PlainLoop plain(checkpoint, options);
+    const TokenId first = 1;
+    std::vector<double> with, without, ratios;
+    for (std::uint32_t run = 0; run <= runs; ++run) {
+      const double a = actor_seconds(model, first, tokens), b = plain.seconds(first, tokens);
+      if (run == 0) continue;  // warms caches
+      with.push_back(tokens / a);
+      without.push_back(tokens / b);
+      ratios.push_back(b / a);
+    }
+    std::printf("threads %u: actors %.1f tokens/s, plain loop %.1f tokens/s, ratio %.3f (median of %u pairs)\n",
+                options.threads, median(with), median(without), median(ratios), runs);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "actor_cost: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
