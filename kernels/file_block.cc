@@ -89,27 +89,40 @@ void read_q6_k(const std::byte* super_block, std::size_t block, FileBlock& out) 
 void read_block(Format format, const std::byte* row, std::size_t index, FileBlock& out) {
   const FormatInfo& format_info = info(format);
   const std::size_t blocks_per_header = format_info.block_columns / block_columns;
-  const std::byte* at = row + (blocks_per_header > 1 ? index / blocks_per_super_block : index) * format_info.block_bytes;
+  const std::byte* at =
+      row + (blocks_per_header > 1 ? index / blocks_per_super_block : index) * format_info.block_bytes;
   const std::size_t inner = index % blocks_per_super_block;
   switch (format) {
-    case Format::q4_0: return read_q4_0(at, out);
-    case Format::q4_1: return read_q4_1(at, out);
-    case Format::q5_0: return read_q5_0(at, out);
-    case Format::q8_0: return read_q8_0(at, out);
-    case Format::q4_k: return read_q4_k(at, inner, out);
-    case Format::q6_k: return read_q6_k(at, inner, out);
+    case Format::q4_0:
+      return read_q4_0(at, out);
+    case Format::q4_1:
+      return read_q4_1(at, out);
+    case Format::q5_0:
+      return read_q5_0(at, out);
+    case Format::q8_0:
+      return read_q8_0(at, out);
+    case Format::q4_k:
+      return read_q4_k(at, inner, out);
+    case Format::q6_k:
+      return read_q6_k(at, inner, out);
     case Format::f32:
-    case Format::f16: return;
+    case Format::f16:
+      return;
   }
 }
 
 std::uint8_t offset_of(Format format) {
   switch (format) {
-    case Format::q4_0: return 8;
-    case Format::q5_0: return 16;
-    case Format::q6_k: return 32;
-    case Format::q8_0: return 128;
-    default: return 0;
+    case Format::q4_0:
+      return 8;
+    case Format::q5_0:
+      return 16;
+    case Format::q6_k:
+      return 32;
+    case Format::q8_0:
+      return 128;
+    default:
+      return 0;
   }
 }
 

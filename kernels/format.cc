@@ -29,11 +29,14 @@ constexpr float nothing = -0.0F;  // the number that changes no other one, +0 an
 Affine affine(Format format, const FileBlock& block) {
   const float scale = f16_to_f32(block.scale);
   switch (format) {
-    case Format::q4_1: return {{scale, scale}, f16_to_f32(block.min)};
+    case Format::q4_1:
+      return {{scale, scale}, f16_to_f32(block.min)};
     case Format::q4_k:
       return {{scale * block.sub_scale[0], scale * block.sub_scale[1]}, -(f16_to_f32(block.min) * block.sub_min)};
-    case Format::q6_k: return {{scale * block.sub_scale[0], scale * block.sub_scale[1]}, nothing};
-    default: return {{scale, scale}, nothing};
+    case Format::q6_k:
+      return {{scale * block.sub_scale[0], scale * block.sub_scale[1]}, nothing};
+    default:
+      return {{scale, scale}, nothing};
   }
 }
 

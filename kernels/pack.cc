@@ -12,14 +12,21 @@ constexpr std::size_t f16_row = group_rows * sizeof(std::uint16_t);
 
 Packing packing_of(Format format) {
   switch (format) {
-    case Format::q4_0: return Packing::q4;
-    case Format::q4_1: return Packing::q4_min;
-    case Format::q4_k: return Packing::q4_k;
+    case Format::q4_0:
+      return Packing::q4;
+    case Format::q4_1:
+      return Packing::q4_min;
+    case Format::q4_k:
+      return Packing::q4_k;
     case Format::q5_0:
-    case Format::q8_0: return Packing::q8;
-    case Format::q6_k: return Packing::q6_k;
-    case Format::f16: return Packing::f16;
-    case Format::f32: return Packing::f32;
+    case Format::q8_0:
+      return Packing::q8;
+    case Format::q6_k:
+      return Packing::q6_k;
+    case Format::f16:
+      return Packing::f16;
+    case Format::f32:
+      return Packing::f32;
   }
   return Packing::f32;
 }
@@ -86,7 +93,8 @@ void put_block(Packing packing, const FileBlock& block, const Target& to) {
       put_q6_k_scales(block, to);
       return;
     case Packing::f16:
-    case Packing::f32: return;
+    case Packing::f32:
+      return;
   }
 }
 
@@ -102,7 +110,8 @@ void put_floats(const std::byte* row, std::size_t block, std::size_t element_byt
 void pack_leaf(const PackSource& source, const PackedMatrix& matrix, std::size_t row, std::size_t first_column,
                std::byte* leaf) {
   const ChunkLayout layout = chunk_layout(matrix.packing);
-  const std::byte* file_row = source.tensor + (source.first_row + row) * row_bytes(source.format, source.tensor_columns);
+  const std::byte* file_row =
+      source.tensor + (source.first_row + row) * row_bytes(source.format, source.tensor_columns);
   for (std::size_t b = 0; b < matrix.leaf_columns / block_columns; ++b) {
     const BlockPlace place = place_of(matrix.packing, matrix.leaf_columns, b);
     std::byte* chunk = leaf + place.chunk;

@@ -69,13 +69,20 @@ const std::byte* leaf_start(const PackedMatrix& matrix, std::size_t row, std::si
 
 ChunkLayout chunk_layout(Packing packing) {
   switch (packing) {
-    case Packing::q4: return layout_of<Packing::q4>;
-    case Packing::q4_min: return layout_of<Packing::q4_min>;
-    case Packing::q4_k: return layout_of<Packing::q4_k>;
-    case Packing::q8: return layout_of<Packing::q8>;
-    case Packing::q6_k: return layout_of<Packing::q6_k>;
-    case Packing::f16: return layout_of<Packing::f16>;
-    case Packing::f32: return layout_of<Packing::f32>;
+    case Packing::q4:
+      return layout_of<Packing::q4>;
+    case Packing::q4_min:
+      return layout_of<Packing::q4_min>;
+    case Packing::q4_k:
+      return layout_of<Packing::q4_k>;
+    case Packing::q8:
+      return layout_of<Packing::q8>;
+    case Packing::q6_k:
+      return layout_of<Packing::q6_k>;
+    case Packing::f16:
+      return layout_of<Packing::f16>;
+    case Packing::f32:
+      return layout_of<Packing::f32>;
   }
   return {};
 }

@@ -15,10 +15,9 @@ tests/setup.sh build || fail "could not set up this machine"
 if [ ! -f build/build.ninja ]; then
   cmake --preset release -DTROUPE_TESTS=OFF -DTROUPE_SAMPLES=OFF >&2 || fail "could not configure the build"
 fi
-if ! ninja -C build -n troupe_cli | grep -q "no work to do"; then
-  echo "building troupe; the first time this takes a few minutes" >&2
-  ninja -C build troupe_cli >&2 || fail "could not build troupe"
-fi
+[ -x build/bin/troupe ] || echo "building troupe, which takes a few minutes the first time" >&2
+ninja -C build troupe_cli | sed -u '/^ninja: \(Entering\|no work\)/d; /Re-checking globbed/d' >&2 ||
+  fail "could not build troupe"
 
 model=$(samples/get_model.sh smollm2) || fail "could not get the model"
 

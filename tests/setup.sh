@@ -15,6 +15,7 @@ fail() {
   exit 1
 }
 
+[ -z "${CXX:-}" ] || command -v "$CXX" > /dev/null || fail "no compiler: CXX is set to '$CXX', which is no command here"
 need g++ command -v "${CXX:-c++}"
 need cmake command -v cmake
 need ninja-build command -v ninja
@@ -41,4 +42,3 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get install -y -qq --no-install-recommends ca-certificates "${missing[@]}" > "$log" 2>&1 ||
     fail "cannot install ${missing[*]}: $(grep -m 1 '^E:' "$log")"
 fi
-command -v "${CXX:-c++}" > /dev/null || fail "no C++ compiler: '${CXX:-c++}' is not a command; unset CXX, or set it to one"

@@ -17,8 +17,8 @@ struct Q8 {
   static constexpr Packing packing = Packing::q8;
 
   template <int tokens>
-  static inline void add_half(const std::byte* weights, __m256i offset, const std::int8_t* in, std::size_t in_bytes,
-                              IntegerSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_half(const std::byte* weights, __m256i offset, const std::int8_t* in,
+                                                     std::size_t in_bytes, IntegerSums<tokens>& sums) {
 #pragma GCC unroll 4
     for (int v = 0; v < half_vectors; ++v) {
 #pragma GCC unroll 2
@@ -29,6 +29,7 @@ struct Q8 {
         for (int t = 0; t < tokens; ++t) {
           const __m256i pairs = pair_products(magnitude, weight, broadcast4(in + t * in_bytes + v * 4));
           sums.at[t][h] = _mm256_add_epi32(sums.at[t][h], sum_pairs(pairs));
+          asm("" : "+x"(sums.at[t][h]));  // else GCC sums in another order, which needs more registers than there are
         }
       }
     }
@@ -40,8 +41,8 @@ struct Q6K {
   static constexpr Packing packing = Packing::q6_k;
 
   template <int tokens>
-  static inline void add_half(const std::byte* weights, __m256i offset, const std::int8_t* in, std::size_t in_bytes,
-                              IntegerSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_half(const std::byte* weights, __m256i offset, const std::int8_t* in,
+                                                     std::size_t in_bytes, IntegerSums<tokens>& sums) {
     IntegerSums<tokens> pairs{};
 #pragma GCC unroll 4
     for (int v = 0; v < half_vectors; ++v) {
@@ -53,11 +54,13 @@ struct Q6K {
         for (int t = 0; t < tokens; ++t) {
           const __m256i products = pair_products(magnitude, weight, broadcast4(in + t * in_bytes + v * 4));
           pairs.at[t][h] = _mm256_add_epi16(pairs.at[t][h], products);
+          asm("" : "+x"(pairs.at[t][h]));  // as above
         }
       }
     }
 #pragma GCC unroll 4
     for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
       for (int h = 0; h < halves; ++h) sums.at[t][h] = sum_pairs(pairs.at[t][h]);
     }
   }
@@ -68,11 +71,13 @@ struct ByteTile {
   static constexpr ChunkLayout layout = layout_of<Format::packing>;
   static constexpr std::size_t half_bytes = half_vectors * 64;
 
-  static inline void scale(const __m256 (&weight_scale)[halves], const Q8Block* in, std::size_t in_stride,
-                           const IntegerSums<tokens>& integers, FloatSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void scale(const __m256 (&weight_scale)[halves], const Q8Block* in,
+                                                  std::size_t in_stride, const IntegerSums<tokens>& integers,
+                                                  FloatSums<tokens>& sums) {
 #pragma GCC unroll 4
     for (int t = 0; t < tokens; ++t) {
       const __m256 in_scale = _mm256_set1_ps(in[t * in_stride].scale);
+#pragma GCC unroll 2
       for (int h = 0; h < halves; ++h) {
         sums.at[t][h] = add_product(integers.at[t][h], weight_scale[h], in_scale, sums.at[t][h]);
       }
@@ -80,8 +85,8 @@ struct ByteTile {
   }
 
   /// One scale for both halves of the block's columns.
-  static inline void add_whole(const std::byte* weights, const std::byte* scales, const Tile& tile, const Q8Block* in,
-                               FloatSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_whole(const std::byte* weights, const std::byte* scales,
+                                                      const Tile& tile, const Q8Block* in, FloatSums<tokens>& sums) {
     const __m256i offset = _mm256_set1_epi8(static_cast<char>(tile.offset));
     const std::size_t in_bytes = tile.in_stride * sizeof(Q8Block);
     IntegerSums<tokens> integers{};
@@ -92,8 +97,9 @@ struct ByteTile {
   }
 
   /// A scale of its own for each half: the block's d times one of its two rows of sub-scales.
-  static inline void add_halves(const std::byte* weights, const std::byte* d, const std::byte* sub_scales,
-                                const Tile& tile, const Q8Block* in, FloatSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_halves(const std::byte* weights, const std::byte* d,
+                                                       const std::byte* sub_scales, const Tile& tile, const Q8Block* in,
+                                                       FloatSums<tokens>& sums) {
     const __m256i offset = _mm256_set1_epi8(static_cast<char>(tile.offset));
     for (int half = 0; half < 2; ++half, weights += half_bytes, sub_scales += group_rows) {
       IntegerSums<tokens> integers{};
@@ -132,7 +138,8 @@ struct ByteTile {
 
 template <class Format>
 TileKernel pick(std::size_t tokens) {
-  static constexpr TileKernel kernels[] = {ByteTile<Format, 1>::run, ByteTile<Format, 2>::run, ByteTile<Format, 3>::run, ByteTile<Format, 4>::run};
+  static constexpr TileKernel kernels[] = {ByteTile<Format, 1>::run, ByteTile<Format, 2>::run, ByteTile<Format, 3>::run,
+                                           ByteTile<Format, 4>::run};
   return kernels[tokens - 1];
 }
 

@@ -22,8 +22,10 @@ struct FloatTile {
   static constexpr std::size_t block_bytes = layout_of<packing>.block_bytes;
   static constexpr std::size_t column_bytes = block_bytes / block_columns;
 
-  static inline void add_block(const std::byte* block, const Tile& tile, const Q8Block* in, FloatSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_block(const std::byte* block, const Tile& tile, const Q8Block* in,
+                                                      FloatSums<tokens>& sums) {
     alignas(32) float x[tokens][block_columns];
+#pragma GCC unroll 8
     for (int t = 0; t < tokens; ++t) dequantise(in[t * tile.in_stride], x[t]);
     for (std::size_t c = 0; c < block_columns; ++c) {
 #pragma GCC unroll 2
@@ -53,7 +55,8 @@ struct FloatTile {
 
 template <Packing packing>
 TileKernel pick(std::size_t tokens) {
-  static constexpr TileKernel kernels[] = {FloatTile<packing, 1>::run, FloatTile<packing, 2>::run, FloatTile<packing, 3>::run, FloatTile<packing, 4>::run};
+  static constexpr TileKernel kernels[] = {FloatTile<packing, 1>::run, FloatTile<packing, 2>::run,
+                                           FloatTile<packing, 3>::run, FloatTile<packing, 4>::run};
   return kernels[tokens - 1];
 }
 

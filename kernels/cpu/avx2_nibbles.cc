@@ -15,7 +15,8 @@ inline __m256 scale_of(const std::byte* scales, std::size_t b, int h) {
 template <Packing packing>
 inline __m256 min_of(const std::byte* scales, std::size_t blocks, std::size_t b, int h) {
   if constexpr (packing == Packing::q4_min) return load_f16(scales + (blocks + b) * 32 + h * 16);
-  const __m256 product = _mm256_mul_ps(load_f16(scales + 32 + h * 16), load_u8(scales + 64 + (blocks + b) * 16 + h * 8));
+  const __m256 product =
+      _mm256_mul_ps(load_f16(scales + 32 + h * 16), load_u8(scales + 64 + (blocks + b) * 16 + h * 8));
   return _mm256_sub_ps(_mm256_set1_ps(-0.0F), product);
 }
 
@@ -24,8 +25,8 @@ struct NibbleTile {
   static constexpr ChunkLayout layout = layout_of<packing>;
 
   /// Sums of pairs of columns in 16 bits: at most 8 times 2 * 15 * 127, so they stay exact.
-  static inline void add_products(const std::byte* weights, const Q8Block* in, std::size_t in_stride,
-                                  IntegerSums<tokens>& pairs) {
+  [[gnu::always_inline]] static inline void add_products(const std::byte* weights, const Q8Block* in,
+                                                         std::size_t in_stride, IntegerSums<tokens>& pairs) {
     const __m256i low_mask = _mm256_set1_epi8(0x0F);
 #pragma GCC unroll 4
     for (int v = 0; v < block_vectors; ++v) {
@@ -51,8 +52,9 @@ struct NibbleTile {
     }
   }
 
-  static inline void scale(const std::byte* scales, std::size_t blocks, std::size_t b, const Q8Block* in,
-                           std::size_t in_stride, const IntegerSums<tokens>& pairs, FloatSums<tokens>& sums) {
+  [[gnu::always_inline]] static inline void scale(const std::byte* scales, std::size_t blocks, std::size_t b,
+                                                  const Q8Block* in, std::size_t in_stride,
+                                                  const IntegerSums<tokens>& pairs, FloatSums<tokens>& sums) {
 #pragma GCC unroll 2
     for (int h = 0; h < halves; ++h) {
       const __m256 weight_scale = scale_of<packing>(scales, b, h);
@@ -100,7 +102,8 @@ struct NibbleTile {
 
 template <Packing packing>
 TileKernel pick(std::size_t tokens) {
-  static constexpr TileKernel kernels[] = {NibbleTile<packing, 1>::run, NibbleTile<packing, 2>::run, NibbleTile<packing, 3>::run, NibbleTile<packing, 4>::run};
+  static constexpr TileKernel kernels[] = {NibbleTile<packing, 1>::run, NibbleTile<packing, 2>::run,
+                                           NibbleTile<packing, 3>::run, NibbleTile<packing, 4>::run};
   return kernels[tokens - 1];
 }
 

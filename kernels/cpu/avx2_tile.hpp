@@ -52,7 +52,8 @@ inline __m256 load_i8(const std::byte* at) {
 /// The weights are one stream through all groups: fetch it ahead.
 inline void prefetch(const std::byte* chunk, std::size_t bytes) {
   constexpr std::size_t ahead = 8192;
-  for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(chunk + ahead + i), _MM_HINT_T0);
+  for (std::size_t i = 0; i < bytes; i += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(chunk + ahead + i), _MM_HINT_T0);
 }
 
 /// sum += float(integers) * (weight_scale * in_scale).
@@ -66,7 +67,9 @@ template <int tokens>
 inline bool in_range(const FloatSums<tokens>& sums) {
   const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
   __m256i largest = _mm256_setzero_si256();  // as bits, which puts infinity and NaN above all numbers
+#pragma GCC unroll 8
   for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
     for (int h = 0; h < halves; ++h) {
       largest = _mm256_max_epi32(largest, _mm256_and_si256(_mm256_castps_si256(sums.at[t][h]), magnitude));
     }
@@ -77,7 +80,9 @@ inline bool in_range(const FloatSums<tokens>& sums) {
 
 template <int tokens>
 inline void store(const FloatSums<tokens>& sums, float* out) {
+#pragma GCC unroll 8
   for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
     for (int h = 0; h < halves; ++h) _mm256_store_ps(out + t * group_rows + h * half_rows, sums.at[t][h]);
   }
 }
@@ -100,12 +105,16 @@ inline void finish_leaf(FloatSums<tokens>& sums, const Tile& tile) {
   if (!in_range(sums)) [[unlikely]] {
     store(sums, tile.sums);
     drop_overflow(tile.sums, tokens, tokens, tile.overflow);
+#pragma GCC unroll 8
     for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
       for (int h = 0; h < halves; ++h) sums.at[t][h] = _mm256_load_ps(tile.sums + t * group_rows + h * half_rows);
     }
   }
   std::int64_t* out = tile.fixed;
+#pragma GCC unroll 8
   for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
     for (int h = 0; h < halves; ++h, out += half_rows) {
       add_fixed(_mm256_castps256_ps128(sums.at[t][h]), out);
       add_fixed(_mm256_extractf128_ps(sums.at[t][h], 1), out + half_rows / 2);

@@ -8,8 +8,8 @@ constexpr std::size_t vector_bytes = 64;
 
 /// Adds half a block's products of unsigned weights to `sums`.
 template <int groups, int tokens>
-inline void add_half(const std::byte* weights, std::size_t group_bytes, const std::int8_t* in, std::size_t in_bytes,
-                     IntegerSums<groups, tokens>& sums) {
+[[gnu::always_inline]] inline void add_half(const std::byte* weights, std::size_t group_bytes, const std::int8_t* in,
+                                            std::size_t in_bytes, IntegerSums<groups, tokens>& sums) {
 #pragma GCC unroll 8
   for (int v = 0; v < half_vectors; ++v) {
     __m512i weight[groups];
@@ -26,8 +26,8 @@ inline void add_half(const std::byte* weights, std::size_t group_bytes, const st
 
 /// sums += integers * (weight_scale * in_scale), for every group and token.
 template <int groups, int tokens>
-inline void scale(const __m512 (&weight_scale)[groups], const Q8Block* in, std::size_t in_stride,
-                  const IntegerSums<groups, tokens>& integers, FloatSums<groups, tokens>& sums) {
+[[gnu::always_inline]] inline void scale(const __m512 (&weight_scale)[groups], const Q8Block* in, std::size_t in_stride,
+                                         const IntegerSums<groups, tokens>& integers, FloatSums<groups, tokens>& sums) {
 #pragma GCC unroll 8
   for (int t = 0; t < tokens; ++t) {
     const __m512 in_scale = _mm512_set1_ps(in[t * in_stride].scale);
@@ -66,8 +66,9 @@ template <int groups, int tokens>
 struct Q8 {
   static constexpr ChunkLayout layout = layout_of<Packing::q8>;
 
-  static inline void add(const std::byte* weights, const std::byte* scales, std::size_t, std::size_t inner,
-                         const Tile& tile, const Q8Block* in, FloatSums<groups, tokens>& sums) {
+  [[gnu::always_inline]] static inline void add(const std::byte* weights, const std::byte* scales, std::size_t,
+                                                std::size_t inner, const Tile& tile, const Q8Block* in,
+                                                FloatSums<groups, tokens>& sums) {
     const __m512i shift = _mm512_set1_epi32(__builtin_ctz(tile.offset));
     IntegerSums<groups, tokens> integers;
 #pragma GCC unroll 8
@@ -98,8 +99,9 @@ struct Q6K {
     return _mm_cvtsi128_si32(_mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
   }
 
-  static inline void add(const std::byte* weights, const std::byte* scales, std::size_t blocks, std::size_t inner,
-                         const Tile& tile, const Q8Block* in, FloatSums<groups, tokens>& sums) {
+  [[gnu::always_inline]] static inline void add(const std::byte* weights, const std::byte* scales, std::size_t blocks,
+                                                std::size_t inner, const Tile& tile, const Q8Block* in,
+                                                FloatSums<groups, tokens>& sums) {
     constexpr std::int32_t offset = 32;
     std::int32_t starts[2][tokens];
 #pragma GCC unroll 8

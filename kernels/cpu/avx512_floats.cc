@@ -20,9 +20,10 @@ template <Packing packing, int groups, int tokens>
 struct FloatTile {
   static constexpr std::size_t block_bytes = layout_of<packing>.block_bytes;
 
-  static inline void add_block(const std::byte* block, const Tile& tile, const Q8Block* in,
-                               FloatSums<groups, tokens>& sums) {
+  [[gnu::always_inline]] static inline void add_block(const std::byte* block, const Tile& tile, const Q8Block* in,
+                                                      FloatSums<groups, tokens>& sums) {
     alignas(64) float x[tokens][block_columns];
+#pragma GCC unroll 8
     for (int t = 0; t < tokens; ++t) dequantise(in[t * tile.in_stride], x[t]);
 #pragma GCC unroll 2
     for (std::size_t c = 0; c < block_columns; ++c) {

@@ -14,11 +14,14 @@ struct Isa {
     switch (packing) {
       case Packing::q4:
       case Packing::q4_min:
-      case Packing::q4_k: return nibble_kernel(packing, groups, tokens);
+      case Packing::q4_k:
+        return nibble_kernel(packing, groups, tokens);
       case Packing::q8:
-      case Packing::q6_k: return byte_kernel(packing, groups, tokens);
+      case Packing::q6_k:
+        return byte_kernel(packing, groups, tokens);
       case Packing::f16:
-      case Packing::f32: break;
+      case Packing::f32:
+        break;
     }
     return float_kernel(packing, groups, tokens);
   }

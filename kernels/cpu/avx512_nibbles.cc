@@ -32,7 +32,7 @@ struct NibbleTile {
   static constexpr ChunkLayout layout = layout_of<packing>;
 
   /// Minus the offset of 8 times the activations' sum, with which Q4_0's integer sum starts.
-  static inline void start(const Q8Block* in, std::size_t in_stride, Integers& sums) {
+  [[gnu::always_inline]] static inline void start(const Q8Block* in, std::size_t in_stride, Integers& sums) {
 #pragma GCC unroll 8
     for (int t = 0; t < tokens; ++t) {
       __m512i first = _mm512_setzero_si512();
@@ -42,8 +42,8 @@ struct NibbleTile {
     }
   }
 
-  static inline void add_products(const std::byte* weights, std::size_t group_bytes, const Q8Block* in,
-                                  std::size_t in_stride, Integers& sums) {
+  [[gnu::always_inline]] static inline void add_products(const std::byte* weights, std::size_t group_bytes,
+                                                         const Q8Block* in, std::size_t in_stride, Integers& sums) {
     const __m512i low_mask = _mm512_set1_epi8(0x0F);
 #pragma GCC unroll 8
     for (int v = 0; v < block_vectors; ++v) {
@@ -66,8 +66,9 @@ struct NibbleTile {
     }
   }
 
-  static inline void scale(const std::byte* scales, std::size_t group_bytes, int blocks, int b, const Q8Block* in,
-                           std::size_t in_stride, const Integers& integers, Floats& sums) {
+  [[gnu::always_inline]] static inline void scale(const std::byte* scales, std::size_t group_bytes, int blocks, int b,
+                                                  const Q8Block* in, std::size_t in_stride, const Integers& integers,
+                                                  Floats& sums) {
 #pragma GCC unroll 8
     for (int g = 0; g < groups; ++g) {
       const __m512 weight_scale = scale_of<packing>(scales + g * group_bytes, b);
@@ -87,7 +88,8 @@ struct NibbleTile {
   }
 
   template <int blocks>
-  static inline void add_chunk(const std::byte* chunk, const Tile& tile, const Q8Block* in, Floats& sums) {
+  [[gnu::always_inline]] static inline void add_chunk(const std::byte* chunk, const Tile& tile, const Q8Block* in,
+                                                      Floats& sums) {
 #pragma GCC unroll 2
     for (int b = 0; b < blocks; ++b) {
       Integers integers;

@@ -21,7 +21,7 @@ inline constexpr std::size_t narrow_tokens = 8;
 
 /// Picks Kernel<groups, tokens>::run.
 template <template <int, int> class Kernel>
-TileKernel pick(std::size_t groups, std::size_t tokens) {
+static TileKernel pick(std::size_t groups, std::size_t tokens) {
   static constexpr TileKernel one[narrow_tokens] = {Kernel<1, 1>::run, Kernel<1, 2>::run, Kernel<1, 3>::run,
                                                     Kernel<1, 4>::run, Kernel<1, 5>::run, Kernel<1, 6>::run,
                                                     Kernel<1, 7>::run, Kernel<1, 8>::run};
@@ -89,7 +89,9 @@ inline bool surely_in_range(const FloatSums<groups, tokens>& sums) {
 
 template <int groups, int tokens>
 inline void store(const FloatSums<groups, tokens>& sums, float* out) {
+#pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 8
     for (int t = 0; t < tokens; ++t) _mm512_store_ps(out + (g * tokens + t) * 16, sums.at[g][t]);
   }
 }
@@ -98,8 +100,8 @@ inline void add(__m512i units, std::int64_t* fixed) {
   _mm512_store_si512(fixed, _mm512_add_epi64(_mm512_load_si512(fixed), units));
 }
 
-/// The multiplication by 2^32 is an addition to the exponent, because the multipliers are busy with the next leaf. Zeros and
-/// subnormal numbers become tiny ones, which round to zero as they should.
+/// The multiplication by 2^32 is an addition to the exponent, because the multipliers are busy with the next leaf.
+/// Zeros and subnormal numbers become tiny ones, which round to zero as they should.
 template <int groups, int tokens>
 inline void add_fixed(const FloatSums<groups, tokens>& sums, std::int64_t* fixed) {
   const __m512i exponent = _mm512_set1_epi32(fixed_fraction_bits << 23);
@@ -122,7 +124,9 @@ inline void finish_leaf(FloatSums<groups, tokens>& sums, const Tile& tile) {
   if (!surely_in_range(sums)) [[unlikely]] {
     store(sums, tile.sums);
     drop_overflow(tile.sums, groups * tokens, tokens, tile.overflow);
+#pragma GCC unroll 8
     for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 8
       for (int t = 0; t < tokens; ++t) sums.at[g][t] = _mm512_load_ps(tile.sums + (g * tokens + t) * 16);
     }
   }

@@ -11,17 +11,17 @@ namespace troupe::kernels::cpu {
 
 /// What one tile kernel computes: a few groups of 16 rows by a few tokens.
 struct Tile {
-  const std::byte* weights;   ///< of the first group
+  const std::byte* weights;  ///< of the first group
   std::size_t group_bytes;
   std::size_t leaves;
-  std::size_t leaf_blocks;    ///< blocks of 32 columns in a leaf
+  std::size_t leaf_blocks;  ///< blocks of 32 columns in a leaf
   std::size_t chunk_blocks;
   std::uint8_t offset;
-  const Q8Block* in;          ///< of the first token
-  std::size_t in_stride;      ///< blocks to the next token
-  float* sums;                ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
-  std::int64_t* fixed;        ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
-  std::uint8_t* overflow;     ///< [tokens], see MatmulArgs
+  const Q8Block* in;       ///< of the first token
+  std::size_t in_stride;   ///< blocks to the next token
+  float* sums;             ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
+  std::int64_t* fixed;     ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
+  std::uint8_t* overflow;  ///< [tokens], see MatmulArgs
 };
 using TileKernel = void (*)(const Tile& tile);
 
@@ -37,7 +37,10 @@ template <class Isa>
 class MatmulDriver {
  public:
   MatmulDriver(const MatmulArgs& args, Output output)
-      : args_(args), weights_(*args.weights), output_(output), chunk_blocks_(chunk_blocks(weights_.packing, weights_.leaf_columns)) {}
+      : args_(args),
+        weights_(*args.weights),
+        output_(output),
+        chunk_blocks_(chunk_blocks(weights_.packing, weights_.leaf_columns)) {}
 
   void run(std::size_t first_group, std::size_t last_group) const {
     const std::size_t pass = tokens_per_pass();
@@ -69,7 +72,8 @@ class MatmulDriver {
   }
 
   /// The first tokens take one group of weights after the other, as they come from memory; then these are in the cache.
-  void run_pass(std::size_t first_group, std::size_t last_group, std::size_t first_token, std::size_t last_token) const {
+  void run_pass(std::size_t first_group, std::size_t last_group, std::size_t first_token,
+                std::size_t last_token) const {
     const std::size_t second_token = min(first_token + Isa::narrow_tokens, last_token);
     for (std::size_t group = first_group; group < last_group;) {
       const std::size_t groups = next_size(last_group - group, Isa::tile_groups);

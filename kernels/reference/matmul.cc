@@ -32,7 +32,8 @@ float add_quantised_block(float acc, const PackedMatrix& weights, const PackedBl
 }
 
 float add_float_block(float acc, const float* weights, const Q8Block& in) {
-  for (std::size_t c = 0; c < block_columns; ++c) acc = std::fma(weights[c], in.scale * static_cast<float>(in.q[c]), acc);
+  for (std::size_t c = 0; c < block_columns; ++c)
+    acc = std::fma(weights[c], in.scale * static_cast<float>(in.q[c]), acc);
   return acc;
 }
 

@@ -6,9 +6,13 @@
 
 #include "kernels/packed.hpp"
 #include "runtime/plan/plan.hpp"
+#include "runtime/text/utf8.hpp"
 
 namespace troupe {
 namespace {
+
+constexpr std::size_t most_nodes = 256;  ///< of a graph
+constexpr std::size_t most_named = 20;   ///< of its problems
 
 class Checker {
  public:
@@ -17,37 +21,75 @@ class Checker {
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
-    check_nodes();
-    if (ok()) check_groups();
-    if (ok()) check_stages();
-    if (ok()) check_edges();
-    if (ok()) check_ports();
-    if (ok()) check_flow();
-    if (!ok()) return Error(Code::invalid_argument, "graph: " + wrong_);
+    if (passes(&Checker::check_size) && passes(&Checker::check_names)) {
+      check_nodes();
+      if (passes(&Checker::check_groups)) check_stages();
+      check_edges();
+      check_ports();
+      if (problems_ == 0) check_flow();
+    }
+    if (problems_ > 0) return error();
     return replicas_;
   }
 
  private:
-  [[nodiscard]] bool ok() const { return wrong_.empty(); }
-  void wrong(const std::string& what) { wrong_ += (wrong_.empty() ? "" : "; ") + what; }
   [[nodiscard]] bool is_host(const GraphNode& node) const { return node.kind != "shard" && node.kind != "sampler"; }
 
-  void check_nodes() {
+  void wrong(const std::string& what) {
+    if (++problems_ <= most_named) wrong_ += (wrong_.empty() ? "" : "; ") + what;
+  }
+
+  [[nodiscard]] bool passes(void (Checker::*check)()) {
+    const std::size_t before = problems_;
+    (this->*check)();
+    return problems_ == before;
+  }
+
+  /// One line, whatever the names hold.
+  [[nodiscard]] Error error() const {
+    std::string line = "graph: " + wrong_;
+    if (problems_ > most_named) line += "; and " + std::to_string(problems_ - most_named) + " more";
+    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+    return {Code::invalid_argument, line};
+  }
+
+  /// What follows takes time that grows with the square of these, and more.
+  void check_size() {
+    std::size_t members = 0;
+    for (const GraphGroup& group : graph_.groups) members += group.nodes.size();
+    const auto bound = [&](std::size_t count, std::size_t most, const char* what) {
+      if (count > most) wrong("it has " + std::to_string(count) + " " + what + "; at most " + std::to_string(most));
+    };
+    bound(graph_.nodes.size(), most_nodes, "nodes");
+    bound(graph_.edges.size(), 4 * most_nodes, "edges");
+    bound(graph_.groups.size(), most_nodes, "groups");
+    bound(members, most_nodes, "nodes in its groups");
+  }
+
+  /// Nodes are looked up by name, and counted by replica.
+  void check_names() {
     std::set<std::string> names;
+    for (const GraphNode& node : graph_.nodes) {
+      if (!names.insert(node.name).second) wrong("two nodes are named " + quoted(node.name));
+      if (node.name.empty() || node.name.find_first_of(":\"\\") != std::string::npos) {
+        wrong(quoted(node.name) + " is no node name");
+      }
+      if (node.replica >= max_ranks) {
+        wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of " +
+              std::to_string(max_ranks) + " ranks");
+      }
+    }
+  }
+
+  void check_nodes() {
     std::size_t shards = 0;
     for (const GraphNode& node : graph_.nodes) {
-      if (!names.insert(node.name).second) wrong("two nodes are named " + node.name);
-      if (node.name.empty() || node.name.find(':') != std::string::npos) wrong("\"" + node.name + "\" is no node name");
       if (is_host(node) && !is_host_kind_(node.kind)) {
         wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are shard, sampler and what the host has added");
       }
       if (node.device != "cpu") wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       shards += node.kind == "shard" ? 1 : 0;
-      if (node.replica >= max_ranks) {
-        wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of 8 ranks");
-        continue;
-      }
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];
       if (is_host(node)) replica.hosts.push_back(&node);
@@ -90,7 +132,7 @@ class Checker {
     std::uint32_t next = 0;
     for (const std::string& name : group.nodes) {
       const Range range = find_node(graph_, name)->*share;
-      if (range.first != next || (range.size() == 0 && whole > 0)) {
+      if (range.first != next || range.last < range.first || (range.last == range.first && whole > 0)) {
         return wrong("shard " + name + ": its " + what + " should begin at " + std::to_string(next) + " and not be empty");
       }
       next = range.last;
@@ -109,7 +151,7 @@ class Checker {
       std::uint32_t next = 0;
       for (const GraphGroup* stage : stages) {
         const Range mine = layers(stage);
-        if (mine.first != next || mine.size() == 0) {
+        if (mine.first != next || mine.last <= mine.first) {
           wrong("group " + stage->name + ": its layers should begin at " + std::to_string(next) + " and not be empty");
         }
         next = mine.last;
@@ -204,7 +246,7 @@ class Checker {
         if (flows == "tokens") continue;
         const GraphNode* from = origin(node, port, 0);
         if (from == nullptr) {
-          if (ok()) wrong("a cycle leads through " + node.name);
+          if (problems_ == 0) wrong("a cycle leads through " + node.name);
         } else if (flows == "hidden" && from->layers.last != node.layers.first) {
           wrong("the hidden state after layer " + std::to_string(from->layers.last - 1) + " of " + from->name +
                 " flows into " + node.name + ", which begins with layer " + std::to_string(node.layers.first));
@@ -219,6 +261,7 @@ class Checker {
   std::vector<ReplicaLayout> replicas_;
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
   std::string wrong_;
+  std::size_t problems_ = 0;
 };
 
 }  // namespace

@@ -6,6 +6,11 @@
 namespace troupe {
 namespace {
 
+std::uint32_t vocabulary_groups(const ModelDescription& model) {
+  constexpr auto rows = static_cast<std::uint32_t>(kernels::group_rows);
+  return (model.vocabulary + rows - 1) / rows;
+}
+
 Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
   const std::uint32_t leaves = std::min(model.attention_leaves().count, model.ffn_leaves().count);
   const auto refuse = [&](const std::string& why) {
@@ -17,6 +22,10 @@ Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
   }
   if (plan.tp.size() > leaves) {
     return refuse("more tensor-parallel ranks than the model has leaves, which are " + std::to_string(leaves));
+  }
+  if (plan.tp.size() > vocabulary_groups(model)) {
+    return refuse("more tensor-parallel ranks than the vocabulary has groups of rows, which are " +
+                  std::to_string(vocabulary_groups(model)));
   }
   return {};
 }
@@ -32,10 +41,9 @@ std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t ran
 
 void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const ModelDescription& model,
                  const std::vector<Range>& stages, std::uint32_t threads) {
-  const auto groups = (model.vocabulary + kernels::group_rows - 1) / kernels::group_rows;
   const auto attention = split_by_shares(model.attention_leaves().count, plan.tp);
   const auto ffn = split_by_shares(model.ffn_leaves().count, plan.tp);
-  const auto vocabulary = split_by_shares(static_cast<std::uint32_t>(groups), plan.tp);
+  const auto vocabulary = split_by_shares(vocabulary_groups(model), plan.tp);
   const std::size_t ranks = plan.tp.size();
   const std::string sampler = "r" + std::to_string(replica) + ".sampler";
 

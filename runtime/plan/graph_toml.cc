@@ -1,16 +1,40 @@
 #include <algorithm>
 #include <limits>
 #include <sstream>
+#include <string_view>
+
+#define TOML_MAX_NESTED_VALUES 16
 #include <toml++/toml.h>
 
+#include "runtime/text/utf8.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
 
 namespace troupe {
 namespace {
 
-[[noreturn]] void refuse(const toml::source_region& at, const std::string& why) {
-  throw Error(Code::invalid_argument, "graph file, line " + std::to_string(at.begin.line) + ": " + why);
+constexpr std::size_t most_bytes = std::size_t{1} << 20;
+constexpr std::ptrdiff_t most_dots = 100;
+
+[[noreturn]] void refuse(std::size_t line, const std::string& why) {
+  throw Error(Code::invalid_argument, "graph file, line " + std::to_string(line) + ": " + why);
+}
+
+[[noreturn]] void refuse(const toml::source_region& at, const std::string& why) { refuse(at.begin.line, why); }
+
+/// toml++ nests a table for every dot of a key, and takes them apart by recursion: a line of dots would overflow the stack.
+void check_size(std::string_view text) {
+  if (text.size() > most_bytes) {
+    throw Error(Code::invalid_argument, "graph file: it has " + std::to_string(text.size()) + " bytes; at most " +
+                                            std::to_string(most_bytes));
+  }
+  for (std::size_t at = 0, line = 1; at < text.size(); ++line) {
+    const std::string_view words = text.substr(at, text.find('\n', at) - at);
+    if (std::count(words.begin(), words.end(), '.') > most_dots) {
+      refuse(line, "it has more than " + std::to_string(most_dots) + " dots");
+    }
+    at += words.size() + 1;
+  }
 }
 
 toml::array range_to_toml(Range range) { return toml::array{range.first, range.last}; }
@@ -21,7 +45,7 @@ void check_keys(const toml::table& table, std::initializer_list<std::string_view
     if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
     std::string names;
     for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-    refuse(key.source(), "unknown key \"" + std::string(key.str()) + "\"; known are " + names);
+    refuse(key.source(), "unknown key " + quoted(key.str()) + "; known are " + names);
   }
 }
 
@@ -35,8 +59,9 @@ std::string text(const toml::table& table, const char* key, std::optional<std::s
 
 std::uint32_t number(const toml::node& node, const std::string& what, std::int64_t least) {
   const auto value = node.value_exact<std::int64_t>();
-  if (!value || *value < least || *value > std::numeric_limits<std::int32_t>::max()) {
-    refuse(node.source(), what + " must be a whole number of at least " + std::to_string(least));
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (!value || *value < least || *value > most) {
+    refuse(node.source(), what + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return static_cast<std::uint32_t>(*value);
 }
@@ -71,7 +96,7 @@ GraphNode parse_node(const toml::table& table) {
   if (const toml::node* options = table.get("options")) {
     if (!options->is_table()) refuse(options->source(), "\"options\" must be a table of texts");
     for (const auto& [key, value] : *options->as_table()) {
-      if (!value.is_string()) refuse(value.source(), "option \"" + std::string(key.str()) + "\" must be a text");
+      if (!value.is_string()) refuse(value.source(), "option " + quoted(key.str()) + " must be a text");
       node.options.emplace(key.str(), value.as_string()->get());
     }
   }
@@ -108,6 +133,7 @@ std::vector<T> parse_all(const toml::table& file, const char* key, T (*parse)(co
 }  // namespace
 
 Graph parse_graph(const std::string& toml) {
+  check_size(toml);
   try {
     const toml::table file = toml::parse(toml);
     check_keys(file, {"version", "node", "edge", "group"});

@@ -4,11 +4,13 @@
 #include <charconv>
 #include <numeric>
 
+#include "runtime/text/utf8.hpp"
+
 namespace troupe {
 namespace {
 
 Error wrong(std::string_view text, const std::string& why) {
-  return {Code::invalid_argument, "plan \"" + std::string(text) + "\": " + why};
+  return {Code::invalid_argument, "plan " + quoted(text) + ": " + why};
 }
 
 /// "3" or "2:1" to shares; empty where it is neither or a number is out of place.
@@ -41,6 +43,17 @@ std::string factor_name(const char* name, const std::vector<std::uint32_t>& shar
   return text;
 }
 
+/// The shares of one factor: even, the first twice the others, the last all that it can get; none past the limit.
+std::vector<std::vector<std::uint32_t>> forms(std::uint32_t degree, std::uint32_t limit) {
+  if (degree > limit) return {};
+  const std::vector<std::uint32_t> equal(degree, 1);
+  if (degree == 1 || degree == limit) return {equal};
+  std::vector<std::uint32_t> first = equal, last = equal;
+  first.front() = 2;
+  last.back() = limit - degree + 1;
+  return {equal, first, last};
+}
+
 }  // namespace
 
 Result<Plan> parse_plan(std::string_view text) {
@@ -53,13 +66,13 @@ Result<Plan> parse_plan(std::string_view text) {
     at = dot + 1;
     const std::string_view name = factor.substr(0, 2);
     if (name != "dp" && name != "pp" && name != "tp") {
-      return wrong(text, "\"" + std::string(factor) + "\" is no factor; they are dp, pp and tp with a number or shares");
+      return wrong(text, quoted(factor) + " is no factor; they are dp, pp and tp with a number or shares");
     }
     if (seen.find(name) != std::string::npos) return wrong(text, std::string(name) + " stands there twice");
     seen.append(name).push_back(' ');
     const std::vector<std::uint32_t> shares = parse_shares(factor.substr(2));
     if (shares.empty()) {
-      return wrong(text, "\"" + std::string(factor) + "\" needs a number or shares of at least 1, as in tp2 or tp2:1");
+      return wrong(text, quoted(factor) + " needs a number or shares from 1 to 1000000, as in tp2 or tp2:1");
     }
     if (name == "dp" && factor.find(':') != std::string_view::npos) return wrong(text, "dp takes no uneven shares");
     if (name == "dp") plan.dp = static_cast<std::uint32_t>(shares.size());
@@ -82,16 +95,6 @@ std::string to_string(const Plan& plan) {
 }
 
 std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
-  const auto forms = [](std::uint32_t degree, std::uint32_t limit) {
-    std::vector<std::vector<std::uint32_t>> result;
-    if (degree > limit) return result;
-    result.emplace_back(degree, 1);
-    if (degree > 1 && degree < limit) {
-      result.emplace_back(degree, 1);
-      result.back().front() = 2;
-    }
-    return result;
-  };
   std::vector<Plan> plans;
   for (std::uint32_t dp = 1; dp <= ranks; ++dp) {
     for (std::uint32_t pp = 1; dp * pp <= ranks; ++pp) {

@@ -25,8 +25,8 @@ struct Plan {
 [[nodiscard]] Result<Plan> parse_plan(std::string_view text);
 [[nodiscard]] std::string to_string(const Plan& plan);
 
-/// Every plan that a model of so many layers and leaves allows on at most `ranks` ranks: all products of even factors,
-/// and for each degree above one an uneven form of it. What the equality tests run.
+/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks: every product of degrees, each degree of
+/// pp and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality tests run.
 [[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);
 
 /// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >= shares.size().

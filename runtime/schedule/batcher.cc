@@ -111,7 +111,8 @@ std::optional<Step> Batcher::next() {
 /// One row of each sequence that decodes, then as much prefill, the oldest first, as there is room for.
 Step Batcher::compose(std::uint32_t batch) {
   Step step;
-  std::uint64_t messages = completed_messages_;  // all that have been sent; those that rows here wait for are added
+  // Those that have been sent, those that an earlier step waits for, and those that rows here wait for.
+  std::uint64_t messages = std::max(completed_messages_, received_messages_);
   std::uint32_t room = limits_.rows;
   std::vector<Sequence*> members, prefills;
   for (auto& [id, sequence] : running_) {

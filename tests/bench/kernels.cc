@@ -28,17 +28,32 @@ void pin(std::size_t core) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(core, &set);
-  if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) std::fprintf(stderr, "not pinned to core %zu\n", core);
+  if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0)
+    std::fprintf(stderr, "not pinned to core %zu\n", core);
 }
 
-double median(std::vector<double>& seconds) {
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+using Series = std::vector<double>;
+
+double median(Series values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
-/// Median seconds of each of `works`, done by pinned threads in turn, so that what else the machine does hits all alike.
-std::vector<double> alternate(std::size_t threads, int rounds, const std::vector<Work>& works) {
-  std::vector<std::vector<double>> times(works.size());
+/// Median of the rounds' ratios: neighbours in time had the same of what else the machine did.
+double ratio(const Series& a, const Series& b) {
+  Series ratios;
+  for (std::size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i] / b[i]);
+  return median(ratios);
+}
+
+Series sum(Series a, const Series& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+/// Seconds of each of `works` in each round, done by pinned threads in turn.
+std::vector<Series> alternate(std::size_t threads, int rounds, const std::vector<Work>& works) {
+  std::vector<Series> times(works.size());
   std::barrier meet(static_cast<std::ptrdiff_t>(threads));
   const auto run = [&](std::size_t self) {
     pin(self);
@@ -57,15 +72,14 @@ std::vector<double> alternate(std::size_t threads, int rounds, const std::vector
   std::vector<std::thread> others;
   for (std::size_t t = 0; t < threads; ++t) others.emplace_back(run, t);
   for (std::thread& other : others) other.join();
-  std::vector<double> medians;
-  for (std::vector<double>& series : times) medians.push_back(median(series));
-  return medians;
+  return times;
 }
 
-/// Copies of one matrix, rows of a small random tensor over and over: as many as make `bytes` of memory.
+/// Copies of one matrix, rows of a small random tensor over and over.
 class Matrices {
  public:
-  Matrices(Format format, std::uint32_t rows, std::uint32_t columns, std::uint32_t leaves, std::size_t bytes) {
+  Matrices(Format format, std::uint32_t rows, std::uint32_t columns, std::uint32_t leaves, std::size_t copies)
+      : copies_(copies) {
     test::Random random(1);
     const std::uint32_t whole_columns = (columns + 255) / 256 * 256;
     const std::vector<std::byte> tensor =
@@ -74,7 +88,6 @@ class Matrices {
     matrix_ = packed_layout(source);
     matrix_.rows = rows;
     size_ = matrix_.groups() * matrix_.group_bytes;
-    copies_ = std::max<std::size_t>(1, bytes / size_);
     const std::size_t total = copies_ * size_ + packed_padding;
     storage_ = static_cast<std::byte*>(std::aligned_alloc(4096, (total + 4095) / 4096 * 4096));
     for (std::size_t g = 0; g < copies_ * matrix_.groups(); ++g) pack(source, 0, 1, storage_ + g * matrix_.group_bytes);
@@ -138,7 +151,8 @@ class Product {
   std::vector<std::uint8_t> overflow_;
 };
 
-/// The empty asm statements below keep the compiler from dropping what is computed and not used.
+// Empty asm statements keep the compiler from dropping or merging what is computed and not used.
+
 /// Reads the threads' contiguous parts of the memory, as fast as plain loads can.
 void read_memory(const std::byte* data, std::size_t bytes, std::size_t thread, std::size_t threads) {
   const std::byte* at = data + bytes / threads * thread / 64 * 64;
@@ -146,16 +160,18 @@ void read_memory(const std::byte* data, std::size_t bytes, std::size_t thread, s
   __m128i sums[4]{};
   for (; at < end; at += 64) {
     _mm_prefetch(reinterpret_cast<const char*>(at + 4096), _MM_HINT_NTA);
-    for (int i = 0; i < 4; ++i) sums[i] = _mm_xor_si128(sums[i], _mm_load_si128(reinterpret_cast<const __m128i*>(at) + i));
+    for (int i = 0; i < 4; ++i)
+      sums[i] = _mm_xor_si128(sums[i], _mm_load_si128(reinterpret_cast<const __m128i*>(at) + i));
   }
   for (const __m128i& sum : sums) asm volatile("" : : "x"(sum));
 }
 
-constexpr std::size_t peak_steps = 4'000'000;
+constexpr std::size_t peak_steps = 1'000'000;
 constexpr int peak_chains = 12;
 
 [[gnu::target("avx512f,avx512bw,avx512vnni")]] void multiply_vnni() {
   __m512i sums[peak_chains]{};
+  for (__m512i& sum : sums) asm volatile("" : "+v"(sum));
   __m512i weight = _mm512_set1_epi8(3), in = _mm512_set1_epi8(1);
   for (std::size_t step = 0; step < peak_steps; ++step) {
     asm volatile("" : "+v"(weight), "+v"(in));
@@ -167,6 +183,7 @@ constexpr int peak_chains = 12;
 
 [[gnu::target("avx2")]] void multiply_maddubs() {
   __m256i sums[peak_chains]{};
+  for (__m256i& sum : sums) asm volatile("" : "+x"(sum));
   __m256i weight = _mm256_set1_epi8(3), in = _mm256_set1_epi8(1);
   for (std::size_t step = 0; step < peak_steps; ++step) {
     asm volatile("" : "+x"(weight), "+x"(in));
@@ -180,8 +197,9 @@ constexpr int peak_chains = 12;
 double integer_peak(const KernelTable& table, std::size_t threads) {
   const bool vnni = table.name == "avx512";
   const double per_step = 2.0 * (vnni ? 64 : 32) * peak_chains;
-  const auto seconds = alternate(threads, 3, {[&](std::size_t, std::size_t) { vnni ? multiply_vnni() : multiply_maddubs(); }});
-  return per_step * peak_steps * static_cast<double>(threads) / seconds[0] * 1e-9;
+  const auto seconds =
+      alternate(threads, 3, {[&](std::size_t, std::size_t) { vnni ? multiply_vnni() : multiply_maddubs(); }});
+  return per_step * peak_steps * static_cast<double>(threads) / median(seconds[0]) * 1e-9;
 }
 
 struct Shape {
@@ -189,23 +207,28 @@ struct Shape {
   std::uint32_t rows, columns;
 };
 
-constexpr Shape shapes_1b[] = {{"1.1B qkv 2560x2048", 2560, 2048},
-                               {"1.1B gate+up 11264x2048", 11264, 2048},
-                               {"1.1B down 2048x5632", 2048, 5632}};
+constexpr Shape shapes_1b[] = {
+    {"1.1B qkv 2560x2048", 2560, 2048}, {"1.1B gate+up 11264x2048", 11264, 2048}, {"1.1B down 2048x5632", 2048, 5632}};
 constexpr Shape shapes_smol[] = {{"SmolLM2 qkv 960x576", 960, 576},
                                  {"SmolLM2 gate+up 3072x576", 3072, 576},
                                  {"SmolLM2 down 576x1536", 576, 1536},
                                  {"SmolLM2 head 49152x576", 49152, 576}};
 
+std::size_t copies_in(Format format, const Shape& shape, std::size_t bytes) {
+  return std::max<std::size_t>(1, bytes / (row_bytes(format, (shape.columns + 255) / 256 * 256) * shape.rows));
+}
+
 void print_one_row(const KernelTable& table, Format format, const Shape& shape) {
-  const Matrices matrices(format, shape.rows, shape.columns, 1, streamed_bytes);
+  const Matrices matrices(format, shape.rows, shape.columns, 1, copies_in(format, shape, streamed_bytes));
   std::printf("%-6s %-26s", info(format).name.data(), shape.name);
   for (const std::size_t threads : {1, 2}) {
-    const auto read = [&](std::size_t thread, std::size_t all) { read_memory(matrices.data(), matrices.bytes(), thread, all); };
+    const auto read = [&](std::size_t thread, std::size_t all) {
+      read_memory(matrices.data(), matrices.bytes(), thread, all);
+    };
     const auto seconds = alternate(threads, 7, {read, Product(table.matmul, matrices, 1)});
     const double bytes = static_cast<double>(matrices.bytes()) * 1e-9;
-    std::printf("   %zu: %5.1f of %5.1f GB/s (%3.0f %%)", threads, bytes / seconds[1], bytes / seconds[0],
-                100 * seconds[0] / seconds[1]);
+    std::printf("   %zu: %5.1f of %5.1f GB/s (%3.0f %%)", threads, bytes / median(seconds[1]),
+                bytes / median(seconds[0]), 100 * ratio(seconds[0], seconds[1]));
   }
   std::printf("\n");
 }
@@ -223,9 +246,9 @@ void print_many_rows(const KernelTable& table, Format format, const Shape& shape
   std::printf("%-6s %-26s %zu:", info(format).name.data(), shape.name, threads);
   double one = 0;
   for (const std::size_t tokens : {1, 2, 4, 8, 16, 32, 64, 128, 512}) {
-    const std::size_t bytes = tokens < 64 ? streamed_bytes / tokens : 0;
-    const Matrices matrices(format, shape.rows, shape.columns, 1, std::max<std::size_t>(bytes, tokens < 16 ? 40 << 20 : 0));
-    const double seconds = alternate(threads, 5, {Product(table.matmul, matrices, tokens)})[0];
+    const std::size_t bytes = tokens < 64 ? std::max<std::size_t>(streamed_bytes / tokens, 48 << 20) : 0;
+    const Matrices matrices(format, shape.rows, shape.columns, 1, copies_in(format, shape, bytes));
+    const double seconds = median(alternate(threads, 5, {Product(table.matmul, matrices, tokens)})[0]);
     const double speed = matrices.operations(tokens) / seconds * 1e-9;
     if (tokens == 1) one = speed;
     std::printf(" %zu: %.0f (%.1fx", tokens, speed, speed / one);
@@ -257,14 +280,14 @@ constexpr Split layer_1b[] = {{shapes_1b[0], 0}, {{"1.1B out", 2048, 2048}, 8}, 
 constexpr Split layer_smol[] = {
     {shapes_smol[0], 0}, {{"SmolLM2 out", 576, 576}, 9}, {shapes_smol[1], 0}, {shapes_smol[2], 8}};
 
-/// All products of one layer, with leaves against the same kernels with one float accumulator.
+/// All products of `layers` layers, with leaves against the same kernels with one float accumulator.
 void print_contract(const KernelTable& table, Format format, const char* name, std::span<const Split> layer,
-                    std::size_t tokens, std::size_t bytes) {
+                    std::size_t tokens, std::size_t layers) {
   std::vector<std::unique_ptr<Matrices>> matrices;
   std::vector<Work> plain, cut, whole;
   for (const Split& split : layer) {
     const auto add = [&](Matmul matmul, std::uint32_t leaves) {
-      matrices.push_back(std::make_unique<Matrices>(format, split.shape.rows, split.shape.columns, leaves, bytes));
+      matrices.push_back(std::make_unique<Matrices>(format, split.shape.rows, split.shape.columns, leaves, layers));
       return Product(matmul, *matrices.back(), tokens);
     };
     if (split.leaves == 0) {
@@ -280,28 +303,28 @@ void print_contract(const KernelTable& table, Format format, const char* name, s
     };
   };
   const auto seconds = alternate(2, 21, {all(plain), all(cut), all(whole)});
-  std::printf("%-6s %-8s %4zu rows: out and down %+5.1f %%, the layer's products %+5.1f %%\n", info(format).name.data(), name,
-              tokens, 100 * (seconds[1] / seconds[2] - 1),
-              100 * ((seconds[0] + seconds[1]) / (seconds[0] + seconds[2]) - 1));
+  std::printf("%-6s %-8s %4zu rows: out and down %+5.1f %%, the layer's products %+5.1f %%\n", info(format).name.data(),
+              name, tokens, 100 * (ratio(seconds[1], seconds[2]) - 1),
+              100 * (ratio(sum(seconds[0], seconds[1]), sum(seconds[0], seconds[2])) - 1));
 }
 
 void contract(const KernelTable& table) {
   std::printf("\nWhat the contract costs, two threads: fixed-point leaves against one float accumulator\n");
   for (const Format format : {Format::q4_0, Format::q4_1}) {
-    print_contract(table, format, "1.1B", layer_1b, 1, 24 << 20);
-    print_contract(table, format, "1.1B", layer_1b, 512, 0);
-    print_contract(table, format, "SmolLM2", layer_smol, 1, 24 << 20);
-    print_contract(table, format, "SmolLM2", layer_smol, 512, 4 << 20);
+    print_contract(table, format, "1.1B", layer_1b, 1, 4);
+    print_contract(table, format, "1.1B", layer_1b, 512, 1);
+    print_contract(table, format, "SmolLM2", layer_smol, 1, 48);
+    print_contract(table, format, "SmolLM2", layer_smol, 512, 6);
   }
 }
 
 void machine_limits(const KernelTable& table) {
-  const Matrices matrices(Format::q8_0, 2048, 2048, 1, streamed_bytes);
+  const Matrices matrices(Format::q8_0, 2048, 2048, 1, streamed_bytes / (2048 * 2048));
   for (const std::size_t threads : {1, 2}) {
     const auto read = [&](std::size_t thread, std::size_t all) {
       read_memory(matrices.data(), matrices.bytes(), thread, all);
     };
-    const double seconds = alternate(threads, 7, {read})[0];
+    const double seconds = median(alternate(threads, 7, {read})[0]);
     std::printf("threads %zu: read %.2f GB/s, 8-bit products %.1f GOP/s\n", threads,
                 static_cast<double>(matrices.bytes()) / seconds * 1e-9, integer_peak(table, threads));
   }

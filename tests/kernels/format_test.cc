@@ -45,7 +45,8 @@ void check_pack(Format format, std::uint32_t first_row, std::uint32_t rows, std:
     const std::vector<float> whole =
         dequantized(format, tensor.data() + (first_row + row) * row_bytes(format, columns), columns);
     unpack_row(packed.matrix(), row, unpacked.data());
-    REQUIRE(unpacked == std::vector<float>(whole.begin() + first_column, whole.begin() + first_column + unpacked.size()));
+    REQUIRE(unpacked ==
+            std::vector<float>(whole.begin() + first_column, whole.begin() + first_column + unpacked.size()));
   }
   for (std::size_t row = rows; row < packed.matrix().groups() * group_rows; ++row) {
     unpack_row(packed.matrix(), row, unpacked.data());

@@ -55,7 +55,8 @@ std::vector<Q8Block> random_activations(Random& random, std::size_t blocks, bool
   for (Q8Block& block : out) {
     const bool full = random.below(3) == 0;
     const int sign = random.below(2) == 0 ? 1 : -1;
-    for (std::int8_t& q : block.q) q = static_cast<std::int8_t>(full ? sign * 127 : static_cast<int>(random.below(255)) - 127);
+    for (std::int8_t& q : block.q)
+      q = static_cast<std::int8_t>(full ? sign * 127 : static_cast<int>(random.below(255)) - 127);
     block.scale = extreme ? extreme_scales[random.below(6)] : usual_scales[random.below(3)];
     complete(block);
   }

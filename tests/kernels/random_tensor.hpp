@@ -33,11 +33,15 @@ inline std::vector<std::size_t> f16_places(Format format) {
     case Format::f16:
     case Format::q4_0:
     case Format::q5_0:
-    case Format::q8_0: return {0};
+    case Format::q8_0:
+      return {0};
     case Format::q4_1:
-    case Format::q4_k: return {0, 2};
-    case Format::q6_k: return {208};
-    case Format::f32: return {};
+    case Format::q4_k:
+      return {0, 2};
+    case Format::q6_k:
+      return {208};
+    case Format::f32:
+      return {};
   }
   return {};
 }

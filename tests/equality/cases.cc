@@ -1,0 +1,69 @@
+#include "tests/equality/cases.hpp"
+
+#include <map>
+
+#include "kernels/table.hpp"
+#include "tests/equality/covering.hpp"
+
+namespace troupe::testing {
+namespace {
+
+constexpr std::uint32_t threads[] = {1, 2};
+constexpr std::uint32_t chunks[] = {512, 100, 7, 1};
+
+/// How many values each of the factors beside the plan has, and the case that a row of them means.
+std::vector<std::size_t> other_factors() { return {std::size(threads), std::size(chunks), kernels::tables().size(), 2, 2}; }
+
+Case case_of(const std::string& plan, const std::size_t* row) {
+  return {plan, threads[row[0]], chunks[row[1]], std::string(kernels::tables()[row[2]]->name), row[3] == 0, row[4] == 1};
+}
+
+/// The factor of that name, "tp2:1"; empty where there is none.
+std::string factor_of(const std::string& plan, const char* name) {
+  const std::size_t at = plan.find(name);
+  return at == std::string::npos ? "" : plan.substr(at, plan.find('.', at) - at);
+}
+
+std::size_t form_of(const std::string& factor) {
+  if (factor.empty() || factor.substr(2) == "1") return 0;
+  return factor.find(':') == std::string::npos ? 1 : 2;
+}
+
+/// The forms of dp, pp and tp.
+Row kind_of(const std::string& plan) {
+  return {form_of(factor_of(plan, "dp")), form_of(factor_of(plan, "pp")), form_of(factor_of(plan, "tp"))};
+}
+
+}  // namespace
+
+std::string to_string(const Case& run) {
+  return "--plan " + run.plan + " -t " + std::to_string(run.threads) + " -b " + std::to_string(run.chunk) + " --isa " +
+         run.isa + " --fusion " + (run.fusion ? "on" : "off") + " --parallel " + (run.mates ? "4" : "1");
+}
+
+std::vector<Case> cases_of(const std::string& plan, Extent extent, std::mt19937_64& random) {
+  const auto rows = extent == Extent::pairs ? covering_array(other_factors(), random) : full_product(other_factors());
+  std::vector<Case> cases;
+  for (const Row& row : rows) cases.push_back(case_of(plan, row.data()));
+  return cases;
+}
+
+std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  std::map<Row, std::vector<std::string>> by_kind;
+  for (const std::string& plan : plans) by_kind[kind_of(plan)].push_back(plan);
+  std::vector<std::size_t> factors = other_factors();
+  factors.insert(factors.begin(), {2, 3, 3});
+  std::vector<Case> cases;
+  for (const Row& row : covering_array(factors, random)) {
+    const auto& alike = by_kind.at({row[0], row[1], row[2]});
+    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3));
+  }
+  return cases;
+}
+
+std::size_t replicas_of(const std::string& plan) {
+  const std::string factor = factor_of(plan, "dp");
+  return factor.empty() ? 1 : std::stoul(factor.substr(2));
+}
+
+}  // namespace troupe::testing

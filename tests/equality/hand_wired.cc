@@ -1,0 +1,68 @@
+#include "tests/equality/hand_wired.hpp"
+
+#include <numeric>
+#include <thread>
+
+#include "actors/host/deploy.hpp"
+#include "runtime/program/shard_runner.hpp"
+#include "tests/equality/subject.hpp"
+
+namespace troupe::testing {
+namespace {
+
+std::shared_ptr<transport::Channel> token_channel() { return transport::make_in_process_channel(2, 64, {}); }
+
+ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node, const LoadOptions& options) {
+  ShardParts shard;
+  shard.program = std::make_shared<const Program>(
+      host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
+  shard.weights = pack_weights(*shard.program, 1, [](std::size_t) {}).value();
+  shard.rope_style = checkpoint.impl()->model.rope_style;
+  shard.rope_thetas = checkpoint.impl()->model.rope_thetas;
+  shard.rows = options.chunk;
+  shard.tokens = std::make_unique<TokenBoard>(1, token_channel());
+  return shard;
+}
+
+Step whole_prompt(const std::vector<TokenId>& ids, LogitsSink sink) {
+  SequenceSlice slice{.tokens = ids};
+  slice.blocks.resize((ids.size() + kernels::kv_block - 1) / kernels::kv_block);
+  std::iota(slice.blocks.begin(), slice.blocks.end(), 0);
+  slice.settings = std::make_shared<SequenceSettings>(SequenceSettings{{}, std::move(sink), 0});
+  return {.id = 1, .slices = {slice}};
+}
+
+}  // namespace
+
+std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& ids, std::uint32_t ranks, const Parts& parts) {
+  LoadOptions options;
+  options.plan = "tp" + std::to_string(ranks);
+  options.context = options.chunk = static_cast<std::uint32_t>(ids.size());
+  const Graph graph = checkpoint.expand(options);
+  auto group = transport::make_in_process_group(static_cast<int>(ranks), {});
+  std::vector<std::unique_ptr<ShardRunner>> runners;
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
+    shard.kernels = parts.kernels;
+    if (ranks > 1) shard.communicator = parts.wrap_communicator(std::move(group[rank]));
+    if (rank == 0) shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, std::vector{token_channel()});
+    runners.push_back(ShardRunner::create(std::move(shard)).value());
+  }
+
+  RunningHash hash;
+  std::uint64_t digest = 0;
+  const Step step = whole_prompt(ids, [&](std::uint32_t, std::span<const float> logits) { digest = hash.add(logits); });
+  std::vector<StepOutcome> outcomes(ranks);
+  std::vector<std::thread> threads;
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    threads.emplace_back([&, rank] { outcomes[rank] = runners[rank]->run(step); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const StepOutcome& outcome : outcomes) {
+    if (outcome.broken) throw *outcome.broken;
+    for (const SliceFailure& failure : outcome.failures) throw failure.error;
+  }
+  return digest;
+}
+
+}  // namespace troupe::testing

@@ -1,0 +1,95 @@
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+
+#include "tests/equality/covering.hpp"
+#include "tests/equality/subject.hpp"
+#include "tests/model_files.hpp"
+
+// The numerics contract: how a model is spread, chunked, batched and computed does not show in its logits, bit for bit.
+
+namespace troupe::testing {
+namespace {
+
+constexpr std::uint32_t most_ranks = 8;
+
+/// More than Gemma3's window of 512 and than several KV blocks and chunks; a block's edge; one token.
+const std::vector<std::size_t> long_lengths = {1600, 65, 64, 63, 1};
+const std::vector<std::size_t> short_lengths = {290, 65, 64, 63, 1};
+
+/// Plans whose every combination with the other factors is run.
+constexpr const char* thorough_plans[] = {"tp1", "pp2", "tp2", "tp3", "pp2.tp2", "dp2", "dp2.pp2.tp2", "tp2:1"};
+
+/// TROUPE_SEED, or the day: what is drawn changes from day to day, and a failure can be repeated.
+std::uint64_t seed() {
+  const char* given = std::getenv("TROUPE_SEED");
+  const auto day = std::chrono::duration_cast<std::chrono::days>(std::chrono::system_clock::now().time_since_epoch());
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : static_cast<std::uint64_t>(day.count());
+}
+
+/// Nothing, and a line that says so, where the model is not on this machine.
+std::optional<Subject> subject(const char* file, std::size_t length) {
+  const auto path = model_path(file);
+  if (std::filesystem::exists(path)) return std::optional<Subject>(std::in_place, path.string(), length);
+  WARN("skipped: there is no " << path.string());
+  return std::nullopt;
+}
+
+void run(const Subject& subject, const std::vector<Case>& cases, const std::vector<std::size_t>& lengths) {
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::string found = subject.difference(cases[i], lengths);
+    INFO(to_string(cases[i]));
+    CHECK(found == "");
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    const double left = passed.count() / static_cast<double>(i + 1) * static_cast<double>(cases.size() - i - 1);
+    std::printf("[%zu of %zu, %.0f s, %.0f s left] %s: %s\n", i + 1, cases.size(), passed.count(), left,
+                found.empty() ? "equal" : "DIFFERENT", to_string(cases[i]).c_str());
+    std::fflush(stdout);
+  }
+}
+
+void run_part(const char* file) {
+  std::printf("%s: TROUPE_SEED=%llu\n", file, static_cast<unsigned long long>(seed()));
+  const auto model = subject(file, long_lengths[0]);
+  if (!model) return;
+  std::mt19937_64 random(seed());
+  run(*model, covering_cases(model->checkpoint().plans(most_ranks), random), short_lengths);
+  run(*model, {{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .isa = "avx2", .fusion = false, .mates = true}}, long_lengths);
+}
+
+void run_all(const char* file) {
+  const auto model = subject(file, long_lengths[0]);
+  if (!model) return;
+  std::mt19937_64 random(seed());
+  std::vector<Case> cases;
+  const auto append = [&](const std::string& plan, Extent extent) {
+    for (Case& one : cases_of(plan, extent, random)) cases.push_back(std::move(one));
+  };
+  for (const std::string& plan : model->checkpoint().plans(most_ranks)) append(plan, Extent::pairs);
+  for (const char* plan : thorough_plans) append(plan, Extent::product);
+  run(*model, cases, long_lengths);
+}
+
+TEST_CASE("covering array: any two values of any two factors meet", "[equality]") {
+  std::mt19937_64 random(seed());
+  const std::vector<std::size_t> values = {2, 3, 4, 2};
+  std::set<std::vector<std::size_t>> pairs;
+  for (const Row& row : covering_array(values, random)) {
+    for (std::size_t a = 0; a < row.size(); ++a) {
+      for (std::size_t b = a + 1; b < row.size(); ++b) pairs.insert({a, row[a], b, row[b]});
+    }
+  }
+  CHECK(pairs.size() == 2 * 3 + 2 * 4 + 2 * 2 + 3 * 4 + 3 * 2 + 4 * 2);
+}
+
+TEST_CASE("plans: a part that covers all pairs of SmolLM2's", "[equality]") { run_part(smollm2); }
+TEST_CASE("plans: a part that covers all pairs of Gemma3's", "[equality]") { run_part(gemma3); }
+
+TEST_CASE("plans: all of SmolLM2's", "[equality][long]") { run_all(smollm2); }
+TEST_CASE("plans: all of Gemma3's", "[equality][long]") { run_all(gemma3); }
+
+}  // namespace
+}  // namespace troupe::testing

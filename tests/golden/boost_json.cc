@@ -1,0 +1,2 @@
+// The one place where Boost.JSON is compiled into these tests.
+#include <boost/json/src.hpp>
