@@ -29,7 +29,8 @@ enum class Packing : std::uint8_t {
 /// A view; the bytes belong to whoever packed it.
 ///
 /// The bytes are one linear stream: for each group of 16 rows, for each leaf, chunks of two 32-column blocks
-/// (the last chunk of a leaf has one where the leaf has an odd number of blocks). Rows past `rows` are zero.
+/// (the last chunk of a leaf has one where the leaf has an odd number of blocks; all chunks of such a leaf in q4_k, see
+/// kernels/packed_chunk.hpp). Rows past `rows` are zero.
 struct PackedMatrix {
   Packing packing;
   std::uint8_t offset;          ///< what is subtracted from the unsigned stored weight: 8, 16, 32, 128, or 0

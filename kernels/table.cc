@@ -1,5 +1,7 @@
 #include "kernels/table.hpp"
 
+#include <cfenv>
+
 #include "kernels/reference/kernels.hpp"
 
 #ifdef __x86_64__
@@ -67,9 +69,10 @@ const KernelTable* find_table(std::string_view name) {
 }
 
 void set_floating_point_mode() {
+  std::fesetround(FE_TONEAREST);
 #ifdef __x86_64__
-  constexpr unsigned flush_to_zero = 0x8000, rounding = 0x6000, denormals_are_zero = 0x0040;
-  _mm_setcsr(_mm_getcsr() & ~(flush_to_zero | rounding | denormals_are_zero));
+  constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
+  _mm_setcsr(_mm_getcsr() & ~(flush_to_zero | denormals_are_zero));
 #endif
 }
 

@@ -66,7 +66,7 @@ class MatmulDriver {
     return Isa::narrow_tokens + tiles * Isa::tile_tokens;
   }
 
-  /// The size of the next tile of at most `most` where `left` are left: 4 is 2 + 2, not 3 + 1.
+  /// The size of the next tile of at most `most` where `left` are left: of four, by threes, 2 + 2 and not 3 + 1.
   static std::size_t next_size(std::size_t left, std::size_t most) {
     return left == most + 1 && most > 2 ? most - 1 : min(left, most);
   }
@@ -131,7 +131,8 @@ class MatmulDriver {
   std::size_t chunk_blocks_;
 };
 
-/// Sets the overflow flag of the tokens that have a sum out of range, and puts zero in its place; [vectors][16] sums.
+/// Sets the overflow flag of the tokens that have a sum out of range, and puts zero in its place. [vectors][16] sums,
+/// vector v of token v % tokens. A template for the same reason.
 template <class Isa>
 void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow) {
   for (std::size_t i = 0; i < vectors * group_rows; ++i) {

@@ -25,6 +25,11 @@ bool last_read_at(const Ops& ops, std::size_t at, ValueId id) {
                       [&](const Op& op) { return names(op.in); });
 }
 
+/// Does the op at `at` hand its one result to the next op's first input, and to nobody else?
+bool feeds_next(const Ops& ops, std::size_t at) {
+  return ops[at].out[0] == ops[at + 1].in[0] && last_read_at(ops, at + 1, ops[at].out[0]);
+}
+
 /// Replaces the `count` ops at `at` by one.
 void replace(Ops& ops, std::size_t at, std::size_t count, Op op) {
   const auto first = ops.begin() + static_cast<std::ptrdiff_t>(at);
@@ -33,7 +38,7 @@ void replace(Ops& ops, std::size_t at, std::size_t count, Op op) {
 }
 
 bool norm_quantize(Ops& ops, std::size_t at) {
-  if (!matches(ops, at, {&ops::rms_norm, &ops::quantize}) || !last_read_at(ops, at + 1, ops[at].out[0])) return false;
+  if (!matches(ops, at, {&ops::rms_norm, &ops::quantize}) || !feeds_next(ops, at)) return false;
   Op fused = ops[at];
   fused.kind = &ops::norm_quantize;
   fused.out = ops[at + 1].out;
@@ -80,6 +85,7 @@ bool rope_append(Ops& ops, std::size_t at) {
 
 bool attention(Ops& ops, std::size_t at) {
   if (!matches(ops, at, {&ops::attention_scores, &ops::attention_softmax, &ops::attention_values})) return false;
+  if (ops[at].out[0] != ops[at + 1].in[1] || ops[at + 1].out[0] != ops[at + 2].in[1]) return false;
   Op fused = ops[at];
   fused.kind = &ops::attention;
   fused.out = ops[at + 2].out;
@@ -88,8 +94,7 @@ bool attention(Ops& ops, std::size_t at) {
 }
 
 bool attention_quantize(Ops& ops, std::size_t at) {
-  if (!matches(ops, at, {&ops::attention, &ops::quantize}) || ops[at].out != ops[at + 1].in) return false;
-  if (!last_read_at(ops, at + 1, ops[at].out[0])) return false;
+  if (!matches(ops, at, {&ops::attention, &ops::quantize}) || !feeds_next(ops, at)) return false;
   Op fused = ops[at];
   fused.kind = &ops::attention_quantize;
   fused.out = {ops[at + 1].out[0], ops[at].out[0]};
@@ -98,7 +103,7 @@ bool attention_quantize(Ops& ops, std::size_t at) {
 }
 
 bool matmul_leaves(Ops& ops, std::size_t at) {
-  if (!matches(ops, at, {&ops::matmul_partial, &ops::from_fixed})) return false;
+  if (!matches(ops, at, {&ops::matmul_partial, &ops::from_fixed}) || !feeds_next(ops, at)) return false;
   Op fused = ops[at];
   fused.kind = &ops::matmul_leaves;
   fused.out = ops[at + 1].out;
@@ -108,23 +113,21 @@ bool matmul_leaves(Ops& ops, std::size_t at) {
 
 /// [all_reduce, from_fixed,] [rms_norm,] add
 bool residual(Ops& ops, std::size_t at) {
-  std::size_t next = at;
-  ValueId y = ops[at].in.empty() ? 0 : ops[at].in[0];
-  const bool reduced = matches(ops, next, {&ops::all_reduce, &ops::from_fixed});
-  if (reduced) next += 2;
-  const bool normed = matches(ops, next, {&ops::rms_norm, &ops::add}) && ops[next].out[0] == ops[next + 1].in[0];
-  if (!normed && !matches(ops, next, {&ops::add})) return false;
-  const Op& last = ops[next + (normed ? 1 : 0)];
-  Op fused = last;
+  const bool reduced = matches(ops, at, {&ops::all_reduce, &ops::from_fixed});
+  const std::size_t sum = reduced ? at + 2 : at;  // the op that reads the sum
+  if (reduced && (sum == ops.size() || ops[at].out != ops[at + 1].in || !feeds_next(ops, at + 1))) return false;
+  const bool normed = matches(ops, sum, {&ops::rms_norm, &ops::add}) && feeds_next(ops, sum);
+  if (!normed && !matches(ops, sum, {&ops::add})) return false;
+  const std::size_t last = normed ? sum + 1 : sum;
+  Op fused = ops[last];
   fused.kind = &ops::residual;
   fused.norm_first = normed;
   if (normed) {
-    fused.weights = ops[next].weights;
-    fused.number = ops[next].number;
+    fused.weights = ops[sum].weights;
+    fused.number = ops[sum].number;
   }
-  if (!reduced) y = ops[next].in[0];
-  fused.in = {y, last.in[1]};
-  replace(ops, at, next - at + (normed ? 2 : 1), fused);
+  fused.in = {ops[reduced ? at : sum].in[0], ops[last].in[1]};
+  replace(ops, at, last + 1 - at, fused);
   return true;
 }
 

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cfenv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -295,6 +296,14 @@ TEST_CASE("tables are listed slowest first and found by name", "[kernels][table]
   CHECK(find_table() == tables().back());
   for (const KernelTable* table : tables()) CHECK(find_table(table->name) == table);
   CHECK(find_table("abacus") == nullptr);
+}
+
+TEST_CASE("a thread's floating-point mode is put back", "[kernels][table]") {
+  std::fesetround(FE_UPWARD);
+  set_floating_point_mode();
+  CHECK(std::fegetround() == FE_TONEAREST);
+  volatile float smallest_normal = std::numeric_limits<float>::min();
+  CHECK(smallest_normal / 2 > 0);
 }
 
 }  // namespace

@@ -1,0 +1,165 @@
+// What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer and an actor
+// kind, each a few lines here and one line in a registry. Plans, fusion and the numerics contract follow by themselves.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <deque>
+#include <random>
+
+#include <unistd.h>
+
+#include "actors/host/checkpoint.hpp"
+#include "plugins/architectures/common.hpp"
+#include "plugins/builtin.hpp"
+#include "troupe/troupe.hpp"
+
+namespace {
+
+using namespace troupe;
+
+/// The file's bytes: everything that views point into.
+struct Toy {
+  std::deque<std::string> names;
+  std::deque<std::vector<float>> tensors;
+};
+
+void add_tensor(ModelFile& file, Toy& toy, const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+  std::mt19937 engine(static_cast<unsigned>(file.tensors.size()));
+  std::vector<float>& values = toy.tensors.emplace_back(rows * columns, 1.0F);
+  if (rows > 1) {
+    for (float& value : values) value = static_cast<float>(engine() % 2001) / 1e4F - 0.1F;
+  }
+  const auto bytes = std::as_bytes(std::span(values));
+  file.tensors.push_back({toy.names.emplace_back(name), kernels::Format::f32, rows, columns, bytes});
+}
+
+// A file format: its first bytes and how it is opened.
+Result<ModelFile> open_toy(const std::string& path) {
+  const auto toy = std::make_shared<Toy>();
+  ModelFile file;
+  file.path = path;
+  file.description = "a toy";
+  const auto text = [&](const char* key, const char* value) { file.metadata.push_back({key, std::string_view(value)}); };
+  const auto number = [&](const char* key, std::uint64_t value) { file.metadata.push_back({key, value}); };
+  text("general.architecture", "toy");
+  text("tokenizer.ggml.model", "toy");
+  number("toy.block_count", 3);
+  number("toy.embedding_length", 64);
+  number("toy.feed_forward_length", 256);
+  number("toy.attention.head_count", 4);
+  number("toy.attention.head_count_kv", 2);
+  number("toy.attention.key_length", 32);
+  number("toy.context_length", 256);
+  add_tensor(file, *toy, "token_embd.weight", 300, 64);
+  add_tensor(file, *toy, "output_norm.weight", 1, 64);
+  for (int layer = 0; layer < 3; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    add_tensor(file, *toy, block + "norm.weight", 1, 64);
+    add_tensor(file, *toy, block + "q.weight", 128, 64);
+    add_tensor(file, *toy, block + "k.weight", 64, 64);
+    add_tensor(file, *toy, block + "v.weight", 64, 64);
+    add_tensor(file, *toy, block + "o.weight", 64, 128);
+    add_tensor(file, *toy, block + "gate.weight", 256, 64);
+    add_tensor(file, *toy, block + "up.weight", 256, 64);
+    add_tensor(file, *toy, block + "down.weight", 64, 256);
+  }
+  file.mapping = toy;
+  return file;
+}
+constexpr FileFormat toy_format{"toy", "TOY!", open_toy};
+
+// An architecture: its numbers, and its layers as plain ops. This one runs attention and FFN side by side on one norm.
+Result<ModelDescription> describe(const ModelFile& file) {
+  return plugins::describe_transformer(file, "toy", {.default_theta = 500.0, .rope_style = kernels::RopeStyle::halves});
+}
+
+void layer(ProgramBuilder& b, const ModelDescription&, std::uint32_t) {
+  const ValueId x = b.quantize(b.rms_norm(b.hidden(), "norm.weight"));
+  const ValueId q = b.matmul(x, "q.weight", Rows::query_heads);
+  const ValueId k = b.matmul(x, "k.weight", Rows::kv_heads);
+  const ValueId v = b.matmul(x, "v.weight", Rows::kv_heads);
+  b.rope(q, 0);
+  b.rope(k, 0);
+  b.kv_append(k, v);
+  const ValueId o = b.row_parallel(b.quantize(b.attention(q, 0.2F, 100)), "o.weight", Cut::attention);
+  const ValueId gate = b.matmul(x, "gate.weight", Rows::ffn);
+  const ValueId up = b.matmul(x, "up.weight", Rows::ffn);
+  const ValueId f = b.row_parallel(b.quantize(b.gelu_mul(gate, up)), "down.weight", Cut::ffn);
+  b.add(b.hidden(), o);
+  b.add(b.hidden(), f);
+}
+constexpr Architecture toy_architecture{"toy", describe, layer};
+
+// A tokenizer: a token a byte.
+class Bytes : public Tokenizer {
+ public:
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const override {
+    std::vector<TokenId> ids;
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+    return ids;
+  }
+  [[nodiscard]] std::string piece(TokenId id, bool) const override {
+    return id < 256 ? std::string(1, static_cast<char>(id)) : std::string();
+  }
+  [[nodiscard]] std::size_t size() const override { return 300; }
+  [[nodiscard]] std::size_t memory_bytes() const override { return 0; }
+};
+constexpr TokenizerFormat toy_tokenizer{
+    "toy", [](const ModelFile&) -> Result<std::unique_ptr<Tokenizer>> { return {std::make_unique<Bytes>()}; }};
+
+Checkpoint open_with_toys() {
+  plugins::Registry registry = plugins::builtin();
+  registry.formats.push_back(&toy_format);
+  registry.architectures.push_back(&toy_architecture);
+  registry.tokenizers.push_back(&toy_tokenizer);
+  char path[] = "toyXXXXXX";
+  const int descriptor = mkstemp(path);
+  REQUIRE(descriptor >= 0);
+  REQUIRE(write(descriptor, "TOY!", 4) == 4);
+  close(descriptor);
+  auto opened = host::open_checkpoint(path, registry);
+  unlink(path);
+  return Checkpoint(std::move(opened).value());
+}
+
+std::vector<float> all_logits(const Model& model) {
+  std::vector<float> all;
+  const std::string text = "a text that is longer than one block of the KV cache, and than the window of this toy model, too: "
+                           "so that chunks, blocks and windows all have their say in what comes out in the end.";
+  model.logits(model.checkpoint().tokenize(text), true,
+               [&](std::uint32_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  return all;
+}
+
+TEST_CASE("what is added takes part in every plan, fused or not, with the same bits") {
+  const Checkpoint checkpoint = open_with_toys();
+  const Runtime runtime;
+  const std::vector<float> expected = all_logits(runtime.load(checkpoint, {.isa = "reference"}));
+  REQUIRE(expected.size() > 100 * 300);
+  for (const std::string& plan : checkpoint.plans(4)) {
+    for (const bool fusion : {true, false}) {
+      INFO(plan << (fusion ? ", fused" : ", plain"));
+      const std::vector<float> got = all_logits(runtime.load(checkpoint, {.plan = plan, .chunk = 50, .fusion = fusion}));
+      REQUIRE(got.size() == expected.size());
+      CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("a kind of actor that a host adds takes part in a graph") {
+  struct Count : Actor {
+    explicit Count(std::size_t& total) : total_(total) {}
+    void on_step(const StepView& step) override { total_ += step.rows.size(); }
+    std::size_t& total_;
+  };
+  std::size_t rows = 0;
+  Runtime runtime;
+  runtime.add_actor("count", [&](const auto&) { return std::make_unique<Count>(rows); });
+  const Checkpoint checkpoint = open_with_toys();
+  Graph graph = checkpoint.expand({.plan = "pp2"});
+  graph.insert({.name = "tap", .kind = "count"}, "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+  const auto with = all_logits(runtime.load(checkpoint, graph));
+  CHECK(with == all_logits(runtime.load(checkpoint)));
+  CHECK(rows * 300 == with.size());
+}
+
+}  // namespace

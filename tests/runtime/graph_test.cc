@@ -1,0 +1,391 @@
+#include "troupe/graph.hpp"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <random>
+
+#include "tests/runtime/plan_fixture.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+
+GraphNode& node(Graph& graph, const std::string& name) {
+  const auto found = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const auto& n) { return n.name == name; });
+  REQUIRE(found != graph.nodes.end());
+  return *found;
+}
+
+GraphNode tap(const std::string& name) { return {.name = name, .kind = "tap"}; }
+
+std::string problems(const Graph& graph, const ModelDescription& model = smollm2()) {
+  const auto replicas = checked(graph, model);
+  if (replicas) return "none";
+  CHECK(replicas.error().code() == Code::invalid_argument);
+  CHECK(one_line(replicas.error().message()));
+  return replicas.error().message();
+}
+
+/// The error of a text that is no graph.
+std::string refusal(const std::string& toml) {
+  try {
+    (void)parse_graph(toml);
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::invalid_argument);
+    CHECK(one_line(error.message()));
+    return error.message();
+  }
+  return "none";
+}
+
+void check_same(const Graph& a, const Graph& b) {
+  REQUIRE(a.version == b.version);
+  REQUIRE(a.nodes.size() == b.nodes.size());
+  for (std::size_t i = 0; i < a.nodes.size(); ++i) {
+    const GraphNode &x = a.nodes[i], &y = b.nodes[i];
+    REQUIRE(std::tie(x.name, x.kind, x.device, x.replica, x.threads, x.options) ==
+            std::tie(y.name, y.kind, y.device, y.replica, y.threads, y.options));
+    REQUIRE(std::tie(x.layers, x.attention, x.ffn, x.vocabulary) == std::tie(y.layers, y.attention, y.ffn, y.vocabulary));
+  }
+  REQUIRE(a.edges.size() == b.edges.size());
+  for (std::size_t i = 0; i < a.edges.size(); ++i) {
+    REQUIRE(std::tie(a.edges[i].from, a.edges[i].to, a.edges[i].flows) ==
+            std::tie(b.edges[i].from, b.edges[i].to, b.edges[i].flows));
+  }
+  REQUIRE(a.groups.size() == b.groups.size());
+  for (std::size_t i = 0; i < a.groups.size(); ++i) {
+    REQUIRE(std::tie(a.groups[i].name, a.groups[i].nodes) == std::tie(b.groups[i].name, b.groups[i].nodes));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a graph and its TOML form are the same") {
+  for (const Plan& plan : enumerate_plans(max_ranks, 30, 8)) {
+    const Graph graph = expand(plan, smollm2(), {1.0, 8.0}, 3).value();
+    check_same(parse_graph(to_toml(graph)), graph);
+  }
+  Graph odd = graph_of("pp2", smollm2());
+  GraphNode node = tap("tap");
+  node.options = {{"file", "a \"quoted\" name\n"}, {"key with spaces", ""}, {"\xE2\x82\xAC", "\xE2\x82\xAC"}};
+  odd.insert(node, "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+  check_same(parse_graph(to_toml(odd)), odd);
+  check_same(parse_graph(to_toml(Graph{})), Graph{});
+}
+
+TEST_CASE("a node is put into an edge") {
+  Graph graph = graph_of("dp2.pp2", smollm2());
+  graph.insert(tap("a"), "r1.s0.t0:hidden", "r1.s1.t0:hidden");
+  node(graph, "a").replica = 1;
+  graph.insert(tap("b"), "r0.s1.t0:logits", "r0.sampler:logits");
+  graph.insert(tap("c"), "b:out", "r0.sampler:logits");
+  CHECK(problems(graph) == "none");
+  const auto replicas = checked(graph, smollm2()).value();
+  CHECK(replicas[0].hosts.size() == 2);
+  CHECK(replicas[1].hosts.size() == 1);
+  CHECK_THROWS_WITH(graph.insert(tap("d"), "r0.s0.t0:hidden", "r0.sampler:logits"), Contains("no edge from r0.s0.t0:hidden"));
+  CHECK_THAT(to_dot(graph), Contains("\"r0.s1.t0\" -> \"b\" [label=\"logits\"]"));
+}
+
+TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-input]") {
+  Graph graph = graph_of("pp2.tp2", smollm2());
+  REQUIRE(problems(graph) == "none");
+  const auto edge_from = [&](const std::string& from) {
+    return std::find_if(graph.edges.begin(), graph.edges.end(), [&](const GraphEdge& e) { return e.from == from; });
+  };
+
+  SECTION("an edge is missing") {
+    graph.edges.erase(edge_from("r0.s0.t1:hidden"));
+    CHECK_THAT(problems(graph), Contains("port r0.s0.t1:hidden is not joined") && Contains("port r0.s1.t1:hidden is not joined"));
+  }
+  SECTION("no edges at all") {
+    graph.edges.clear();
+    CHECK_THAT(problems(graph), Contains("r0.sampler:logits is not joined"));
+  }
+  SECTION("a cycle of actors") {
+    graph.nodes.push_back(tap("a"));
+    graph.nodes.push_back(tap("b"));
+    graph.edges.push_back({"a:out", "b:in", "hidden"});
+    graph.edges.push_back({"b:out", "a:in", "hidden"});
+    CHECK_THAT(problems(graph), Contains("a cycle leads through a"));
+  }
+  SECTION("an actor that feeds itself") {
+    graph.nodes.push_back(tap("a"));
+    graph.edges.push_back({"a:out", "a:in", "logits"});
+    CHECK_THAT(problems(graph), Contains("a cycle leads through a"));
+  }
+  SECTION("stages in a circle") {
+    edge_from("r0.s0.t0:hidden")->to = "r0.s0.t0:hidden";
+    CHECK_THAT(problems(graph), Contains("r0.s0.t0 has no input port \"hidden\""));
+  }
+  SECTION("another thing flows than the port takes") {
+    edge_from("r0.s0.t0:hidden")->flows = "logits";
+    CHECK_THAT(problems(graph), Contains("hidden flow there, not logits"));
+  }
+  SECTION("an actor turns one thing into another") {
+    graph.insert(tap("a"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+    edge_from("a:out")->flows = "logits";
+    CHECK_THAT(problems(graph), Contains("hidden flow there, not logits"));
+  }
+  SECTION("an actor takes one thing and gives another") {
+    graph.insert(tap("a"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+    graph.insert(tap("b"), "r0.s1.t0:logits", "r0.sampler:logits");
+    edge_from("r0.s0.t0:hidden")->to = "b:in";
+    edge_from("r0.s1.t0:logits")->to = "a:in";
+    CHECK_THAT(problems(graph), Contains("it must be the same"));
+  }
+  SECTION("tokens through an actor") {
+    graph.nodes.push_back(tap("a"));
+    edge_from("r0.sampler:tokens")->to = "a:in";
+    graph.edges.push_back({"a:out", "r0.s0.t0:tokens", "tokens"});
+    CHECK_THAT(problems(graph), Contains("takes hidden or logits, not tokens"));
+  }
+  SECTION("two nodes of one name") {
+    graph.nodes.push_back(node(graph, "r0.s0.t0"));
+    CHECK_THAT(problems(graph), Contains("two nodes are named \"r0.s0.t0\""));
+  }
+  SECTION("names that are none") {
+    node(graph, "r0.s0.t0").name = "";
+    node(graph, "r0.s0.t1").name = "a:b";
+    node(graph, "r0.s1.t0").name = "a\nb";
+    CHECK_THAT(problems(graph), Contains("\"\" is no node name") && Contains("\"a:b\" is no node name"));
+  }
+  SECTION("an unknown kind") {
+    graph.insert({.name = "a", .kind = "filter"}, "r0.s1.t0:logits", "r0.sampler:logits");
+    CHECK_THAT(problems(graph), Contains("node a is of kind \"filter\"; known are"));
+  }
+  SECTION("an unknown device, and threads") {
+    node(graph, "r0.s0.t0").device = "cuda:0";
+    node(graph, "r0.s0.t1").threads = 0;
+    node(graph, "r0.s1.t1").threads = 257;
+    CHECK_THAT(problems(graph), Contains("\"cuda:0\" is unknown") && Contains("r0.s0.t1: threads") && Contains("r0.s1.t1: threads"));
+  }
+  SECTION("two edges into a port") {
+    graph.edges.push_back({"r0.s0.t1:hidden", "r0.s1.t0:hidden", "hidden"});
+    CHECK_THAT(problems(graph), Contains("port r0.s1.t0:hidden has 2 edges, not one"));
+  }
+  SECTION("logits to two places") {
+    graph.nodes.push_back(tap("a"));
+    graph.edges.push_back({"r0.s1.t0:logits", "a:in", "logits"});
+    graph.edges.push_back({"a:out", "r0.sampler:logits", "logits"});
+    CHECK_THAT(problems(graph), Contains("r0.s1.t0:logits has 2 edges") && Contains("r0.sampler:logits has 2 edges"));
+  }
+  SECTION("ends that are not there") {
+    edge_from("r0.s0.t0:hidden")->to = "nobody:hidden";
+    edge_from("r0.s0.t1:hidden")->from = "r0.s0.t1";
+    CHECK_THAT(problems(graph), Contains("there is no node nobody") && Contains("r0.s0.t1 has no output port \"\""));
+  }
+  SECTION("a stage is passed over") {
+    graph = graph_of("pp3", smollm2());
+    edge_from("r0.s0.t0:hidden")->to = "r0.s2.t0:hidden";
+    edge_from("r0.s1.t0:hidden")->to = "r0.s1.t0:hidden";
+    CHECK_THAT(problems(graph), Contains("r0.s0.t0 flows into r0.s2.t0, which begins with layer"));
+  }
+  SECTION("from one replica to another") {
+    graph = graph_of("dp2.pp2", smollm2());
+    std::swap(edge_from("r0.s0.t0:hidden")->to, edge_from("r1.s0.t0:hidden")->to);
+    CHECK_THAT(problems(graph), Contains("r0.s0.t0:hidden -> r1.s1.t0:hidden leads from one replica to another"));
+  }
+  SECTION("layers with a gap, and with an overlap") {
+    for (const char* name : {"r0.s1.t0", "r0.s1.t1"}) ++node(graph, name).layers.first;
+    CHECK_THAT(problems(graph), Contains("group r0.s1: its layers should begin at"));
+    for (const char* name : {"r0.s1.t0", "r0.s1.t1"}) node(graph, name).layers.first -= 2;
+    CHECK_THAT(problems(graph), Contains("group r0.s1: its layers should begin at"));
+  }
+  SECTION("layers that the model has not") {
+    for (const char* name : {"r0.s1.t0", "r0.s1.t1"}) node(graph, name).layers.last = 31;
+    CHECK_THAT(problems(graph), Contains("its layers end at 31, not at 30"));
+  }
+  SECTION("leaves with a gap, and missing") {
+    ++node(graph, "r0.s0.t1").attention.first;
+    node(graph, "r0.s1.t1").ffn.last = 7;
+    CHECK_THAT(problems(graph), Contains("its attention leaves should begin at") && Contains("end at 7, not at 8"));
+  }
+  SECTION("leaves that end before they begin") {
+    graph = graph_of("tp3", smollm2());
+    node(graph, "r0.s0.t0").attention = {0, 5};
+    node(graph, "r0.s0.t1").attention = {5, 2};
+    node(graph, "r0.s0.t2").attention = {2, 9};
+    CHECK_THAT(problems(graph), Contains("shard r0.s0.t1: its attention leaves"));
+  }
+  SECTION("a vocabulary cut within a group of rows") {
+    ++node(graph, "r0.s1.t0").vocabulary.last;
+    ++node(graph, "r0.s1.t1").vocabulary.first;
+    CHECK_THAT(problems(graph), Contains("must begin at a multiple of 16"));
+  }
+  SECTION("a vocabulary in the first stage") {
+    node(graph, "r0.s0.t0").vocabulary = {0, 16};
+    CHECK_THAT(problems(graph), Contains("r0.s0.t1: its vocabulary rows"));
+  }
+  SECTION("groups that are wrong") {
+    graph.groups.push_back({"empty", {}});
+    graph.groups[0].nodes.push_back("nobody");
+    graph.groups[1].nodes.push_back("r0.s0.t0");
+    CHECK_THAT(problems(graph), Contains("group empty is empty") && Contains("names nobody, which is no shard") &&
+                                    Contains("r0.s0.t0 is in two groups") && Contains("has other layers"));
+  }
+  SECTION("a shard in no group") {
+    graph.groups.pop_back();
+    CHECK_THAT(problems(graph), Contains("shard r0.s1.t0 is in no group"));
+  }
+  SECTION("samplers too many and too few") {
+    GraphNode second = node(graph, "r0.sampler");
+    second.name = "another";
+    graph.nodes.push_back(second);
+    second.name = "far";
+    second.replica = 2;
+    graph.nodes.push_back(second);
+    CHECK_THAT(problems(graph), Contains("replica 0 has two samplers") && Contains("replica 1 has no sampler"));
+  }
+  SECTION("a replica beyond the limit") {
+    node(graph, "r0.sampler").replica = 4'000'000'000;
+    CHECK_THAT(problems(graph), Contains("beyond the limit of 8 ranks"));
+  }
+  SECTION("too many shards") {
+    Graph other = graph_of("dp2.pp2.tp2", smollm2());
+    for (int i = 0; i < 3; ++i) {
+      other.nodes.push_back(other.nodes[0]);
+      other.nodes.back().name = "x" + std::to_string(i);
+    }
+    CHECK_THAT(problems(other), Contains("more than 8 shards"));
+  }
+  SECTION("nothing") { CHECK_THAT(problems({}), Contains("it has no nodes")); }
+  SECTION("an unknown version") {
+    graph.version = 2;
+    CHECK_THAT(problems(graph), Contains("version 2 is unknown; this build reads 1"));
+  }
+}
+
+TEST_CASE("all that is wrong with a graph is said at once", "[bad-input]") {
+  Graph graph = graph_of("pp2", smollm2());
+  graph.version = 7;
+  node(graph, "r0.s0.t0").device = "tpu";
+  graph.nodes.push_back({.name = "a", .kind = "filter"});
+  graph.groups.push_back({"more", {"nobody"}});
+  graph.edges[0].to = "ghost:tokens";
+  graph.edges.push_back({"r0.s0.t0:hidden", "r0.s1.t0:hidden", "hidden"});
+  CHECK_THAT(problems(graph), Contains("version 7") && Contains("device \"tpu\"") && Contains("kind \"filter\"") &&
+                                  Contains("names nobody") && Contains("no node ghost") && Contains("a:in is not joined") &&
+                                  Contains("has 2 edges"));
+}
+
+TEST_CASE("a graph of any size is checked in time", "[bad-input]") {
+  Graph many;
+  for (int i = 0; i < 100'000; ++i) many.nodes.push_back(tap("t" + std::to_string(i)));
+  CHECK_THAT(problems(many), Contains("it has 100000 nodes; at most 256"));
+  Graph wide = graph_of("pp2", smollm2());
+  wide.edges.resize(100'000, wide.edges[0]);
+  wide.groups.resize(1000);
+  wide.groups[0].nodes.resize(1000, "r0.s0.t0");
+  CHECK_THAT(problems(wide), Contains("100000 edges") && Contains("1000 groups") && Contains("nodes in its groups"));
+
+  Graph chain = graph_of("pp2", smollm2());
+  for (int i = 0; i < 250; ++i) {
+    chain.insert(tap("t" + std::to_string(i)), i == 0 ? "r0.s0.t0:hidden" : "t" + std::to_string(i - 1) + ":out", "r0.s1.t0:hidden");
+  }
+  CHECK(problems(chain) == "none");
+  Graph wrong = chain;
+  for (GraphNode& each : wrong.nodes) each.device = "x";
+  CHECK_THAT(problems(wrong), Contains("; and 233 more"));
+}
+
+TEST_CASE("a graph file that is none gets one line that names the place", "[bad-input]") {
+  const std::string head = "[[node]]\nname = \"a\"\nkind = \"shard\"\n";
+  CHECK_THAT(refusal("version = 1\n\nversoin = 2\n"), Contains("line 3: unknown key \"versoin\"; known are version, node"));
+  CHECK_THAT(refusal("\"a\\nb\" = 1"), Contains("unknown key \"a\\x0ab\""));
+  CHECK_THAT(refusal(head + "layres = [0, 1]\n"), Contains("line 4: unknown key \"layres\""));
+  CHECK_THAT(refusal("[[node]]\nname = \"a\"\n"), Contains("line 1: \"kind\" is missing"));
+  CHECK_THAT(refusal("[[node]]\nname = 5\nkind = \"shard\""), Contains("line 2: \"name\" must be a text"));
+  CHECK_THAT(refusal("node = 5"), Contains("write [[node]]"));
+  CHECK_THAT(refusal("node = [1, 2]"), Contains("write [[node]]"));
+  CHECK_THAT(refusal("[node]\nname = \"a\""), Contains("write [[node]]"));
+  for (const char* number : {"-1", "0.5", "nan", "inf", "-inf", "1e3", "\"1\"", "true", "9223372036854775807", "[1]", "{}"}) {
+    CHECK_THAT(refusal(head + "replica = " + number), Contains("line 4: \"replica\" must be a whole number from 0 to 2147483647"));
+    CHECK_THAT(refusal(head + "layers = [0, " + number + "]"), Contains("line 4: layers must be a whole number"));
+    CHECK_THAT(refusal(std::string("version = ") + number), Contains("line 1: \"version\" must be a whole number from 1"));
+  }
+  CHECK_THAT(refusal(head + "threads = 0"), Contains("from 1 to"));
+  CHECK_THAT(refusal(head + "replica = 9223372036854775808"), Contains("line 4"));
+  for (const char* range : {"5", "[]", "[1]", "[1, 2, 3]", "\"0-5\"", "{first = 1}"}) {
+    CHECK_THAT(refusal(head + "ffn = " + range), Contains("\"ffn\" must be [first, last]"));
+  }
+  CHECK_THAT(refusal(head + "attention = [3, 2]"), Contains("must not end before it begins"));
+  CHECK_THAT(refusal(head + "options = 5"), Contains("\"options\" must be a table of texts"));
+  CHECK_THAT(refusal(head + "options = {a = 5}"), Contains("option \"a\" must be a text"));
+  CHECK_THAT(refusal("[[group]]\nname = \"g\""), Contains("\"nodes\" must be a list of names"));
+  CHECK_THAT(refusal("[[group]]\nname = \"g\"\nnodes = [1]"), Contains("line 3: \"nodes\" must be a list of names"));
+  CHECK_THAT(refusal("[[edge]]\nfrom = \"a\"\nto = \"b\""), Contains("\"flows\" is missing"));
+}
+
+TEST_CASE("broken TOML is an error with a line", "[bad-input]") {
+  for (const char* broken : {"[[node", "[[node]]\nname = ", "name == 1", "= 1", "a = \"", "a = \"\"\"\n", "a = [1,", "a = {b = 1",
+                             "a = 1\na = 2", "[a]\n[a]", "a = 1 b = 2", "\xFF\xFE", "a = \"\xC3\"", "a = \"\\q\"", "a = 01", "\x01"}) {
+    INFO(broken);
+    CHECK_THAT(refusal(broken), Contains("graph file, line "));
+  }
+}
+
+TEST_CASE("nesting and size do not exhaust the stack or the patience", "[bad-input]") {
+  const auto repeated = [](const std::string& piece, std::size_t bytes) {
+    std::string text;
+    while (text.size() < bytes) text += piece;
+    return text;
+  };
+  constexpr std::size_t much = 1'000'000;
+  const auto start = std::chrono::steady_clock::now();
+  CHECK_THAT(refusal(repeated("a.", much) + "a = 1"), Contains("more than 100 dots"));
+  CHECK_THAT(refusal("[" + repeated("a.", much) + "a]"), Contains("more than 100 dots"));
+  CHECK_THAT(refusal("x = " + repeated("[", much)), Contains("nested"));
+  CHECK_THAT(refusal("x = " + repeated("{a=", much)), Contains("nested"));
+  CHECK_THAT(refusal(repeated("[[", much)), Contains("line 1"));
+  CHECK_THAT(refusal("x = {y = \"\"\"" + repeated("\n\"\"\", " + repeated("a.", 190) + "a = {y = \"\"\"", much)), Contains("nested"));
+  std::string keys, tables;
+  for (int i = 0; keys.size() < much; ++i) keys += "k" + std::to_string(i) + " = 1\n";
+  CHECK_THAT(refusal(keys), Contains("unknown key"));
+  for (int i = 0; tables.size() < much; ++i) tables += "[t" + std::to_string(i) + ".a.b.c]\n";
+  CHECK_THAT(refusal(tables), Contains("unknown key"));
+  CHECK_THAT(problems(parse_graph(repeated("[[group]]\nname=\"\"\nnodes=[]\n", much))), Contains("groups; at most"));
+  CHECK_THAT(refusal(std::string((1 << 20) + 1, '\n')), Contains("1048577 bytes; at most 1048576"));
+  for (const char* piece : {"a", "\n", "\"", "#", "[", "{", "=", " ", "\\", "1", "\xF0\x9F\x98\x80", "'''", "a=1,"}) {
+    (void)refusal(repeated(piece, much));
+  }
+  std::mt19937 random(first_seed());
+  std::string garbage(much, ' ');
+  for (char& c : garbage) c = static_cast<char>(random());
+  CHECK_THAT(refusal(garbage), Contains("graph file, line "));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+}
+
+TEST_CASE("a graph file with something changed anywhere is read or refused", "[bad-input]") {
+  Graph graph = graph_of("dp2.pp2", smollm2());
+  graph.insert(tap("a"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+  const std::string whole = to_toml(graph);
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 1500; ++seed) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    std::string text = whole;
+    for (unsigned changes = 1 + random() % 4; changes > 0; --changes) {
+      const std::size_t at = random() % text.size();
+      const std::size_t length = random() % 40;
+      switch (random() % 4) {
+        case 0: text[at] = static_cast<char>(random()); break;
+        case 1: text.erase(at, length); break;
+        case 2: text.insert(at, whole.substr(random() % whole.size(), length)); break;
+        default: text[at] = "\"'[]{}=.,\n#0-9"[random() % 14]; break;
+      }
+      if (text.empty()) text = " ";
+    }
+    try {
+      const Graph read = parse_graph(text);
+      (void)problems(read);
+      (void)to_dot(read);
+      check_same(parse_graph(to_toml(read)), read);
+    } catch (const Error& error) {
+      REQUIRE(one_line(error.message()));
+    }
+  }
+}
+
+}  // namespace troupe::testing

@@ -1,0 +1,212 @@
+#include "runtime/plan/plan.hpp"
+
+#include <catch2/catch.hpp>
+#include <numeric>
+#include <random>
+
+#include "tests/runtime/plan_fixture.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+using Shares = std::vector<std::uint32_t>;
+
+Shares sizes(const std::vector<Range>& ranges) {
+  Shares result;
+  std::uint32_t next = 0;
+  for (const Range& range : ranges) {
+    REQUIRE(range.first == next);
+    next = range.last;
+    result.push_back(range.size());
+  }
+  return result;
+}
+
+double dearest(const std::vector<Range>& stages, std::uint32_t layers, StageCosts costs) {
+  double most = 0;
+  for (const Range& stage : stages) {
+    most = std::max(most, costs.layer * stage.size() + (stage.last == layers ? costs.head : 0.0));
+  }
+  return most;
+}
+
+/// The cheapest dearest stage of all ways to cut what is left of the layers.
+double cheapest(std::uint32_t first, std::uint32_t layers, std::size_t stages, StageCosts costs) {
+  if (stages == 1) return costs.layer * (layers - first) + costs.head;
+  double best = 1e300;
+  for (auto cut = first + 1; cut + stages - 1 <= layers; ++cut) {
+    best = std::min(best, std::max(costs.layer * (cut - first), cheapest(cut, layers, stages - 1, costs)));
+  }
+  return best;
+}
+
+std::string refusal(std::string_view plan) {
+  const auto parsed = parse_plan(plan);
+  REQUIRE_FALSE(parsed);
+  CHECK(parsed.error().code() == Code::invalid_argument);
+  CHECK(one_line(parsed.error().message()));
+  return parsed.error().message();
+}
+
+std::string refusal(const std::string& plan, const ModelDescription& model) {
+  const auto expanded = expand(parse_plan(plan).value(), model, {}, 1);
+  REQUIRE_FALSE(expanded);
+  CHECK(expanded.error().code() == Code::invalid_argument);
+  CHECK(one_line(expanded.error().message()));
+  return expanded.error().message();
+}
+
+}  // namespace
+
+TEST_CASE("a plan is read in any order of its factors") {
+  for (const char* text : {"dp2.pp2.tp2", "tp2.dp2.pp2", "pp2.tp2.dp2"}) {
+    const Plan plan = parse_plan(text).value();
+    CHECK(plan.dp == 2);
+    CHECK(plan.pp == Shares{1, 1});
+    CHECK(plan.tp == Shares{1, 1});
+    CHECK(plan.ranks() == 8);
+    CHECK(to_string(plan) == "dp2.pp2.tp2");
+  }
+  CHECK(parse_plan("tp2:1").value().tp == Shares{2, 1});
+  CHECK(parse_plan("pp20:10").value().pp == Shares{20, 10});
+  CHECK(parse_plan("pp3:3").value().pp == Shares{3, 3});
+  CHECK(to_string(parse_plan("pp20:10.tp2:1:1").value()) == "pp20:10.tp2:1:1");
+  CHECK(to_string(parse_plan("dp1.pp1").value()) == "tp1");
+  CHECK(parse_plan("tp1").value().ranks() == 1);
+}
+
+TEST_CASE("a plan that is none gets one line that names the limit", "[bad-input]") {
+  CHECK_THAT(refusal(""), Contains("empty"));
+  for (const char* text : {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "ep2", "tp1.5"}) {
+    CHECK_THAT(refusal(text), Contains("dp, pp and tp") || Contains("needs a number"));
+  }
+  for (const char* text : {"pp", "pp0", "tp2:0", "tp:1", "tp2:", "tp2::1", "tp-1", "tp+2", "tp2x", "tp1e3", "tp0x2",
+                           "tp99999999999999999999", "tp4294967297", "pp1000001:1"}) {
+    CHECK_THAT(refusal(text), Contains("from 1 to 1000000"));
+  }
+  for (const char* text : {"tp9", "pp9", "dp9", "dp3.tp3", "dp2.pp2.tp3", "tp1000000.pp1000000.dp1000000",
+                           "tp1:1:1:1:1:1:1:1:1"}) {
+    CHECK_THAT(refusal(text), Contains("more than 8 ranks"));
+  }
+  CHECK_THAT(refusal("pp2.pp2"), Contains("twice"));
+  CHECK_THAT(refusal("dp2:1"), Contains("uneven"));
+  CHECK_THAT(refusal("pp2\ntp2"), Contains("\\x0a"));
+  CHECK_THAT(refusal(std::string_view("pp2\0tp2", 7)), Contains("\\x00"));
+  CHECK_THAT(refusal(std::string(1 << 20, 'p')), Contains("needs a number"));
+  std::string shares = "tp1";
+  while (shares.size() < 1 << 20) shares += ":1";
+  CHECK_THAT(refusal(shares), Contains("more than 8 ranks"));
+}
+
+TEST_CASE("random texts are plans or refused") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 20'000; ++seed) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    std::string text(random() % 12, ' ');
+    for (char& c : text) c = "dpt.:0123489\n"[random() % 13];
+    const auto plan = parse_plan(text);
+    if (!plan) {
+      REQUIRE(one_line(plan.error().message()));
+      continue;
+    }
+    REQUIRE(plan->ranks() >= 1);
+    REQUIRE(plan->ranks() <= max_ranks);
+    REQUIRE(to_string(parse_plan(to_string(*plan)).value()) == to_string(*plan));
+  }
+}
+
+TEST_CASE("a plan that the model is too small for names what it has", "[bad-input]") {
+  CHECK_THAT(refusal("pp4", tiny()), Contains("layers, which are 3"));
+  CHECK_THAT(refusal("tp3", tiny()), Contains("leaves, which are 2"));
+  CHECK_THAT(refusal("tp5", gemma3()), Contains("leaves, which are 4"));
+  CHECK_THAT(refusal("tp3", model_of(3, 8, 8, 256, 20)), Contains("groups of rows, which are 2"));
+}
+
+TEST_CASE("shares are rounded by largest remainder, and nobody goes without") {
+  CHECK(sizes(split_by_shares(18, {20, 10})) == Shares{12, 6});
+  CHECK(sizes(split_by_shares(30, {20, 10})) == Shares{20, 10});
+  CHECK(sizes(split_by_shares(10, {1, 1, 1})) == Shares{4, 3, 3});
+  CHECK(sizes(split_by_shares(8, {2, 1})) == Shares{5, 3});
+  CHECK(sizes(split_by_shares(9, {2, 1})) == Shares{6, 3});
+  CHECK(sizes(split_by_shares(4, {1000000, 1})) == Shares{3, 1});
+  CHECK(sizes(split_by_shares(3, {1000000, 1, 1})) == Shares{1, 1, 1});
+  CHECK(sizes(split_by_shares(8, {1, 1, 1, 1, 1, 1, 1, 1000000})) == Shares(8, 1));
+  CHECK(sizes(split_by_shares(4'000'000'000, {1000000, 1000000})) == Shares{2'000'000'000, 2'000'000'000});
+
+  std::mt19937 random(first_seed());
+  for (int i = 0; i < 2000; ++i) {
+    Shares shares(1 + random() % 8);
+    for (std::uint32_t& share : shares) share = 1 + random() % (random() % 2 == 0 ? 5 : 1000);
+    const auto units = static_cast<std::uint32_t>(shares.size() + random() % 100);
+    const Shares got = sizes(split_by_shares(units, shares));
+    REQUIRE(std::accumulate(got.begin(), got.end(), 0U) == units);
+    const auto total = static_cast<double>(std::accumulate(shares.begin(), shares.end(), 0U));
+    const bool lifted = std::any_of(shares.begin(), shares.end(), [&](auto share) { return units * share / total < 1; });
+    for (std::size_t s = 0; s < shares.size(); ++s) {
+      REQUIRE(got[s] >= 1);
+      if (!lifted) REQUIRE(std::abs(got[s] - units * shares[s] / total) < 1.0);
+    }
+  }
+}
+
+TEST_CASE("stages are cut where the dearest is cheapest") {
+  std::mt19937 random(first_seed());
+  for (int i = 0; i < 300; ++i) {
+    const std::uint32_t layers = 1 + random() % 14;
+    const std::size_t stages = 1 + random() % std::min(layers, 5U);
+    const StageCosts costs{1 + random() % 100 / 10.0, random() % 1000 / 10.0};
+    INFO(layers << " layers, " << stages << " stages, costs " << costs.layer << " and " << costs.head);
+    const auto ranges = balance_stages(layers, stages, costs);
+    REQUIRE(ranges.size() == stages);
+    REQUIRE(ranges.back().last == layers);
+    for (const std::uint32_t size : sizes(ranges)) REQUIRE(size >= 1);
+    REQUIRE(dearest(ranges, layers, costs) == Approx(cheapest(0, layers, stages, costs)));
+  }
+}
+
+TEST_CASE("every plan of the enumeration can be written, read and deployed") {
+  for (const ModelDescription& model : {smollm2(), gemma3(), tiny(), model_of(32, 32, 8, 5632, 32000)}) {
+    const std::uint32_t leaves = std::min(model.attention_leaves().count, model.ffn_leaves().count);
+    const auto plans = enumerate_plans(max_ranks, model.layers, leaves);
+    std::size_t even = 0;
+    for (const Plan& plan : plans) {
+      INFO(to_string(plan));
+      REQUIRE(plan.ranks() <= max_ranks);
+      const Plan read = parse_plan(to_string(plan)).value();
+      REQUIRE(to_string(read) == to_string(plan));
+      even += read.pp == Shares(read.pp.size(), 1) && read.tp == Shares(read.tp.size(), 1) ? 1 : 0;
+      const Graph graph = expand(plan, model, {1.0, 8.0}, 2).value();
+      const auto replicas = checked(graph, model);
+      REQUIRE((replicas ? "" : replicas.error().message()) == std::string());
+      REQUIRE(replicas->size() == plan.dp);
+      for (const ReplicaLayout& replica : *replicas) {
+        REQUIRE(replica.stages.size() == plan.pp.size());
+        REQUIRE(replica.sampler != nullptr);
+        for (const GraphGroup* stage : replica.stages) REQUIRE(stage->nodes.size() == plan.tp.size());
+      }
+    }
+    std::size_t products = 0;
+    for (std::uint32_t dp = 1; dp <= max_ranks; ++dp) {
+      for (std::uint32_t pp = 1; pp <= model.layers && dp * pp <= max_ranks; ++pp) {
+        products += std::min(leaves, max_ranks / (dp * pp));
+      }
+    }
+    CHECK(even >= products);
+  }
+}
+
+TEST_CASE("a graph holds what its plan asks for") {
+  const Graph even = graph_of("pp20:10.tp2:1", gemma3());
+  CHECK(find_node(even, "r0.s0.t0")->layers == Range{0, 12});
+  CHECK(find_node(even, "r0.s1.t1")->layers == Range{12, 18});
+  CHECK(find_node(even, "r0.s0.t0")->attention == Range{0, 3});
+  CHECK(find_node(even, "r0.s0.t1")->attention == Range{3, 4});
+  CHECK(find_node(even, "r0.s0.t1")->vocabulary == Range{0, 0});
+  CHECK(find_node(even, "r0.s1.t1")->vocabulary.last == 262144);
+  CHECK(find_node(even, "r0.s1.t1")->vocabulary.first % 16 == 0);
+  CHECK(find_node(even, "nobody") == nullptr);
+}
+
+}  // namespace troupe::testing

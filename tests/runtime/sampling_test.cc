@@ -1,0 +1,214 @@
+#include "runtime/text/sampling.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <random>
+
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+/// The same token from every instruction set.
+TokenId pick(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t position = 0) {
+  const TokenId first = sample(logits, sampling, position, *kernels::tables()[0]);
+  for (const kernels::KernelTable* table : kernels::tables()) REQUIRE(sample(logits, sampling, position, *table) == first);
+  REQUIRE(first >= 0);
+  REQUIRE(static_cast<std::size_t>(first) < logits.size());
+  return first;
+}
+
+std::vector<float> random_logits(std::mt19937& random, std::size_t size, float width) {
+  std::normal_distribution<float> normal(0.0F, width);
+  std::vector<float> logits(size);
+  for (float& logit : logits) logit = normal(random);
+  return logits;
+}
+
+/// Every id's chance, by the definition and in double; `spare` more of the likeliest stay in than top_p asks for.
+std::vector<double> chances(const std::vector<float>& logits, const Sampling& sampling, std::size_t spare = 0) {
+  std::vector<std::size_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  std::stable_sort(ids.begin(), ids.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
+  if (sampling.top_k > 0 && sampling.top_k < ids.size()) ids.resize(sampling.top_k);
+  const auto weight = [&](std::size_t id) { return std::exp((double{logits[id]} - logits[ids[0]]) / sampling.temperature); };
+  double total = 0, reached = 0;
+  for (const std::size_t id : ids) total += weight(id);
+  std::size_t count = 0;
+  while (count < ids.size() && reached < double{sampling.top_p} * total) reached += weight(ids[count++]);
+  ids.resize(std::min(ids.size(), count + spare));
+  std::vector<double> result(logits.size(), 0.0);
+  for (const std::size_t id : ids) result[id] = weight(id) / reached;
+  return result;
+}
+
+/// Pearson's statistic of many draws against the definition, in standard deviations from its mean. Ids that would come less
+/// than 20 times are taken together.
+double misfit(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t draws) {
+  std::vector<std::uint32_t> seen(logits.size(), 0);
+  for (std::uint32_t position = 0; position < draws; ++position) {
+    ++seen[sample(logits, sampling, position, *kernels::find_table())];
+  }
+  const std::vector<double> expected = chances(logits, sampling);
+  double statistic = 0, rare = 0, rare_seen = 0;
+  std::size_t cells = 0;
+  const auto add = [&](double wanted, double got) {
+    statistic += (got - wanted) * (got - wanted) / wanted;
+    ++cells;
+  };
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (expected[id] == 0.0) REQUIRE(seen[id] == 0);
+    if (expected[id] * draws >= 20) {
+      add(expected[id] * draws, seen[id]);
+    } else {
+      rare += expected[id] * draws;
+      rare_seen += seen[id];
+    }
+  }
+  if (rare >= 20) add(rare, rare_seen);
+  const double freedom = static_cast<double>(cells) - 1;
+  return freedom > 0 ? (statistic - freedom) / std::sqrt(2 * freedom) : 0.0;
+}
+
+}  // namespace
+
+TEST_CASE("Philox gives the known answers") {  // kat_vectors of Random123
+  using Words = std::array<std::uint32_t, 4>;
+  CHECK(philox({0, 0, 0, 0}, 0) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(philox({~0U, ~0U, ~0U, ~0U}, ~std::uint64_t{0}) == Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0x299f31d0a4093822) ==
+        Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("uniform numbers depend on seed, position and choice, and are below one") {
+  CHECK(uniform(0, 0, 0) == static_cast<float>(0x6627e8d5 >> 8) * 0x1p-24F);
+  std::map<float, int> seen;
+  double sum = 0;
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    for (const float u : {uniform(i, 7, 0), uniform(7, 10'000 + i, 0), uniform(7, 7, 1 + i), uniform(std::uint64_t{i} << 32, 8, 0)}) {
+      REQUIRE(u >= 0.0F);
+      REQUIRE(u < 1.0F);
+      sum += u;
+      ++seen[u];
+    }
+  }
+  CHECK(sum / 12'000 == Approx(0.5).margin(0.01));
+  CHECK(seen.size() > 11'980);
+}
+
+TEST_CASE("greedy takes the largest, and of equals the lowest id") {
+  CHECK(pick({1, 3, 2}, {}) == 1);
+  CHECK(pick({5, 5, 5}, {}) == 0);
+  CHECK(pick({0, 7, 7, 1}, {.top_k = 3, .top_p = 0.5F, .seed = 9}) == 1);
+  CHECK(pick({-infinity, -1e38F}, {}) == 1);
+  CHECK(pick({0.0F}, {}) == 0);
+  std::vector<float> long_row(5000, -1.0F);
+  long_row[4321] = long_row[4700] = 0.0F;
+  CHECK(pick(long_row, {}) == 4321);
+}
+
+TEST_CASE("top_k of one is greedy, at any temperature") {
+  std::mt19937 random(first_seed());
+  for (int i = 0; i < 50; ++i) {
+    const auto logits = random_logits(random, 1 + random() % 3000, 2.0F);
+    CHECK(pick(logits, {.temperature = 100.0F, .top_k = 1, .seed = random()}) == pick(logits, {}));
+    CHECK(pick(logits, {.temperature = 1.0F, .top_p = 1e-6F, .seed = random()}) == pick(logits, {}));
+    CHECK(pick(logits, {.temperature = 1e-30F, .seed = random()}) == pick(logits, {}));
+  }
+}
+
+TEST_CASE("ties at the edge of top_k and top_p stay in from the lowest id") {
+  const std::vector<float> equal(2000, 1.5F);
+  for (std::uint32_t position = 0; position < 200; ++position) {
+    CHECK(pick(equal, {.temperature = 1.0F, .top_k = 3}, position) < 3);
+    CHECK(pick(equal, {.temperature = 1.0F, .top_p = 0.01F}, position) < 21);
+    CHECK(pick({0, 2, 2, 2, 1}, {.temperature = 9.0F, .top_k = 2}, position) % 3 != 0);
+  }
+}
+
+TEST_CASE("ids are drawn as often as their chances say") {
+  std::mt19937 random(first_seed());
+  const auto few = random_logits(random, 40, 1.5F);
+  const auto many = random_logits(random, 3000, 3.0F);
+  std::vector<float> spread(5000, -20.0F);  // a few ids in unlike segments
+  for (const std::size_t id : {0U, 1023U, 1024U, 2048U, 4999U}) spread[id] = static_cast<float>(id % 7) / 3;
+  for (const Sampling& sampling : {Sampling{.temperature = 1.0F}, Sampling{.temperature = 0.5F}, Sampling{.temperature = 3.0F},
+                                   Sampling{.temperature = 1.0F, .top_k = 10}, Sampling{.temperature = 1.0F, .top_p = 0.7F},
+                                   Sampling{.temperature = 2.0F, .top_k = 30, .top_p = 0.8F},
+                                   Sampling{.temperature = 1.0F, .top_k = 100'000}}) {
+    for (const std::uint64_t seed : {std::uint64_t{1}, std::uint64_t{0xFFFF'FFFF'0000'0001}}) {
+      Sampling mine = sampling;
+      mine.seed = seed;
+      INFO("temperature " << mine.temperature << ", top_k " << mine.top_k << ", top_p " << mine.top_p << ", seed " << seed);
+      CHECK(misfit(few, mine, 20'000) < 4);
+      CHECK(misfit(many, mine, 5'000) < 4);
+      CHECK(misfit(spread, mine, 5'000) < 4);
+    }
+  }
+}
+
+TEST_CASE("the measure of the draws sees a wrong temperature") {
+  std::mt19937 random(first_seed());
+  const auto logits = random_logits(random, 40, 1.5F);
+  std::vector<float> warmer = logits;
+  for (float& logit : warmer) logit *= 0.9F;
+  CHECK(misfit(logits, {.temperature = 1.0F}, 20'000) < 4);
+  std::vector<std::uint32_t> seen(40, 0);
+  double statistic = 0;
+  for (std::uint32_t position = 0; position < 20'000; ++position) ++seen[sample(warmer, {.temperature = 1.0F}, position, *kernels::find_table())];
+  const auto expected = chances(logits, {.temperature = 1.0F});
+  for (std::size_t id = 0; id < 40; ++id) statistic += std::pow(seen[id] - expected[id] * 20'000, 2) / (expected[id] * 20'000);
+  CHECK(statistic > 39 + 4 * std::sqrt(2.0 * 39));
+}
+
+TEST_CASE("nothing outside top_k and top_p is ever drawn") {
+  std::mt19937 random(first_seed());
+  for (int i = 0; i < 300; ++i) {
+    const auto logits = random_logits(random, 1 + random() % 4000, static_cast<float>(random() % 50) / 10.0F);
+    Sampling sampling{.temperature = static_cast<float>(1 + random() % 40) / 10.0F, .seed = random()};
+    if (random() % 2 == 0) sampling.top_k = 1 + random() % 100;
+    if (random() % 2 == 0) sampling.top_p = static_cast<float>(1 + random() % 100) / 100.0F;
+    const auto allowed = chances(logits, sampling, 1);  // where the sum is at the edge, rounding may let one more in
+    for (std::uint32_t position = 0; position < 20; ++position) REQUIRE(allowed[pick(logits, sampling, position)] > 0.0);
+  }
+}
+
+TEST_CASE("logits that are no numbers are never drawn while there are others", "[bad-input]") {
+  std::mt19937 random(first_seed());
+  const float odd[] = {nan, -nan, -infinity};
+  for (int i = 0; i < 400; ++i) {
+    auto logits = random_logits(random, 1 + random() % 2500, 5.0F);
+    for (float& logit : logits) logit = random() % 3 == 0 ? odd[random() % 3] : logit;
+    const bool any = std::any_of(logits.begin(), logits.end(), [](float l) { return l > -infinity; });
+    Sampling sampling{.temperature = static_cast<float>(random() % 4), .seed = random()};
+    if (random() % 2 == 0) sampling.top_k = 1 + random() % 100;
+    if (random() % 2 == 0) sampling.top_p = static_cast<float>(1 + random() % 100) / 100.0F;
+    const TokenId id = pick(logits, sampling, random() % 1000);
+    if (any) REQUIRE(logits[id] > -infinity);
+  }
+}
+
+TEST_CASE("the strangest rows still give an id", "[bad-input]") {
+  for (const float all : {nan, infinity, -infinity, 3e38F, -3e38F, 1e-40F}) {
+    for (const std::size_t size : {1, 2, 100, 1024, 1025, 3000}) {
+      for (const float temperature : {0.0F, 1e-40F, 1.0F, 1e6F}) {
+        for (const std::uint32_t top_k : {0U, 1U, 7U, 4'000'000'000U}) {
+          for (const float top_p : {1e-30F, 0.5F, 1.0F}) {
+            (void)pick(std::vector<float>(size, all), {.temperature = temperature, .top_k = top_k, .top_p = top_p}, 5);
+          }
+        }
+      }
+    }
+  }
+  const std::vector<float> extremes{3e38F, -3e38F, infinity, -infinity, nan, 0};
+  for (const float temperature : {0.0F, 1e-40F, 1.0F, 1e6F}) CHECK(pick(extremes, {.temperature = temperature}) == 2);
+}
+
+}  // namespace troupe::testing
