@@ -23,8 +23,16 @@ class Stream {
   virtual void end(std::optional<Error> why) = 0;  ///< no error: the text is complete; further calls are ignored
 };
 
-/// A host's request, as the router, the scheduler and the sampler need it.
+/// A host's request, as the router, the scheduler and the sampler need it. Where the last of them lets go of it, because it
+/// died or was never there, the stream ends.
 struct Request {
+  Request() = default;
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  ~Request() {
+    if (stream) stream->end(Error(Code::aborted, "the actors that served the request have stopped"));
+  }
+
   SequenceRequest sequence;
   bool ignore_end = false;
   std::optional<std::chrono::steady_clock::time_point> deadline;

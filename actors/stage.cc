@@ -20,6 +20,8 @@ StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, S
       },
       [self](const StepRan& ran) {
         StageState& mine = self->state;
+        // The others may wait for the one that is broken.
+        if (ran.outcome->broken) return self->send(mine.scheduler, StepRan{mine.number, ran.outcome});
         StageState::Pending& pending = mine.pending[ran.outcome->id];
         pending.outcome.id = ran.outcome->id;
         pending.outcome.merge(std::move(*ran.outcome));

@@ -176,6 +176,20 @@ std::optional<Token> Generation::next() { return impl_->stream->next(); }
 std::uint64_t Generation::id() const { return impl_->id; }
 void Generation::cancel() { impl_->model->stop(impl_->id, Error(Code::cancelled, "the request was cancelled")); }
 
+namespace {
+
+void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) {
+  if (options.memory_limit == 0) return;
+  std::uint64_t promised = 0;
+  for (const ActorMemory& actor : checkpoint.memory(graph, options)) promised += actor.total();
+  if (promised <= options.memory_limit) return;
+  throw Error(Code::out_of_memory, "the graph needs up to " + std::to_string(promised) + " bytes, the limit is " +
+                                       std::to_string(options.memory_limit) +
+                                       "; a smaller context or fewer parallel sequences need less");
+}
+
+}  // namespace
+
 Runtime::Impl::Impl(RuntimeOptions wanted)
     : options(std::move(wanted)),
       registry(plugins::builtin()),
@@ -206,6 +220,7 @@ Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) co
 
 Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
+  check_memory(checkpoint, graph, options);
   auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl_->kinds).value();
   if (impl_->options.log) {
     impl_->options.log(LogLevel::info, "loaded " + checkpoint.impl()->file.path + ": " +

@@ -62,11 +62,11 @@ void Batcher::balance(std::uint32_t batch) {
 }
 
 /// Two steps where one waits for the other's tokens: one runs, one is ahead. Prefill alone may fill every stage.
-bool Batcher::may_send(std::uint32_t batch) const {
+std::uint32_t Batcher::most_under_way(std::uint32_t batch) const {
   const bool decoding = std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
     return entry.second.batch == batch && !entry.second.prefilling() && !entry.second.finished();
   });
-  return under_way_[batch] < (decoding ? 2 : limits_.stages + 1);
+  return decoding ? 2 : limits_.stages + 1;
 }
 
 void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
@@ -92,14 +92,19 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   step.slices.push_back(std::move(slice));
 }
 
+/// Micro-batches strictly take turns: two steps of one in a row would leave the other stages without work, because the
+/// second waits for the first one's tokens. Only one that has nothing to do is passed over.
 std::optional<Step> Batcher::next() {
   admit();
   for (std::uint32_t i = 0; i < limits_.stages; ++i) {
     const std::uint32_t batch = (turn_ + i) % limits_.stages;
     balance(batch);
-    if (!may_send(batch)) continue;
+    const bool has_work = std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
+      return entry.second.batch == batch && !entry.second.finished();
+    });
+    if (!has_work) continue;
+    if (under_way_[batch] >= most_under_way(batch)) return std::nullopt;
     Step step = compose(batch);
-    if (step.slices.empty()) continue;
     batch_of_.emplace(step.id, batch);
     ++under_way_[batch];
     turn_ = (batch + 1) % limits_.stages;
@@ -131,7 +136,6 @@ Step Batcher::compose(std::uint32_t batch) {
     members.push_back(*prefill);
     room -= step.slices.back().rows();
   }
-  if (step.slices.empty()) return step;
 
   step.id = ++last_step_;
   step.token_messages = static_cast<std::uint32_t>(messages - received_messages_);

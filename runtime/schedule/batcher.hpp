@@ -67,7 +67,7 @@ class Batcher {
 
   void admit();
   void balance(std::uint32_t batch);
-  [[nodiscard]] bool may_send(std::uint32_t batch) const;
+  [[nodiscard]] std::uint32_t most_under_way(std::uint32_t batch) const;
   Step compose(std::uint32_t batch);
   void schedule(Sequence& sequence, Step& step, std::uint32_t rows);
   void release(std::map<SequenceId, Sequence>::iterator sequence);

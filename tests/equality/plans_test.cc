@@ -40,14 +40,15 @@ std::optional<Subject> subject(const char* file, std::size_t length) {
 void run(const Subject& subject, const std::vector<Case>& cases, const std::vector<std::size_t>& lengths) {
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    const double left = i == 0 ? 0 : passed.count() / static_cast<double>(i) * static_cast<double>(cases.size() - i);
+    std::printf("[%zu of %zu, %.0f s, %.0f s left] %s: ", i + 1, cases.size(), passed.count(), left,
+                to_string(cases[i]).c_str());
+    std::fflush(stdout);
     const std::string found = subject.difference(cases[i], lengths);
+    std::printf("%s\n", found.empty() ? "equal" : "DIFFERENT");
     INFO(to_string(cases[i]));
     CHECK(found == "");
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-    const double left = passed.count() / static_cast<double>(i + 1) * static_cast<double>(cases.size() - i - 1);
-    std::printf("[%zu of %zu, %.0f s, %.0f s left] %s: %s\n", i + 1, cases.size(), passed.count(), left,
-                found.empty() ? "equal" : "DIFFERENT", to_string(cases[i]).c_str());
-    std::fflush(stdout);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <random>
 
+#include "runtime/text/random.hpp"
 #include "tests/seed.hpp"
 
 namespace troupe::testing {
@@ -176,6 +177,7 @@ TEST_CASE("nothing outside top_k and top_p is ever drawn") {
     if (random() % 2 == 0) sampling.top_k = 1 + random() % 100;
     if (random() % 2 == 0) sampling.top_p = static_cast<float>(1 + random() % 100) / 100.0F;
     const auto allowed = chances(logits, sampling, 1);  // where the sum is at the edge, rounding may let one more in
+    INFO(logits.size() << " logits, temperature " << sampling.temperature << ", top_k " << sampling.top_k << ", top_p " << sampling.top_p);
     for (std::uint32_t position = 0; position < 20; ++position) REQUIRE(allowed[pick(logits, sampling, position)] > 0.0);
   }
 }

@@ -27,7 +27,7 @@ struct RuntimeOptions {
   std::uint32_t control_threads = 1;                      ///< threads that run the actors' messages (the work has its own)
 };
 
-/// How a checkpoint is spread and run.
+/// How a checkpoint is spread and run. Its threads inherit the affinity of the thread that calls load.
 struct LoadOptions {
   std::string plan{};             ///< "pp2.tp2"; empty: one shard
   std::uint32_t threads = 0;      ///< of each shard; 0: cores / ranks, at least one
@@ -35,6 +35,7 @@ struct LoadOptions {
   std::uint32_t chunk = 512;      ///< tokens of a step at most, and so of a prefill chunk
   std::uint32_t parallel = 16;    ///< sequences of a replica that run at once
   std::uint32_t queue = 1024;     ///< requests that may wait; one more fails with queue_full
+  std::uint64_t memory_limit = 0; ///< bytes that Checkpoint::memory may promise in all; 0: no limit
   bool fusion = true;
   std::string isa{};              ///< "avx2", "avx512", "reference"; empty: the best that this processor has
   std::function<void(double fraction)> progress{};  ///< while weights are packed; called from one thread at a time

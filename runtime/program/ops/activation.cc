@@ -13,7 +13,7 @@ static_assert(2 * tile_tokens * tile_columns <= scratch_floats);
 
 void plain(const Op& op, OpContext& c, Activation activation) {
   constexpr std::size_t piece = kernels::block_columns;
-  const std::uint32_t pieces = c.columns(op.in[0]) / piece;
+  const std::size_t pieces = c.columns(op.in[0]) / piece;
   const auto [first, last] = c.share(c.rows * pieces);
   for (std::size_t i = first; i < last; ++i) {
     const std::size_t row = i / pieces, at = i % pieces * piece;

@@ -22,7 +22,7 @@ void run_head_norm(const Op& op, OpContext& c) {
 }
 
 void run_quantize(const Op& op, OpContext& c) {
-  const std::uint32_t blocks = c.columns(op.in[0]) / kernels::block_columns;
+  const std::size_t blocks = c.columns(op.in[0]) / kernels::block_columns;
   const auto [first, last] = c.share(c.rows * blocks);
   for (std::size_t i = first; i < last; ++i) {
     const std::size_t row = i / blocks, block = i % blocks;

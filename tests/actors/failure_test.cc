@@ -1,0 +1,220 @@
+#include "tests/actors/stage_door.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+
+constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 200, .queue = 16};
+
+}  // namespace
+
+TEST_CASE("a full queue says so, and those before it are served", "[bad-input]") {
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 2, .context = 64, .queue = 3});
+  for (int i = 0; i < 8; ++i) door.submit({.prompt = 2, .max_tokens = 4});
+  door.run();
+  std::size_t refused = 0;
+  for (SequenceId id = 1; id <= 8; ++id) {
+    if (!door.stream(id).why) {
+      door.check_complete(id);
+      continue;
+    }
+    ++refused;
+    door.check_failed(id, Code::queue_full);
+    CHECK_THAT(door.stream(id).why->message(), Contains("3 requests wait"));
+    CHECK(door.stream(id).tokens.empty());
+  }
+  CHECK(refused == 3);  // two run, three wait
+  const SequenceId later = door.submit({.prompt = 2, .max_tokens = 4});
+  door.run();
+  door.check_complete(later);
+  door.check_clean();
+}
+
+TEST_CASE("a cancelled request ends at once, and frees what it had within a step", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  const SequenceId cancelled = door.submit({.prompt = 10, .max_tokens = 100});
+  const SequenceId other = door.submit({.prompt = 10, .max_tokens = 30});
+  for (int i = 0; i < 100; ++i) door.turn();
+  REQUIRE_FALSE(door.stream(cancelled).over);
+  door.stop(cancelled);
+  door.run_actors();
+  REQUIRE(door.stream(cancelled).over);
+  const std::uint32_t rows = door.replicas[0]->rows_of(cancelled);
+  door.run();
+  CHECK(door.replicas[0]->rows_of(cancelled) <= rows + 4);  // what was under way already
+  door.check_failed(cancelled, Code::cancelled);
+  door.check_complete(other);
+  door.check_clean();
+}
+
+TEST_CASE("stopping twice, after the end, or what never was, changes nothing", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  const SequenceId one = door.submit({.prompt = 3, .max_tokens = 3});
+  const SequenceId two = door.submit({.prompt = 3, .max_tokens = 3});
+  door.stop(two);
+  door.stop(two);
+  door.stop(999);
+  door.run();
+  door.stop(one);
+  door.stop(two);
+  door.run();
+  door.check_complete(one);
+  door.check_failed(two, Code::cancelled);
+  door.check_clean();
+}
+
+TEST_CASE("a request is stopped while it waits in the queue", "[bad-input]") {
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 1, .context = 64, .queue = 8});
+  for (int i = 0; i < 3; ++i) door.submit({.prompt = 2, .max_tokens = 4});
+  door.run_actors();
+  door.stop(2);
+  door.run();
+  door.check_complete(1);
+  door.check_failed(2, Code::cancelled);
+  door.check_complete(3);
+  CHECK(door.replicas[0]->rows_of(2) == 0);
+  door.check_clean();
+}
+
+TEST_CASE("a deadline that passes ends its request, and no other", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  const SequenceId past = door.submit({.prompt = 3, .max_tokens = 50, .deadline = std::chrono::milliseconds(-1000)});
+  const SequenceId soon = door.submit({.prompt = 3, .max_tokens = 50, .deadline = std::chrono::minutes(1)});
+  const SequenceId late = door.submit({.prompt = 3, .max_tokens = 50, .deadline = std::chrono::hours(2)});
+  const SequenceId never = door.submit({.prompt = 3, .max_tokens = 50});
+  door.run_actors();
+  door.pass_time(std::chrono::milliseconds(1));
+  for (int i = 0; i < 100; ++i) door.turn();
+  door.check_failed(past, Code::deadline);
+  REQUIRE_FALSE(door.stream(soon).over);
+  door.pass_time(std::chrono::hours(1));
+  door.run();
+  door.check_failed(soon, Code::deadline);
+  CHECK_THAT(door.stream(soon).why->message(), Contains("deadline"));
+  door.check_complete(late);
+  door.check_complete(never);
+  door.pass_time(std::chrono::hours(2));  // nobody is there any more
+  door.run();
+  door.check_complete(late);
+  door.check_clean();
+}
+
+TEST_CASE("a slice that fails ends its request, and no other", "[bad-input]") {
+  for (std::uint32_t stage = 0; stage < 2; ++stage) {
+    for (const std::uint32_t position : {0U, 5U, 9U, 10U, 15U}) {
+      INFO("stage " << stage << ", position " << position);
+      StageDoor door(first_seed() + position, limits, 1, 2);
+      for (int i = 0; i < 5; ++i) door.submit({.prompt = 10, .max_tokens = 20});
+      door.fail_at(3, position, stage);
+      door.run();
+      for (const SequenceId id : {1, 2, 4, 5}) door.check_complete(id);
+      door.check_failed(3, Code::out_of_range);
+      CHECK_THAT(door.stream(3).why->message(), Contains("layer 3"));
+      door.check_clean();
+      door.close();
+    }
+  }
+}
+
+TEST_CASE("a broken member ends the requests of its replica; the others go on, and new ones come to them", "[bad-input]") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 30; ++seed) {
+    INFO("seed " << seed);
+    StageDoor door(seed, limits, 2, 2);
+    door.replicas[1]->broken_from = 1 + seed % 12;
+    for (int i = 0; i < 8; ++i) door.submit({.prompt = 1 + seed % 9, .max_tokens = 30});
+    door.run();
+    std::size_t failed = 0;
+    for (SequenceId id = 1; id <= 8; ++id) {
+      if (!door.stream(id).why) {
+        door.check_complete(id);
+        continue;
+      }
+      ++failed;
+      door.check_failed(id, Code::aborted);
+      CHECK_THAT(door.stream(id).why->message(), Contains("replica 1 has failed") && Contains("the lamp went out"));
+    }
+    CHECK(failed == 4);
+    CHECK(door.replicas[1]->aborted());  // what waited for the broken one has been woken
+    CHECK_FALSE(door.replicas[0]->aborted());
+    for (int i = 0; i < 6; ++i) door.submit({.prompt = 2, .max_tokens = 3});
+    door.run();
+    for (SequenceId id = 9; id <= 14; ++id) door.check_complete(id);
+    door.close();
+  }
+}
+
+TEST_CASE("when every replica is broken, a request is told why at once", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  door.replicas[0]->broken_from = 3;
+  const SequenceId first = door.submit({.prompt = 3, .max_tokens = 30});
+  door.run();
+  door.check_failed(first, Code::aborted);
+  const SequenceId second = door.submit({.prompt = 3, .max_tokens = 30});
+  door.stop(second);
+  door.run();
+  door.check_failed(second, Code::aborted);
+  CHECK_THAT(door.stream(second).why->message(), Contains("the lamp went out"));
+  door.close();
+}
+
+TEST_CASE("an actor that dies takes its replica with it, and nothing else", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2, 2);
+  for (int i = 0; i < 6; ++i) door.submit({.prompt = 3, .max_tokens = 30});
+  const auto& scheduler = StageDoor::state<actors::SchedulerActor, actors::SchedulerState>(door.scheduler_of(0));
+  SECTION("a node whose executor throws") { door.replicas[0]->throw_from(5); }
+  SECTION("a node") {
+    const auto& stage = StageDoor::state<actors::StageActor, actors::StageState>(scheduler.stages[1]);
+    door.kill(stage.members[0]);
+  }
+  SECTION("a stage") { door.kill(scheduler.stages[0]); }
+  SECTION("the sampler") { door.kill(scheduler.sampler); }
+  SECTION("the scheduler") { door.kill(door.scheduler_of(0)); }
+  for (int i = 0; i < 30; ++i) door.turn();
+  door.run();
+  std::size_t failed = 0;
+  for (SequenceId id = 1; id <= 6; ++id) {
+    if (door.stream(id).why) {
+      ++failed;
+      door.check_failed(id, Code::aborted);
+      CHECK_THAT(door.stream(id).why->message(), Contains("replica 0 has failed"));
+    } else {
+      door.check_complete(id);
+    }
+  }
+  CHECK(failed == 3);
+  CHECK(door.replicas[0]->aborted());
+  const SequenceId later = door.submit({.prompt = 3, .max_tokens = 3});
+  door.run();
+  door.check_complete(later);
+  door.close();
+}
+
+TEST_CASE("when the router or the supervisor dies, every stream ends, those of later requests too", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2);
+  const SequenceId early = door.submit({.prompt = 3, .max_tokens = 30});
+  for (int i = 0; i < 40; ++i) door.turn();
+  door.kill(door.router());
+  door.run();
+  door.check_failed(early, Code::aborted);
+  const SequenceId late = door.submit({.prompt = 3, .max_tokens = 30});
+  door.run();
+  door.check_failed(late, Code::aborted);
+  door.close();
+}
+
+TEST_CASE("closing in the middle of everything leaves nothing behind") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 60; ++seed) {
+    INFO("seed " << seed);
+    StageDoor door(seed, limits, 2, 2);
+    for (int i = 0; i < 6; ++i) door.submit({.prompt = 3, .max_tokens = 10});
+    for (std::uint32_t i = 0; i < seed * 5 % 300; ++i) door.turn();
+    door.close();
+    for (SequenceId id = 1; id <= 6; ++id) {
+      if (door.stream(id).why) door.check_failed(id, Code::aborted);
+    }
+  }
+}
+
+}  // namespace troupe::testing

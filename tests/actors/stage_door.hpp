@@ -1,0 +1,235 @@
+#pragma once
+
+#include <algorithm>
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "actors/router.hpp"
+#include "actors/sampler.hpp"
+#include "actors/scheduler.hpp"
+#include "actors/stage.hpp"
+#include "actors/supervisor.hpp"
+#include "tests/actors/fake_replica.hpp"
+
+namespace troupe::testing {
+
+/// Token 7 is the first two bytes of a euro sign, 8 the last one; the others print as their number and a space.
+class FakeTokenizer final : public Tokenizer {
+ public:
+  FakeTokenizer() { end_ = {end_token}; }
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view) const override { return {}; }
+  [[nodiscard]] std::string piece(TokenId id, bool) const override {
+    if (id == 7) return "\xE2\x82";
+    if (id == 8) return "\xAC";
+    return std::to_string(id) + " ";
+  }
+  [[nodiscard]] std::size_t size() const override { return 1000; }
+  [[nodiscard]] std::size_t memory_bytes() const override { return 0; }
+};
+
+/// A host's end of a stream: keeps what comes.
+class KeptStream final : public actors::Stream {
+ public:
+  void push(Token token) override {
+    REQUIRE_FALSE(over);
+    text += token.text;
+    if (token.id >= 0) tokens.push_back(token.id);
+  }
+  void end(std::optional<Error> error) override {
+    if (over) return;
+    over = true;
+    why = std::move(error);
+  }
+  [[nodiscard]] std::optional<Code> code() const { return why ? std::optional(why->code()) : std::nullopt; }
+
+  std::vector<TokenId> tokens;
+  std::string text;
+  bool over = false;
+  std::optional<Error> why;
+};
+
+/// A supervisor and all below it on CAF's deterministic scheduler, the executors played. What happens next is drawn from a
+/// seed: which actor takes its next message, which stage computes, which member reports.
+class StageDoor {
+ public:
+  StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replicas = 1, std::size_t members = 1)
+      : random(seed), system_(with_test_scheduler(config_)), coordinator_(static_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
+    system_.await_actors_before_shutdown(false);
+    std::vector<actors::ReplicaPlan> plans;
+    for (std::size_t i = 0; i < replicas; ++i) {
+      this->replicas.push_back(std::make_unique<FakeReplica>(limits, members));
+      plans.push_back({limits, this->replicas.back()->executors()});
+    }
+    supervisor_ = system_.spawn(actors::supervisor, std::move(plans), tokenizer_);
+    caf::scoped_actor self(system_);
+    auto asked = self->request(supervisor_, caf::infinite, caf::atom("router"));
+    run_actors();
+    asked.receive([&](const actors::RouterActor& router) { router_ = router; }, [](const caf::error&) { FAIL("no router"); });
+  }
+  ~StageDoor() {
+    if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
+    run_actors();
+    replicas.clear();  // what waits there knows actors
+  }
+  StageDoor(const StageDoor&) = delete;
+  StageDoor& operator=(const StageDoor&) = delete;
+
+  struct Wish {
+    std::uint32_t prompt = 1, max_tokens = 1;
+    bool ignore_end = false;
+    std::optional<std::chrono::milliseconds> deadline;
+  };
+
+  SequenceId submit(const Wish& wish) {
+    auto request = std::make_shared<actors::Request>();
+    const SequenceId id = wishes.size() + 1;
+    request->sequence = {id, std::vector<TokenId>(wish.prompt, 5), wish.max_tokens, std::make_shared<SequenceSettings>()};
+    request->ignore_end = wish.ignore_end;
+    if (wish.deadline) request->deadline = std::chrono::steady_clock::now() + *wish.deadline;
+    request->stream = std::make_shared<KeptStream>();
+    streams.push_back(std::static_pointer_cast<KeptStream>(request->stream));
+    wishes.push_back(wish);
+    caf::anon_send(router_, actors::Submit{std::move(request)});
+    return id;
+  }
+
+  void stop(SequenceId id) { caf::anon_send(router_, actors::Stop{id, Error(Code::cancelled, "the request was cancelled")}); }
+
+  /// Lets one thing happen; false where nothing can.
+  bool turn() {
+    std::vector<std::function<void()>> possible;
+    if (coordinator_.has_job()) possible.emplace_back([&] { run_actor(); });
+    for (const auto& replica : replicas) {
+      for (auto& report : replica->reports()) possible.push_back(std::move(report));
+      for (std::uint32_t stage = 0; stage < replica->limits().stages; ++stage) {
+        if (replica->can_compute(stage)) possible.emplace_back([&, stage] { replica->compute(stage); });
+      }
+    }
+    if (possible.empty()) return false;
+    possible[random() % possible.size()]();
+    return true;
+  }
+  void run() {
+    while (turn()) {
+    }
+  }
+  void run_actors() {
+    while (coordinator_.has_job()) run_actor();
+  }
+  void pass_time(std::chrono::milliseconds time) { coordinator_.advance_time(time); }
+
+  /// Whichever replica a request comes to.
+  void end_after(SequenceId id, std::uint32_t tokens) {
+    for (const auto& replica : replicas) replica->ends_after[id] = tokens;
+  }
+  void fail_at(SequenceId id, std::uint32_t position, std::uint32_t stage) {
+    for (const auto& replica : replicas) replica->fails_at[id] = {position, stage};
+  }
+
+  /// What a stream should hold, had nothing gone wrong.
+  [[nodiscard]] std::vector<TokenId> expected(SequenceId id) const {
+    const Wish& wish = wishes[id - 1];
+    const std::uint32_t count = wish.ignore_end ? wish.max_tokens : std::min(wish.max_tokens, ends_at(id));
+    std::vector<TokenId> tokens;
+    for (std::uint32_t i = 0; i < count; ++i) tokens.push_back(ends_at(id) == i ? end_token : fake_token(id, wish.prompt + i));
+    return tokens;
+  }
+  [[nodiscard]] KeptStream& stream(SequenceId id) { return *streams[id - 1]; }
+
+  void check_complete(SequenceId id) {
+    INFO("request " << id << (stream(id).why ? ": " + stream(id).why->message() : ""));
+    REQUIRE(stream(id).over);
+    REQUIRE_FALSE(stream(id).why);
+    REQUIRE(stream(id).tokens == expected(id));
+  }
+  /// It ended with this error, and what it has is the beginning of its text.
+  void check_failed(SequenceId id, Code code) {
+    INFO("request " << id);
+    REQUIRE(stream(id).over);
+    REQUIRE(stream(id).code() == code);
+    check_prefix(id);
+  }
+  void check_prefix(SequenceId id) {
+    const auto whole = expected(id);
+    REQUIRE(stream(id).tokens.size() <= whole.size());
+    REQUIRE(std::equal(stream(id).tokens.begin(), stream(id).tokens.end(), whole.begin()));
+  }
+
+  /// With nothing under way: no actor remembers a request, and every lane and block is free.
+  void check_clean() {
+    for (std::size_t r = 0; r < replicas.size(); ++r) {
+      const auto& scheduler = state<actors::SchedulerActor, actors::SchedulerState>(scheduler_of(r));
+      REQUIRE(replicas[r]->idle());
+      REQUIRE(scheduler.open.empty());
+      REQUIRE(scheduler.under_way.empty());
+      REQUIRE(scheduler.batcher->idle());
+      REQUIRE(scheduler.batcher->free_blocks() == Batcher(replicas[r]->limits()).free_blocks());
+      REQUIRE(state<actors::SamplerActor, actors::SamplerState>(scheduler.sampler).open.empty());
+      for (const auto& stage : scheduler.stages) REQUIRE(state<actors::StageActor, actors::StageState>(stage).pending.empty());
+    }
+    const auto& router = state<actors::RouterActor, actors::RouterState>(router_);
+    REQUIRE(router.open.empty());
+    for (const auto& replica : router.replicas) REQUIRE(replica.load == 0);
+  }
+
+  /// Ends the troupe, and checks that nothing is left of it.
+  void close() {
+    caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
+    run();
+    REQUIRE(system_.registry().running() == 0);
+    for (const auto& each : streams) REQUIRE(each->over);
+    supervisor_ = nullptr;
+    router_ = nullptr;
+    for (const auto& replica : replicas) REQUIRE(replica->released());
+  }
+
+  [[nodiscard]] actors::SchedulerActor scheduler_of(std::size_t replica) {
+    return state<actors::SupervisorActor, actors::SupervisorState>(supervisor_).schedulers[replica];
+  }
+  template <class Handle, class State>
+  [[nodiscard]] static const State& state(const Handle& handle) {
+    using Pointer = typename Handle::template stateful_pointer<State>;
+    auto* const actor = dynamic_cast<Pointer>(caf::actor_cast<caf::abstract_actor*>(handle));
+    REQUIRE(actor != nullptr);
+    return actor->state;
+  }
+  template <class Handle>
+  void kill(const Handle& actor) {
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+  }
+  [[nodiscard]] const actors::RouterActor& router() const { return router_; }
+
+  std::mt19937 random;
+  std::vector<std::unique_ptr<FakeReplica>> replicas;
+  std::vector<Wish> wishes;
+  std::vector<std::shared_ptr<KeptStream>> streams;
+
+ private:
+  [[nodiscard]] std::uint32_t ends_at(SequenceId id) const {
+    const auto end = replicas[0]->ends_after.find(id);
+    return end == replicas[0]->ends_after.end() ? UINT32_MAX : end->second;
+  }
+  static caf::actor_system_config& with_test_scheduler(caf::actor_system_config& config) {
+    config.set("scheduler.policy", caf::atom("testing"));
+    return config;
+  }
+  void run_actor() {
+    std::shuffle(coordinator_.jobs.begin(), coordinator_.jobs.end(), random);
+    coordinator_.run_once();
+  }
+
+  std::shared_ptr<const Tokenizer> tokenizer_ = std::make_shared<FakeTokenizer>();
+  caf::actor_system_config config_;
+  caf::actor_system system_;
+  caf::scheduler::test_coordinator& coordinator_;
+  actors::SupervisorActor supervisor_;
+  actors::RouterActor router_;
+};
+
+}  // namespace troupe::testing
