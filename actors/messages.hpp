@@ -9,6 +9,7 @@
 #include "runtime/program/executor.hpp"
 #include "runtime/schedule/batcher.hpp"
 #include "runtime/schedule/step.hpp"
+#include "runtime/text/tokenizer.hpp"
 #include "troupe/runtime.hpp"
 
 // All that the actors say to each other. Nothing here leaves the process.
@@ -37,6 +38,10 @@ struct Request {
   bool ignore_end = false;
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::shared_ptr<Stream> stream;
+
+  [[nodiscard]] bool ends_at(TokenId token, const Tokenizer& tokenizer) const {
+    return !ignore_end && tokenizer.ends_text(token);
+  }
 };
 
 /// The executors of a stage's members.
@@ -44,7 +49,7 @@ using Members = std::vector<std::shared_ptr<Executor>>;
 
 // host -> router -> scheduler
 struct Submit { std::shared_ptr<const Request> request; };
-struct Stop { SequenceId id; std::optional<Error> why; };                        ///< no error: the text has ended
+struct Stop { SequenceId id; Error why; };
 
 // scheduler -> stage -> node, and back
 struct RunStep { std::shared_ptr<const Step> step; };

@@ -7,6 +7,11 @@ namespace {
 
 using Self = SamplerActor::stateful_pointer<SamplerState>;
 
+/// An embedding may have more rows than the tokenizer has tokens.
+std::string piece_of(const Tokenizer& tokenizer, TokenId token) {
+  return static_cast<std::size_t>(token) < tokenizer.size() ? tokenizer.piece(token, false) : std::string();
+}
+
 /// Ends a text towards the host, with what is left of its last character.
 void end_text(Self self, const RouterActor& router, SequenceId id, const std::optional<Error>& why) {
   const auto text = self->state.open.find(id);
@@ -20,8 +25,7 @@ void end_text(Self self, const RouterActor& router, SequenceId id, const std::op
 
 }  // namespace
 
-SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, SchedulerActor scheduler,
-                                    RouterActor router) {
+SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, RouterActor router) {
   return {
       [=](const Begin& begin) { self->state.open[begin.request->sequence.id].request = begin.request; },
       [=](const Sampled& sampled) {
@@ -29,11 +33,10 @@ SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> 
           const auto text = self->state.open.find(id);
           if (text == self->state.open.end()) continue;
           const Request& request = *text->second.request;
-          const bool ends = !request.ignore_end && tokenizer->ends_text(token);
-          if (!ends) self->send(router, Emit{id, {token, text->second.utf8.push(tokenizer->piece(token, false))}});
+          const bool ends = request.ends_at(token, *tokenizer);
+          if (!ends) self->send(router, Emit{id, {token, text->second.utf8.push(piece_of(*tokenizer, token))}});
           if (!ends && ++text->second.tokens < request.sequence.max_tokens) continue;
           end_text(self, router, id, std::nullopt);
-          if (ends) self->send(scheduler, Stop{id, std::nullopt});
         }
       },
       [=](const End& end) { end_text(self, router, end.id, end.why); },

@@ -21,7 +21,6 @@ struct SamplerState {
 /// text at its end token or its length. Sampling itself runs at the end of the last stage's program, one step ahead of this;
 /// tokens that arrive after the end are the surplus and are dropped.
 [[nodiscard]] SamplerActor::behavior_type sampler(SamplerActor::stateful_pointer<SamplerState> self,
-                                                  std::shared_ptr<const Tokenizer> tokenizer, SchedulerActor scheduler,
-                                                  RouterActor router);
+                                                  std::shared_ptr<const Tokenizer> tokenizer, RouterActor router);
 
 }  // namespace troupe::actors

@@ -50,7 +50,10 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
     const SequenceId id = step.slices[token.slice].sequence;
-    if (state.open.contains(id)) sampled.tokens.emplace_back(id, token.token);
+    const auto request = state.open.find(id);
+    if (request == state.open.end()) continue;
+    sampled.tokens.emplace_back(id, token.token);
+    if (request->second->ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
   for (const SequenceId id : state.batcher->complete(step)) end(self, id, std::nullopt);
@@ -75,10 +78,11 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
                                         std::vector<Members> stages) {
   SchedulerState& state = self->state;
   state.batcher.emplace(limits);
+  state.tokenizer = tokenizer;
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
     state.stages.push_back(self->spawn<caf::linked>(stage, SchedulerActor(self), number, std::move(stages[number])));
   }
-  state.sampler = self->spawn<caf::linked>(sampler, std::move(tokenizer), SchedulerActor(self), std::move(router));
+  state.sampler = self->spawn<caf::linked>(sampler, std::move(tokenizer), std::move(router));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {

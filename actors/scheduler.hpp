@@ -12,6 +12,7 @@ namespace troupe::actors {
 struct SchedulerState {
   const char* name = "scheduler";
   std::optional<Batcher> batcher;
+  std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<StageActor> stages;
   SamplerActor sampler;
   std::map<SequenceId, std::shared_ptr<const Request>> open;  ///< requests that have not ended

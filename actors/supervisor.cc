@@ -11,8 +11,14 @@ namespace {
 
 using Self = SupervisorActor::stateful_pointer<SupervisorState>;
 
+/// A scheduler that gave up says why in words; whatever else ends an actor is CAF's to name.
+std::string words(const caf::error& reason) {
+  if (reason.context().match_elements<std::string>()) return reason.context().get_as<std::string>(0);
+  return "one of its actors has died, " + to_string(reason);
+}
+
 void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica, const caf::error& reason) {
-  const Error why(Code::aborted, "replica " + std::to_string(replica) + " has failed: " + to_string(reason));
+  const Error why(Code::aborted, "replica " + std::to_string(replica) + " has failed: " + words(reason));
   for (const auto& members : replicas[replica].stages) {
     for (const auto& executor : members) executor->abort(why);
   }

@@ -97,10 +97,8 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     memory.actor = node.name;
     if (node.kind == "shard") {
       const Program program = host::program_of(*impl_, graph, node, options, settings.context).value();
-      const bool shared = std::any_of(packed.begin(), packed.end(), [&](const GraphNode* other) {
-        return other->layers == node.layers && other->attention == node.attention && other->ffn == node.ffn &&
-               other->vocabulary == node.vocabulary;
-      });
+      const bool shared = std::any_of(packed.begin(), packed.end(),
+                                      [&](const GraphNode* other) { return host::same_part(graph, *other, node); });
       if (!shared) memory.weights = weight_bytes(program);
       packed.push_back(&node);
       memory.activations = activation_bytes(program, settings.rows, node.threads, impl_->model.rope_thetas.size());
@@ -114,6 +112,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       if (split_end(edge.to).first != node.name || !host::needs_channel(graph, edge)) continue;
       const host::ChannelSize size = host::channel_size(impl_->model, settings, edge, stages);
       memory.other += size.slots * size.slot_bytes;
+      if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
     }
     actors.push_back(memory);
   }

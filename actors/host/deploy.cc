@@ -40,10 +40,8 @@ class Deployer {
     std::vector<const GraphNode*> distinct;
     for (const GraphNode& node : graph_.nodes) {
       if (node.kind != "shard") continue;
-      const auto twin = std::find_if(distinct.begin(), distinct.end(), [&](const GraphNode* other) {
-        return other->layers == node.layers && other->attention == node.attention && other->ffn == node.ffn &&
-               other->vocabulary == node.vocabulary && ranks_of(graph_, other->name) == ranks_of(graph_, node.name);
-      });
+      const auto twin = std::find_if(distinct.begin(), distinct.end(),
+                                     [&](const GraphNode* other) { return same_part(graph_, *other, node); });
       if (twin != distinct.end()) {
         twin_[node.name] = (*twin)->name;
         continue;
@@ -214,6 +212,11 @@ std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
     }
   }
   return 1;
+}
+
+bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b) {
+  return a.layers == b.layers && a.attention == b.attention && a.ffn == b.ffn && a.vocabulary == b.vocabulary &&
+         ranks_of(graph, a.name) == ranks_of(graph, b.name);
 }
 
 Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,

@@ -18,7 +18,7 @@ using ActorKinds = std::map<std::string, ActorFactory>;
 
 /// A graph whose threads run: what the actors hand their steps to.
 struct Deployment {
-  std::vector<std::shared_ptr<Executor>> executors;
+  std::vector<std::shared_ptr<ThreadExecutor>> executors;
   std::vector<actors::ReplicaPlan> replicas;
 };
 
@@ -32,6 +32,9 @@ struct Deployment {
 
 /// Ranks of the group that a shard is in.
 [[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);
+
+/// Do two shards hold the same part of the model? Then they share its packed weights, as replicas do.
+[[nodiscard]] bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b);
 
 /// Slots and bytes of the channel of an edge.
 struct ChannelSize {

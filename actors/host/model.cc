@@ -74,6 +74,12 @@ void check_sampling(const Sampling& sampling) {
   }
 }
 
+/// A clock counts nanoseconds, and overflows where milliseconds do not.
+std::chrono::steady_clock::time_point after(std::chrono::milliseconds time) {
+  constexpr std::chrono::milliseconds none{0}, longest = std::chrono::years(100);
+  return std::chrono::steady_clock::now() + std::clamp(time, none, longest);
+}
+
 [[noreturn]] void too_long(std::size_t tokens, std::uint32_t context) {
   throw Error(Code::invalid_argument, "the prompt has " + std::to_string(tokens) + " tokens; the context holds " +
                                           std::to_string(context) + " positions");
@@ -90,7 +96,9 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       deployment_(std::move(deployment)),
       actors_(std::make_unique<Actors>()) {
   caf::actor_system& system = *runtime_->system->system;
-  actors_->supervisor = system.spawn(actors::supervisor, deployment_.replicas, checkpoint.impl()->tokenizer);
+  // The tokenizer looks into the file, which stays open as long as an actor knows of it.
+  const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
+  actors_->supervisor = system.spawn(actors::supervisor, deployment_.replicas, tokenizer);
   caf::scoped_actor self(system);
   self->request(actors_->supervisor, caf::infinite, caf::atom("router"))
       .receive([&](const actors::RouterActor& router) { actors_->router = router; },
@@ -98,11 +106,12 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
 }
 
 Model::Impl::~Impl() {
-  // Nobody holds a Generation any more. Once the actors are gone, nothing is submitted; what is under way comes to its end.
+  // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   caf::scoped_actor self(*runtime_->system->system);
   self->send_exit(actors_->supervisor, caf::exit_reason::user_shutdown);
   self->wait_for(actors_->supervisor);
   for (auto& executor : deployment_.executors) executor->abort({Code::aborted, "the model is being closed"});
+  for (auto& executor : deployment_.executors) executor->stop();
 }
 
 Generation Model::Impl::submit(std::vector<TokenId> prompt, const GenerateOptions& options,
@@ -116,7 +125,7 @@ Generation Model::Impl::submit(std::vector<TokenId> prompt, const GenerateOption
   auto request = std::make_shared<actors::Request>();
   request->sequence = {++last_id_, std::move(prompt), max_tokens, std::move(settings)};
   request->ignore_end = options.ignore_end;
-  if (options.deadline) request->deadline = std::chrono::steady_clock::now() + *options.deadline;
+  if (options.deadline) request->deadline = after(*options.deadline);
   request->stream = stream;
 
   auto generation = std::make_shared<Generation::Impl>();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "runtime/cli/loading.hpp"
@@ -30,6 +31,17 @@ void print_tensors(const Checkpoint& checkpoint) {
   print("\ntensors\n" + aligned(rows));
 }
 
+/// The verbs run so many sequences in all, and a router spreads them evenly: no replica comes to more than its share.
+void share_sequences(std::vector<ActorMemory>& actors, const Graph& graph, std::uint32_t sequences) {
+  std::uint32_t replicas = 1;
+  for (const auto& node : graph.nodes) replicas = std::max(replicas, node.replica + 1);
+  for (const auto& node : graph.nodes) {
+    const auto actor = std::find_if(actors.begin(), actors.end(), [&](const auto& a) { return a.actor == node.name; });
+    const std::uint32_t mine = sequences / replicas + (node.replica < sequences % replicas ? 1 : 0);
+    if (actor != actors.end()) actor->kv_full = actor->kv_full / sequences * mine;
+  }
+}
+
 std::vector<std::string> memory_row(const ActorMemory& memory) {
   std::vector<std::string> row = {printable(memory.actor)};
   for (const std::uint64_t bytes : {memory.weights, memory.activations, memory.other, memory.kv_full, memory.total(),
@@ -53,7 +65,7 @@ void print_memory(const std::vector<ActorMemory>& actors, const LoadOptions& loa
   }
   rows.push_back(memory_row(sum));
   print("\nmemory in bytes; KV grows by the block, up to " + std::to_string(load.parallel) +
-        " sequence(s) at full context a replica\n" + aligned(rows));
+        " sequence(s) at full context, all replicas together\n" + aligned(rows));
 }
 
 void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOptions load) {
@@ -70,7 +82,8 @@ void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOption
 void inspect(const Inspect& args) {
   const Checkpoint checkpoint = make_runtime().open(args.flags.model);
   const Graph graph = graph_of(checkpoint, args.flags);
-  const auto memory = checkpoint.memory(graph, args.flags.load);
+  auto memory = checkpoint.memory(graph, args.flags.load);
+  share_sequences(memory, graph, args.flags.load.parallel);
   print_metadata(checkpoint);
   print_tensors(checkpoint);
   print_memory(memory, args.flags.load);
@@ -86,7 +99,7 @@ void add_inspect(CLI::App& command) {
   add_model(verb, args->flags, "-m,--model,MODEL");
   add_spread(verb, args->flags);
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
-            "sequences at once of a replica (default 1)");
+            "sequences at once, all replicas together (default 1)");
   add_switch(verb, "--program", args->program, "the ops of a step too, before and after fusion");
 }
 

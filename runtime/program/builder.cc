@@ -216,7 +216,8 @@ void ProgramBuilder::head(std::string_view norm) {
                                                              shard_.vocabulary, {0, 1}, model_.hidden)};
   program_.logits = local;
   if (ranks_ == 1) return;
-  program_.logits = value("logits", ValueType::f32, model_.vocabulary);
+  const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give
+  program_.logits = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
   append(ops::all_gather, {local}, {program_.logits});
 }
 

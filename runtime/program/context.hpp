@@ -61,8 +61,8 @@ struct ShardState {
   Team* team = nullptr;
   StepRows step;
   std::vector<std::vector<float>> scratch;          ///< [threads]
-  std::atomic<bool> broken{false};                  ///< nothing of this step counts any more
-  std::optional<Error> why;                         ///< set before `broken`, by thread 0
+  std::atomic<std::size_t> broken_at{SIZE_MAX};     ///< the op at which nothing counts any more; see OpContext::fail
+  std::optional<Error> why;                         ///< set before `broken_at`, by thread 0
 };
 
 /// What one thread of the team knows while it runs an op.
@@ -72,6 +72,7 @@ class OpContext {
 
   /// The rows that this section works on: all of the step, or one tile of the wanted ones.
   std::size_t rows = 0, first_wanted = 0;
+  std::size_t op = 0;  ///< of the section, counted from 0
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
   [[nodiscard]] StepRows& step() const { return shard_.step; }
@@ -101,11 +102,13 @@ class OpContext {
     step().overflow_layer[row] = std::min(step().overflow_layer[row], layer);
   }
 
-  /// For thread 0: the step cannot go on.
+  /// For thread 0: the step cannot go on. It ends behind this op's barrier, for the whole team: a thread that is only just
+  /// leaving an earlier op's barrier must not end there, because the others would wait for it at this one.
   void fail(Error why) const {
     if (!shard_.why) shard_.why = std::move(why);
-    shard_.broken.store(true, std::memory_order_relaxed);
+    shard_.broken_at.store(op, std::memory_order_relaxed);
   }
+  [[nodiscard]] bool broken() const { return shard_.broken_at.load(std::memory_order_relaxed) <= op; }
 
  private:
   template <class T>

@@ -8,18 +8,22 @@ namespace troupe {
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core)
     : runner_(std::move(runner)), thread_([this, core] { work(core); }) {}
 
-ThreadExecutor::~ThreadExecutor() {
+void ThreadExecutor::stop() {
+  std::deque<Job> dropped;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    dropped.swap(jobs_);
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  runner_.reset();
 }
 
 void ThreadExecutor::submit(std::shared_ptr<const Step> step, Done done) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     jobs_.push_back({std::move(step), std::move(done)});
   }
   changed_.notify_one();

@@ -1,5 +1,7 @@
 #include "runtime/program/shard_runner.hpp"
 
+#include <cstring>
+
 #include "kernels/math.hpp"
 
 namespace troupe {
@@ -21,8 +23,11 @@ std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint
 }
 
 Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts) {
-  auto arena = Buffer::allocate(lay_out(*parts.program, parts.rows).bytes, "a shard's activations");
+  const std::size_t bytes = lay_out(*parts.program, parts.rows).bytes;
+  auto arena = Buffer::allocate(bytes, "a shard's activations");
   if (!arena) return arena.error();
+  // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
+  if (bytes > 0) std::memset(arena->data(), 0, bytes);
   return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), std::move(*arena)));
 }
 
@@ -112,10 +117,11 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
   OpContext context(state_, thread);
   context.rows = rows;
   context.first_wanted = first_wanted;
-  for (const Op& op : ops) {
+  for (; context.op < ops.size(); ++context.op) {
+    const Op& op = ops[context.op];
     op.kind->run(op, context);
     team_.barrier(thread);
-    if (state_.broken.load(std::memory_order_relaxed)) return;
+    if (context.broken()) return;
   }
 }
 

@@ -15,7 +15,10 @@ BatchLimits random_limits(std::mt19937& random) {
 }
 
 StageDoor::Wish random_wish(std::mt19937& random) {
-  return {.prompt = 1 + random() % (random() % 3 == 0 ? 100 : 6), .max_tokens = static_cast<std::uint32_t>(random() % 25)};
+  StageDoor::Wish wish;
+  wish.prompt = 1 + random() % (random() % 3 == 0 ? 100 : 6);
+  wish.max_tokens = random() % 25;
+  return wish;
 }
 
 }  // namespace
@@ -105,10 +108,10 @@ TEST_CASE("an end token ends a text one step later, and the surplus is dropped")
   FakeReplica& replica = *door.replicas[0];
   for (;;) {  // control is faster than the work, as it is in life
     door.run_actors();
-    if (replica.can_compute(0)) {
-      replica.compute(0);
-    } else if (auto reports = replica.reports(); !reports.empty()) {
+    if (auto reports = replica.reports(); !reports.empty()) {
       reports[0]();
+    } else if (replica.can_compute(0)) {
+      replica.compute(0);
     } else {
       break;
     }

@@ -201,7 +201,7 @@ class StageDoor {
   }
   template <class Handle>
   void kill(const Handle& actor) {
-    caf::anon_send_exit(actor, caf::exit_reason::kill);
+    caf::anon_send_exit(actor, caf::exit_reason::unhandled_exception);
   }
   [[nodiscard]] const actors::RouterActor& router() const { return router_; }
 

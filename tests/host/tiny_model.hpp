@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/runtime/tokenizer_fixture.hpp"
+
+namespace troupe::testing {
+
+/// A llama with random weights, small enough that a test makes it: every byte is a token, every plan of eight ranks fits.
+struct TinyModel {
+  std::uint32_t layers = 4, context = 256;
+  /// Changes a tensor, [rows][columns], before it is written.
+  std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&, std::vector<float>&) {};
+
+  static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
+
+  /// The bytes of its file.
+  [[nodiscard]] std::string file() const {
+    GgufWriter writer = tiny_bpe().bpe();
+    const auto number = [&](const char* key, std::uint32_t value) {
+      writer.number(std::string("llama.") + key, ElementType::u32, value);
+    };
+    writer.string("general.architecture", "llama").number("tokenizer.ggml.eos_token_id", ElementType::u32, end_of_text);
+    number("block_count", layers);
+    number("embedding_length", hidden);
+    number("feed_forward_length", ffn);
+    number("attention.head_count", heads);
+    number("attention.head_count_kv", kv_heads);
+    number("attention.key_length", head_dim);
+    number("attention.value_length", head_dim);
+    number("rope.dimension_count", head_dim);
+    number("context_length", context);
+    std::string data;
+    std::mt19937 random(7);
+    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+      writer.tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows}, type_f32, data.size());
+      append(data, name, rows, columns, random);
+    });
+    std::string bytes = writer.file(data.size());
+    data.copy(bytes.data() + bytes.size() - data.size(), data.size());
+    return bytes;
+  }
+
+ private:
+  static constexpr std::uint32_t type_f32 = 0, end_of_text = 265;
+
+  template <class Add>
+  void add_tensors(const Add& add) const {
+    add("token_embd.weight", vocabulary, hidden);
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      const std::string blk = "blk." + std::to_string(layer) + ".";
+      add(blk + "attn_norm.weight", 1, hidden);
+      add(blk + "attn_q.weight", heads * head_dim, hidden);
+      add(blk + "attn_k.weight", kv_heads * head_dim, hidden);
+      add(blk + "attn_v.weight", kv_heads * head_dim, hidden);
+      add(blk + "attn_output.weight", hidden, heads * head_dim);
+      add(blk + "ffn_norm.weight", 1, hidden);
+      add(blk + "ffn_gate.weight", ffn, hidden);
+      add(blk + "ffn_up.weight", ffn, hidden);
+      add(blk + "ffn_down.weight", hidden, ffn);
+    }
+    add("output_norm.weight", 1, hidden);
+    add("output.weight", vocabulary, hidden);
+  }
+
+  void append(std::string& data, const std::string& name, std::uint64_t rows, std::uint64_t columns, std::mt19937& random) const {
+    std::vector<float> values(rows * columns, 1.0F);
+    std::normal_distribution<float> normal(0.0F, 1.0F / std::sqrt(static_cast<float>(columns)));
+    if (rows > 1) {
+      for (float& value : values) value = normal(random);
+    }
+    edit(name, values);
+    data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  }
+};
+
+}  // namespace troupe::testing
