@@ -1,6 +1,8 @@
 #include "actors/host/deploy.hpp"
 
 #include <algorithm>
+#include <new>
+#include <system_error>
 
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
@@ -230,7 +232,7 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
 
 ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge, std::size_t stages) {
   // A receiver may be a step behind; tokens wait for as many steps as may be under way.
-  if (edge.flows == "hidden") return {2, settings.rows * model.hidden * sizeof(float)};
+  if (edge.flows == "hidden") return {2, std::size_t{settings.rows} * model.hidden * sizeof(float)};
   if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
   return {stages * (stages + 1) + 1, token_message_columns(settings.parallel) * sizeof(std::int32_t)};
 }
@@ -248,7 +250,14 @@ Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph
   const auto replicas =
       check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
   if (!replicas) return replicas.error();
-  return Deployer(checkpoint, graph, options, kinds, *settings).run(*replicas);
+  try {
+    return Deployer(checkpoint, graph, options, kinds, *settings).run(*replicas);
+  } catch (const std::bad_alloc&) {
+    return Error(Code::out_of_memory, "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
+                                      "number of parallel sequences needs less");
+  } catch (const std::system_error& thrown) {
+    return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
+  }
 }
 
 }  // namespace troupe::host

@@ -202,11 +202,18 @@ void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOp
 Runtime::Impl::Impl(RuntimeOptions wanted)
     : options(std::move(wanted)),
       registry(plugins::builtin()),
-      system(std::make_unique<System>(std::max(1U, options.control_threads))) {}
+      system(std::make_unique<System>(options.control_threads)) {}
 
 Runtime::Impl::~Impl() = default;
 
-Runtime::Runtime(RuntimeOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
+Runtime::Runtime(RuntimeOptions options) {
+  constexpr std::uint32_t most = 256;
+  if (options.control_threads < 1 || options.control_threads > most) {
+    throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
+                                            "; it must be between 1 and " + std::to_string(most));
+  }
+  impl_ = std::make_shared<Impl>(std::move(options));
+}
 
 void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   const bool taken = kind == "shard" || kind == "sampler" || impl_->kinds.contains(kind);

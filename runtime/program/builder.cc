@@ -161,7 +161,12 @@ void ProgramBuilder::kv_append(ValueId k, ValueId v) {
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
   const std::uint32_t heads = query_heads_.size();
   const auto blocks = static_cast<std::uint32_t>((model_.context + kernels::kv_block - 1) / kernels::kv_block);
-  const ValueId scores = value("scores", ValueType::f32, heads * blocks * static_cast<std::uint32_t>(kernels::kv_block));
+  const std::uint64_t places = std::uint64_t{heads} * blocks * kernels::kv_block;
+  if (places > UINT32_MAX) {
+    fail({Code::unsupported, file_.path + ": " + std::to_string(heads) + " heads with a context of " +
+                                 std::to_string(model_.context) + " positions are beyond 2^32 scores a token; ask for less context"});
+  }
+  const ValueId scores = value("scores", ValueType::f32, static_cast<std::uint32_t>(places));
   const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
   const ValueId sums = value("sums", ValueType::f32, heads * blocks);
   const ValueId out = value("attention", ValueType::f32, heads * model_.head_dim);

@@ -102,8 +102,8 @@ class OpContext {
     step().overflow_layer[row] = std::min(step().overflow_layer[row], layer);
   }
 
-  /// For thread 0: the step cannot go on. It ends behind this op's barrier, for the whole team: a thread that is only just
-  /// leaving an earlier op's barrier must not end there, because the others would wait for it at this one.
+  /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only
+  /// just leaving an earlier op's barrier must not end there, because the others would wait for it at this one.
   void fail(Error why) const {
     if (!shard_.why) shard_.why = std::move(why);
     shard_.broken_at.store(op, std::memory_order_relaxed);

@@ -22,10 +22,15 @@ void pin_thread(int core) {
 
 Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
     : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
-  for (std::uint32_t thread = 1; thread < threads_; ++thread) others_.emplace_back([this, thread] { follow(thread); });
+  try {
+    for (std::uint32_t thread = 1; thread < threads_; ++thread) others_.emplace_back([this, thread] { follow(thread); });
+  } catch (...) {  // the system has no more threads: those that run must end before they are forgotten
+    stop();
+    throw;
+  }
 }
 
-Team::~Team() {
+void Team::stop() {
   work_ = nullptr;
   runs_.advance();
   for (std::thread& other : others_) other.join();

@@ -12,7 +12,7 @@ namespace troupe {
 class Team {
  public:
   Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores);
-  ~Team();
+  ~Team() { stop(); }
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
@@ -26,6 +26,7 @@ class Team {
 
  private:
   void follow(std::uint32_t thread);
+  void stop();
 
   std::uint32_t threads_;
   transport::WaitPolicy policy_;

@@ -118,7 +118,8 @@ TEST_CASE("a slice that fails ends its request, and no other", "[bad-input]") {
   }
 }
 
-TEST_CASE("a broken member ends the requests of its replica; the others go on, and new ones come to them", "[bad-input]") {
+TEST_CASE("a broken member ends the requests of its replica; the others go on, and new ones come to them",
+          "[bad-input]") {
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 30; ++seed) {
     INFO("seed " << seed);
     StageDoor door(seed, limits, 2, 2);

@@ -22,8 +22,8 @@ inline TokenId fake_token(SequenceId sequence, std::uint32_t position) {
   return static_cast<TokenId>(10 + (sequence * 7919 + position * 104'729) % 900);
 }
 
-/// The executors of one replica, played by a test: steps wait until the test lets them be computed, and their outcomes until it
-/// lets them be reported. What real ones rely on is checked.
+/// The executors of one replica, played by a test: steps wait until the test lets them be computed, and their outcomes
+/// until it lets them be reported. What real ones rely on is checked.
 class FakeReplica {
  public:
   FakeReplica(BatchLimits limits, std::size_t members) : limits_(limits), computed_(limits.stages, 0) {
@@ -47,7 +47,8 @@ class FakeReplica {
   };
   std::map<SequenceId, Failure> fails_at;
 
-  /// From this step on, one member reports that it is broken, and no other of the replica comes back before it is aborted.
+  /// From this step on, one member reports that it is broken, and no other of the replica comes back before it is
+  /// aborted.
   StepId broken_from = UINT64_MAX;
   /// From this step on, a member's submit throws.
   void throw_from(StepId step) { stages_.back().back()->throws_from = step; }
@@ -209,9 +210,9 @@ class FakeReplica {
 
   BatchLimits limits_;
   std::vector<std::vector<std::shared_ptr<Member>>> stages_;
-  std::vector<StepId> computed_;                 ///< [stages]: steps done
+  std::vector<StepId> computed_;  ///< [stages]: steps done
   std::deque<std::vector<Sampled>> channel_;
-  std::map<std::uint32_t, Sampled> board_;       ///< by lane
+  std::map<std::uint32_t, Sampled> board_;  ///< by lane
   std::map<SequenceId, std::uint32_t> samples_, rows_;
   std::size_t most_at_once_ = 0;
   bool reported_broken_ = false;

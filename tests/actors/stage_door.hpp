@@ -54,12 +54,14 @@ class KeptStream final : public actors::Stream {
   std::optional<Error> why;
 };
 
-/// A supervisor and all below it on CAF's deterministic scheduler, the executors played. What happens next is drawn from a
-/// seed: which actor takes its next message, which stage computes, which member reports.
+/// A supervisor and all below it on CAF's deterministic scheduler, the executors played. What happens next is drawn
+/// from a seed: which actor takes its next message, which stage computes, which member reports.
 class StageDoor {
  public:
   StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replicas = 1, std::size_t members = 1)
-      : random(seed), system_(with_test_scheduler(config_)), coordinator_(static_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
+      : random(seed),
+        system_(with_test_scheduler(config_)),
+        coordinator_(static_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
     system_.await_actors_before_shutdown(false);
     std::vector<actors::ReplicaPlan> plans;
     for (std::size_t i = 0; i < replicas; ++i) {
@@ -70,7 +72,8 @@ class StageDoor {
     caf::scoped_actor self(system_);
     auto asked = self->request(supervisor_, caf::infinite, caf::atom("router"));
     run_actors();
-    asked.receive([&](const actors::RouterActor& router) { router_ = router; }, [](const caf::error&) { FAIL("no router"); });
+    asked.receive([&](const actors::RouterActor& router) { router_ = router; },
+                  [](const caf::error&) { FAIL("no router"); });
   }
   ~StageDoor() {
     if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
@@ -89,7 +92,8 @@ class StageDoor {
   SequenceId submit(const Wish& wish) {
     auto request = std::make_shared<actors::Request>();
     const SequenceId id = wishes.size() + 1;
-    request->sequence = {id, std::vector<TokenId>(wish.prompt, 5), wish.max_tokens, std::make_shared<SequenceSettings>()};
+    request->sequence = {id, std::vector<TokenId>(wish.prompt, 5), wish.max_tokens,
+                         std::make_shared<SequenceSettings>()};
     request->ignore_end = wish.ignore_end;
     if (wish.deadline) request->deadline = std::chrono::steady_clock::now() + *wish.deadline;
     request->stream = std::make_shared<KeptStream>();
@@ -99,7 +103,9 @@ class StageDoor {
     return id;
   }
 
-  void stop(SequenceId id) { caf::anon_send(router_, actors::Stop{id, Error(Code::cancelled, "the request was cancelled")}); }
+  void stop(SequenceId id) {
+    caf::anon_send(router_, actors::Stop{id, Error(Code::cancelled, "the request was cancelled")});
+  }
 
   /// Lets one thing happen; false where nothing can.
   bool turn() {
@@ -137,7 +143,8 @@ class StageDoor {
     const Wish& wish = wishes[id - 1];
     const std::uint32_t count = wish.ignore_end ? wish.max_tokens : std::min(wish.max_tokens, ends_at(id));
     std::vector<TokenId> tokens;
-    for (std::uint32_t i = 0; i < count; ++i) tokens.push_back(ends_at(id) == i ? end_token : fake_token(id, wish.prompt + i));
+    for (std::uint32_t i = 0; i < count; ++i)
+      tokens.push_back(ends_at(id) == i ? end_token : fake_token(id, wish.prompt + i));
     return tokens;
   }
   [[nodiscard]] KeptStream& stream(SequenceId id) { return *streams[id - 1]; }
@@ -171,7 +178,8 @@ class StageDoor {
       REQUIRE(scheduler.batcher->idle());
       REQUIRE(scheduler.batcher->free_blocks() == Batcher(replicas[r]->limits()).free_blocks());
       REQUIRE(state<actors::SamplerActor, actors::SamplerState>(scheduler.sampler).open.empty());
-      for (const auto& stage : scheduler.stages) REQUIRE(state<actors::StageActor, actors::StageState>(stage).pending.empty());
+      for (const auto& stage : scheduler.stages)
+        REQUIRE(state<actors::StageActor, actors::StageState>(stage).pending.empty());
     }
     const auto& router = state<actors::RouterActor, actors::RouterState>(router_);
     REQUIRE(router.open.empty());

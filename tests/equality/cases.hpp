@@ -20,7 +20,8 @@ struct Case {
 /// As `troupe logits` would be told.
 [[nodiscard]] std::string to_string(const Case& run);
 
-/// One plan with other factors that cover all pairs of their values (without the reference kernels), or all combinations.
+/// One plan with other factors that cover all pairs of their values, the slow reference kernels aside, or all
+/// combinations.
 enum class Extent { pairs, product };
 [[nodiscard]] std::vector<Case> cases_of(const std::string& plan, Extent extent, std::mt19937_64& random);
 

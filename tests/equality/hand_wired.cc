@@ -12,7 +12,8 @@ namespace {
 
 std::shared_ptr<transport::Channel> token_channel() { return transport::make_in_process_channel(2, 64, {}); }
 
-ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node, const LoadOptions& options) {
+ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
+                       const LoadOptions& options) {
   ShardParts shard;
   shard.program = std::make_shared<const Program>(
       host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
@@ -34,7 +35,8 @@ Step whole_prompt(const std::vector<TokenId>& ids, LogitsSink sink) {
 
 }  // namespace
 
-std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& ids, std::uint32_t ranks, const Parts& parts) {
+std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& ids, std::uint32_t ranks,
+                      const Parts& parts) {
   LoadOptions options;
   options.plan = "tp" + std::to_string(ranks);
   options.context = options.chunk = static_cast<std::uint32_t>(ids.size());

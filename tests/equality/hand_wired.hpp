@@ -12,7 +12,8 @@
 
 namespace troupe::testing {
 
-/// What the tests may replace by something wrong, of a graph of one stage that is wired by hand: no product offers that.
+/// What the tests may replace by something wrong in a graph of one stage that is wired by hand; the product offers no
+/// such thing.
 struct Parts {
   const kernels::KernelTable* kernels = kernels::find_table();
   std::function<std::unique_ptr<transport::Communicator>(std::unique_ptr<transport::Communicator>)> wrap_communicator =

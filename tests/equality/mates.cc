@@ -14,7 +14,8 @@ void come_and_go(const Model& model, std::span<const TokenId> text, const std::a
 
 Mates::Mates(const Model& model, std::span<const TokenId> text, std::size_t length) {
   for (const std::size_t tokens : {std::size_t{3}, length / 2 + 1}) {
-    decoding_.push_back(model.generate({text.end() - static_cast<std::ptrdiff_t>(tokens), text.end()}, {.ignore_end = true}));
+    decoding_.push_back(
+        model.generate({text.end() - static_cast<std::ptrdiff_t>(tokens), text.end()}, {.ignore_end = true}));
   }
   (void)decoding_[0].next();
   passing_ = std::async(std::launch::async, [this, model, text] { come_and_go(model, text, stopped_); });

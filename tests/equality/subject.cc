@@ -29,7 +29,8 @@ Subject::Subject(const std::string& path, std::size_t length) : checkpoint_(runt
   text_ = checkpoint_.prompt(some_text(length));
   text_.resize(length);
   RunningHash hash;
-  load({}).logits(text_, true, [&](std::uint32_t, std::span<const float> logits) { expected_.push_back(hash.add(logits)); });
+  load({}).logits(text_, true,
+                  [&](std::uint32_t, std::span<const float> logits) { expected_.push_back(hash.add(logits)); });
 }
 
 Model Subject::load(const Case& run) const {
@@ -68,7 +69,8 @@ std::string Subject::compare(const Model& model, std::size_t length) const {
   model.logits({text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(length)}, true,
                [&](std::uint32_t position, std::span<const float> logits) {
                  if (!odd.empty()) return;
-                 if (position != seen || hash.add(logits) != expected_[position]) return odd.assign(logits.begin(), logits.end());
+                 if (position != seen || hash.add(logits) != expected_[position])
+                   return odd.assign(logits.begin(), logits.end());
                  ++seen;
                });
   if (seen == length) return {};
@@ -80,17 +82,19 @@ std::string Subject::compare(const Model& model, std::size_t length) const {
 
 std::size_t Subject::values_that_differ(std::uint32_t position, std::span<const float> logits) const {
   std::size_t count = 0;
-  load({}).logits({text_.begin(), text_.begin() + position + 1}, false, [&](std::uint32_t, std::span<const float> right) {
-    for (std::size_t i = 0; i < right.size(); ++i) count += std::memcmp(&right[i], &logits[i], sizeof(float)) != 0 ? 1 : 0;
-  });
+  load({}).logits({text_.begin(), text_.begin() + position + 1}, false,
+                  [&](std::uint32_t, std::span<const float> right) {
+                    for (std::size_t i = 0; i < right.size(); ++i)
+                      count += std::memcmp(&right[i], &logits[i], sizeof(float)) != 0 ? 1 : 0;
+                  });
   return count;
 }
 
 std::string some_text(std::size_t words) {
-  static constexpr const char* things[] = {"engine", "lighthouse", "river", "committee", "theorem", "garden",
-                                           "telescope", "7,5 litres", "naïve plan", "function f(x)"};
-  static constexpr const char* deeds[] = {"follows", "breaks", "measures", "remembers", "is greater than",
-                                          "quietly repairs", "returns", "was painted by"};
+  static constexpr const char* things[] = {"engine", "lighthouse", "river",      "committee",  "theorem",
+                                           "garden", "telescope",  "7,5 litres", "naïve plan", "function f(x)"};
+  static constexpr const char* deeds[] = {"follows",         "breaks",          "measures", "remembers",
+                                          "is greater than", "quietly repairs", "returns",  "was painted by"};
   std::mt19937_64 random(7);
   const auto pick = [&](const auto& list) { return std::string(list[random() % std::size(list)]); };
   std::string text;

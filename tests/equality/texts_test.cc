@@ -3,7 +3,8 @@
 #include "tests/equality/subject.hpp"
 #include "tests/model_files.hpp"
 
-// What is said follows from the logits, the seed and the position alone, so a text does not depend on plan or company either.
+// What is said follows from the logits, the seed and the position alone, so plan and company do not show in a text
+// either.
 
 namespace troupe::testing {
 namespace {
@@ -11,8 +12,10 @@ namespace {
 using Text = std::vector<TokenId>;
 
 constexpr GenerateOptions greedy{.max_tokens = 40, .sampling = {}, .ignore_end = true, .deadline = {}};
-constexpr GenerateOptions sampled{
-    .max_tokens = 40, .sampling = {.temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .seed = 11}, .ignore_end = true, .deadline = {}};
+constexpr GenerateOptions sampled{.max_tokens = 40,
+                                  .sampling = {.temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .seed = 11},
+                                  .ignore_end = true,
+                                  .deadline = {}};
 
 Text read(Generation stream) {
   Text text;

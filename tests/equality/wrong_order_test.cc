@@ -30,14 +30,15 @@ class FloatSums : public transport::Communicator {
   [[nodiscard]] int size() const override { return integers_->size(); }
   void abort(Error why) override { integers_->abort(std::move(why)); }
 
-  [[nodiscard]] Result<transport::Event> all_reduce(transport::Queue& queue, transport::Tensor partial, transport::Tensor sum,
-                                                    transport::Deadline deadline) override {
+  [[nodiscard]] Result<transport::Event> all_reduce(transport::Queue& queue, transport::Tensor partial,
+                                                    transport::Tensor sum, transport::Deadline deadline) override {
     const std::size_t count = partial.rows * partial.columns, ranks = static_cast<std::size_t>(size());
     const auto* mine = reinterpret_cast<const std::int64_t*>(partial.data);
     std::vector<float> floats(count), all(count * ranks);
     for (std::size_t i = 0; i < count; ++i) floats[i] = static_cast<float>(mine[i]) * 0x1p-32F;
     const auto row = [](std::vector<float>& values) {
-      return transport::Tensor{reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(), values.size()};
+      return transport::Tensor{reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(),
+                               values.size()};
     };
     auto gathered = integers_->all_gather(queue, row(floats), row(all), deadline);
     if (!gathered) return gathered;
@@ -48,8 +49,8 @@ class FloatSums : public transport::Communicator {
     }
     return gathered;
   }
-  [[nodiscard]] Result<transport::Event> all_gather(transport::Queue& queue, transport::Tensor in, transport::Tensor out,
-                                                    transport::Deadline deadline) override {
+  [[nodiscard]] Result<transport::Event> all_gather(transport::Queue& queue, transport::Tensor in,
+                                                    transport::Tensor out, transport::Deadline deadline) override {
     return integers_->all_gather(queue, in, out, deadline);
   }
   [[nodiscard]] Result<transport::Event> broadcast(transport::Queue& queue, transport::Tensor tensor, int root,
@@ -81,7 +82,8 @@ struct Fixture {
   }
 };
 
-TEST_CASE_METHOD(Fixture, "wrong order: what is wired by hand is right before something wrong is planted", "[equality]") {
+TEST_CASE_METHOD(Fixture, "wrong order: what is wired by hand is right before something wrong is planted",
+                 "[equality]") {
   if (absent) return;
   CHECK(hash_of(*checkpoint, ids, 1) == right);
   CHECK(hash_of(*checkpoint, ids, 2) == right);
@@ -99,7 +101,8 @@ TEST_CASE_METHOD(Fixture, "wrong order: a norm whose squares are added in anothe
 
 TEST_CASE_METHOD(Fixture, "wrong order: ranks that add floats are seen", "[equality]") {
   if (absent) return;
-  const Parts floats{.wrap_communicator = [](auto integers) { return std::make_unique<FloatSums>(std::move(integers)); }};
+  const Parts floats{
+      .wrap_communicator = [](auto integers) { return std::make_unique<FloatSums>(std::move(integers)); }};
   const std::uint64_t two = hash_of(*checkpoint, ids, 2, floats), three = hash_of(*checkpoint, ids, 3, floats);
   CHECK(two != right);
   CHECK(three != right);

@@ -11,7 +11,8 @@
 #include "tests/model_files.hpp"
 #include "troupe/troupe.hpp"
 
-// The answers of a float64 reference, and how far from them llama.cpp is: ../shared/golden/README.md defines the measure.
+// The golden files hold the answers of a float64 reference, and how far from them llama.cpp is. Their README defines
+// the measure.
 
 namespace troupe {
 namespace {

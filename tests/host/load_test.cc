@@ -49,10 +49,19 @@ TEST_CASE("options out of bounds are refused, with the bounds", "[bad-input]") {
   CHECK(continued(least, {5}, 1).size() == 1);
 }
 
+TEST_CASE("a runtime has a sane number of threads", "[bad-input]") {
+  for (const std::uint32_t threads : {0U, 257U, 4'000'000'000U}) {
+    const Error error = error_of([&] { (void)Runtime({.control_threads = threads}); });
+    CHECK(error.code() == Code::invalid_argument);
+    CHECK_THAT(error.message(), Contains("between 1 and 256"));
+  }
+}
+
 TEST_CASE("what is no model is refused", "[bad-input]") {
   const Runtime runtime;
   CHECK(error_of([&] { (void)runtime.open("/nowhere/at/all.gguf"); }).code() == Code::not_found);
-  for (const char* path : {"/", "/dev/null"}) CHECK(error_of([&] { (void)runtime.open(path); }).code() == Code::bad_file);
+  for (const char* path : {"/", "/dev/null"})
+    CHECK(error_of([&] { (void)runtime.open(path); }).code() == Code::bad_file);
   const MemoryFile text("This is no model.");
   CHECK_THAT(error_of([&] { (void)runtime.open(text.path()); }).message(), Contains("known formats are"));
   const std::string whole = TinyModel{}.file();

@@ -7,14 +7,16 @@ using Catch::Matchers::Contains;
 
 constexpr TokenId loud = 65;
 
-/// A model that is well behaved until it reads one token: only that one's embedding has a part along the first dimension, and
-/// in layer 2 the feed-forward products of that dimension are beyond what fixed point holds.
+/// A model that is well behaved until it reads one token: only that one's embedding has a part along the first
+/// dimension, and in layer 2 the feed-forward products of that dimension are beyond what fixed point holds.
 std::string with_a_loud_token() {
   TinyModel model;
   model.edit = [](const std::string& name, std::vector<float>& values) {
-    const std::size_t columns = name.ends_with("ffn_down.weight") ? TinyModel::ffn : TinyModel::heads * TinyModel::head_dim;
+    const std::size_t columns =
+        name.ends_with("ffn_down.weight") ? TinyModel::ffn : TinyModel::heads * TinyModel::head_dim;
     if (name == "token_embd.weight") {
-      for (std::size_t row = 0; row < TinyModel::vocabulary; ++row) values[row * TinyModel::hidden] = row == loud ? 100.0F : 0.0F;
+      for (std::size_t row = 0; row < TinyModel::vocabulary; ++row)
+        values[row * TinyModel::hidden] = row == loud ? 100.0F : 0.0F;
     }
     if (name.ends_with("attn_output.weight") || name.ends_with("ffn_down.weight")) {
       std::fill_n(values.begin(), columns, 0.0F);  // nothing else is ever added to it
@@ -28,7 +30,8 @@ std::string with_a_loud_token() {
 
 }  // namespace
 
-TEST_CASE("a sum beyond the range of fixed point ends the request that it belongs to, and names the layer", "[bad-input]") {
+TEST_CASE("a sum beyond the range of fixed point ends the request that it belongs to, and names the layer",
+          "[bad-input]") {
   const MemoryFile file(with_a_loud_token());
   const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(file.path());
@@ -36,9 +39,11 @@ TEST_CASE("a sum beyond the range of fixed point ends the request that it belong
   for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2:1"}) {
     for (const bool fusion : {true, false}) {
       INFO(plan << ", fusion " << fusion);
-      const Model model = runtime.load(checkpoint, {.plan = plan, .threads = 2, .chunk = 4, .parallel = 4, .fusion = fusion});
+      const Model model =
+          runtime.load(checkpoint, {.plan = plan, .threads = 2, .chunk = 4, .parallel = 4, .fusion = fusion});
       std::vector<Generation> streams;
-      for (int i = 0; i < 6; ++i) streams.push_back(model.generate(i % 3 == 1 ? Ids{1, 2, 3, 4, 5, loud, 7} : Ids{1, 2, 3, 4}, tokens(20)));
+      for (int i = 0; i < 6; ++i)
+        streams.push_back(model.generate(i % 3 == 1 ? Ids{1, 2, 3, 4, 5, loud, 7} : Ids{1, 2, 3, 4}, tokens(20)));
       for (std::size_t i = 0; i < streams.size(); ++i) {
         const Outcome outcome = read(streams[i]);
         if (i % 3 == 1) {
@@ -61,8 +66,8 @@ TEST_CASE("a sum beyond the range of fixed point ends the request that it belong
 
 TEST_CASE("weights that are no numbers are no reason to fall", "[bad-input]") {
   for (const float weight : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38F}) {
-    for (const char* tensor : {"token_embd.weight", "blk.0.attn_norm.weight", "blk.1.attn_k.weight", "blk.1.attn_v.weight",
-                               "blk.2.ffn_down.weight", "output_norm.weight", "output.weight"}) {
+    for (const char* tensor : {"token_embd.weight", "blk.0.attn_norm.weight", "blk.1.attn_k.weight",
+                               "blk.1.attn_v.weight", "blk.2.ffn_down.weight", "output_norm.weight", "output.weight"}) {
       INFO(tensor << " " << weight);
       TinyModel tiny;
       tiny.edit = [&](const std::string& name, std::vector<float>& values) {

@@ -28,8 +28,9 @@ TEST_CASE("prompts past the context are refused, and the model goes on", "[bad-i
 TEST_CASE("an empty prompt is refused", "[bad-input]") {
   const Runtime runtime;
   const Model model = runtime.load(tiny_path(), {.threads = 1});
-  for (const Error& error : {error_of([&] { (void)model.generate(Ids{}, {}); }), error_of([&] { (void)model.generate("", {}); }),
-                             error_of([&] { model.logits({}, true, [](auto, auto) {}); })}) {
+  for (const Error& error :
+       {error_of([&] { (void)model.generate(Ids{}, {}); }), error_of([&] { (void)model.generate("", {}); }),
+        error_of([&] { model.logits({}, true, [](auto, auto) {}); })}) {
     CHECK(error.code() == Code::invalid_argument);
     CHECK_THAT(error.message(), Contains("empty"));
   }
@@ -38,15 +39,21 @@ TEST_CASE("an empty prompt is refused", "[bad-input]") {
 TEST_CASE("unknown ids are refused, with their place", "[bad-input]") {
   const Runtime runtime;
   const Model model = runtime.load(tiny_path(), {.threads = 1});
-  for (const TokenId id : {-1, 272, 1'000'000, std::numeric_limits<TokenId>::min(), std::numeric_limits<TokenId>::max()}) {
-    for (const Error& error :
-         {error_of([&] { (void)model.generate(Ids{1, 2, id}, {}); }), error_of([&] { model.logits({1, 2, id}, true, [](auto, auto) {}); })}) {
+  for (const TokenId id :
+       {-1, 272, 1'000'000, std::numeric_limits<TokenId>::min(), std::numeric_limits<TokenId>::max()}) {
+    for (const Error& error : {error_of([&] {
+                                 (void)model.generate(Ids{1, 2, id}, {});
+                               }),
+                               error_of([&] {
+                                 model.logits({1, 2, id}, true, [](auto, auto) {});
+                               })}) {
       CHECK(error.code() == Code::invalid_argument);
       CHECK_THAT(error.message(), Contains("id " + std::to_string(id) + " at place 2") && Contains("271"));
     }
     CHECK(error_of([&] { (void)model.checkpoint().detokenize(Ids{id}); }).code() == Code::invalid_argument);
   }
-  CHECK(outcome_of(model.generate(Ids{0, 271}, tokens(2))).ids.size() == 2);  // the vocabulary is larger than the tokenizer
+  CHECK(outcome_of(model.generate(Ids{0, 271}, tokens(2))).ids.size() ==
+        2);  // the vocabulary is larger than the tokenizer
 }
 
 TEST_CASE("an id that the embedding has and the tokenizer has not is sampled without text", "[bad-input]") {
@@ -69,8 +76,9 @@ TEST_CASE("an id that the embedding has and the tokenizer has not is sampled wit
 TEST_CASE("a prompt of any bytes is taken", "[bad-input]") {
   const Runtime runtime;
   const Model model = runtime.load(tiny_path(), {.threads = 1});
-  for (const std::string& bytes : {std::string("\xFF\xFE"), std::string("\xC3"), std::string("\xED\xA0\x80"), std::string("a\0b", 3),
-                                   std::string("\xF0\x9F\x98"), std::string("\x80<|im_end|>\xC0\xAF")}) {
+  for (const std::string& bytes :
+       {std::string("\xFF\xFE"), std::string("\xC3"), std::string("\xED\xA0\x80"), std::string("a\0b", 3),
+        std::string("\xF0\x9F\x98"), std::string("\x80<|im_end|>\xC0\xAF")}) {
     CHECK(outcome_of(model.generate(bytes, tokens(4))).ids.size() == 4);
   }
   std::string text;
@@ -94,10 +102,13 @@ TEST_CASE("settings of the sampler that cannot be are refused", "[bad-input]") {
   for (const float temperature : {-1.0F, nan, infinity, -infinity, 1e7F}) {
     CHECK_THAT(refusal({.temperature = temperature}), Contains("temperature must be between"));
   }
-  for (const float top_p : {0.0F, -1.0F, 1.01F, nan, infinity}) CHECK_THAT(refusal({.top_p = top_p}), Contains("top_p must be"));
-  for (const Sampling& sampling : {Sampling{.temperature = 1e6F}, Sampling{.temperature = 1e-40F, .top_k = 4'000'000'000U},
-                                   Sampling{.temperature = 1.0F, .top_k = 1, .top_p = 1e-30F}}) {
-    CHECK(outcome_of(model.generate(Ids{1}, {.max_tokens = 5, .sampling = sampling, .ignore_end = true})).ids.size() == 5);
+  for (const float top_p : {0.0F, -1.0F, 1.01F, nan, infinity})
+    CHECK_THAT(refusal({.top_p = top_p}), Contains("top_p must be"));
+  for (const Sampling& sampling :
+       {Sampling{.temperature = 1e6F}, Sampling{.temperature = 1e-40F, .top_k = 4'000'000'000U},
+        Sampling{.temperature = 1.0F, .top_k = 1, .top_p = 1e-30F}}) {
+    CHECK(outcome_of(model.generate(Ids{1}, {.max_tokens = 5, .sampling = sampling, .ignore_end = true})).ids.size() ==
+          5);
   }
 }
 

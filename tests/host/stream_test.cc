@@ -54,7 +54,8 @@ TEST_CASE("a deadline ends its request, and no other", "[bad-input]") {
     return outcome_of(model.generate(hello, options));
   };
   Generation other = model.generate(hello, tokens(240));
-  for (const auto& time : {std::chrono::milliseconds(0), std::chrono::milliseconds(-5), std::chrono::milliseconds::min()}) {
+  for (const auto& time :
+       {std::chrono::milliseconds(0), std::chrono::milliseconds(-5), std::chrono::milliseconds::min()}) {
     const Outcome late = within(time);
     REQUIRE(late.code() == Code::deadline);
     CHECK_THAT(late.error->message(), Contains("deadline"));
@@ -90,10 +91,10 @@ TEST_CASE("a stream goes on when the model and the runtime that made it are gone
   };
   Generation stream = begin();
   CHECK(read(stream).ids.size() == 100);
-  stream = begin();                    // the first one's model ends here
+  stream = begin();  // the first one's model ends here
   REQUIRE(stream.next());
   Generation moved = std::move(stream);
-  REQUIRE(moved.next());               // dropped in the middle, with its model
+  REQUIRE(moved.next());  // dropped in the middle, with its model
 }
 
 TEST_CASE("models stand side by side in one runtime, and runtimes in one process") {
@@ -136,7 +137,8 @@ TEST_CASE("many short requests of several threads all get their own tokens") {
 TEST_CASE("a model is closed while everything is under way") {
   const Runtime runtime;
   for (int round = 0; round < 20; ++round) {
-    const Model model = runtime.load(tiny_path(), {.plan = round % 2 == 0 ? "pp2.tp2" : "dp2", .threads = 1, .parallel = 4});
+    const Model model =
+        runtime.load(tiny_path(), {.plan = round % 2 == 0 ? "pp2.tp2" : "dp2", .threads = 1, .parallel = 4});
     std::vector<Generation> streams;
     for (int i = 0; i < 6; ++i) streams.push_back(model.generate(hello, tokens(200)));
     for (int i = 0; i < round; ++i) REQUIRE(streams[0].next());

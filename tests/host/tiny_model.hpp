@@ -10,11 +10,13 @@
 
 namespace troupe::testing {
 
-/// A llama with random weights, small enough that a test makes it: every byte is a token, every plan of eight ranks fits.
+/// A llama with random weights, small enough that a test makes it: every byte is a token, every plan of eight ranks
+/// fits.
 struct TinyModel {
   std::uint32_t layers = 4, context = 256;
   /// Changes a tensor, [rows][columns], before it is written.
-  std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&, std::vector<float>&) {};
+  std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&,
+                                                                                     std::vector<float>&) {};
 
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
 
@@ -67,7 +69,8 @@ struct TinyModel {
     add("output.weight", vocabulary, hidden);
   }
 
-  void append(std::string& data, const std::string& name, std::uint64_t rows, std::uint64_t columns, std::mt19937& random) const {
+  void append(std::string& data, const std::string& name, std::uint64_t rows, std::uint64_t columns,
+              std::mt19937& random) const {
     std::vector<float> values(rows * columns, 1.0F);
     std::normal_distribution<float> normal(0.0F, 1.0F / std::sqrt(static_cast<float>(columns)));
     if (rows > 1) {

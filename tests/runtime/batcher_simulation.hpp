@@ -13,8 +13,8 @@
 
 namespace troupe::testing {
 
-/// A batcher before stages that are played by numbers: steps pass through them in order, sampled tokens go back to the first
-/// by a channel. Everything that a step may rely on is checked as it happens.
+/// A batcher before stages that are played by numbers: steps pass through them in order, sampled tokens go back to the
+/// first by a channel. Everything that a step may rely on is checked as it happens.
 class BatcherSimulation {
  public:
   explicit BatcherSimulation(BatchLimits limits)
@@ -24,7 +24,9 @@ class BatcherSimulation {
   [[nodiscard]] std::size_t under_way() const { return under_way_; }
   [[nodiscard]] std::size_t most_in_channel() const { return most_in_channel_; }
   [[nodiscard]] std::uint32_t sampled(SequenceId id) const { return sequences_.at(id).sampled; }
-  [[nodiscard]] bool prefilled(SequenceId id) const { return sequences_.at(id).positions >= sequences_.at(id).prompt.size(); }
+  [[nodiscard]] bool prefilled(SequenceId id) const {
+    return sequences_.at(id).positions >= sequences_.at(id).prompt.size();
+  }
   [[nodiscard]] bool through(SequenceId id) const { return sequences_.at(id).through; }
 
   /// False where the queue is full.
@@ -219,11 +221,11 @@ class BatcherSimulation {
 
   BatchLimits limits_;
   Batcher batcher_;
-  std::deque<Step> sent_;                            ///< all of them; the rest points here
-  std::vector<std::deque<const Step*>> stages_;      ///< [stages]: what lies before each
+  std::deque<Step> sent_;                        ///< all of them; the rest points here
+  std::vector<std::deque<const Step*>> stages_;  ///< [stages]: what lies before each
   std::deque<const Step*> done_;
   std::deque<std::vector<Sampled>> channel_;
-  std::map<std::uint32_t, Sampled> board_;           ///< by lane: the last token that the first stage has received
+  std::map<std::uint32_t, Sampled> board_;  ///< by lane: the last token that the first stage has received
   std::map<SequenceId, Sequence> sequences_;
   std::map<std::uint32_t, SequenceId> lane_owner_, block_owner_;
   std::size_t all_blocks_, under_way_ = 0, most_in_channel_ = 0;

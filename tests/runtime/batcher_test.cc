@@ -64,7 +64,7 @@ TEST_CASE("a step that waits for nothing does not take back what an earlier one 
   REQUIRE(game.add(1, 4, 10));
   while (game.send() != nullptr) {  // its prompt, and a row that waits for the first token
   }
-  REQUIRE(game.add(2, 100, 1));     // its prompt goes into the other micro-batch, before any token is sampled
+  REQUIRE(game.add(2, 100, 1));  // its prompt goes into the other micro-batch, before any token is sampled
   const Step* prefill = game.send();
   REQUIRE(prefill != nullptr);
   REQUIRE(prefill->slices[0].sequence == 2);

@@ -23,7 +23,8 @@ class Shapes {
     add("output_norm.weight", 1, hidden);
     for (std::uint32_t layer = 0; layer < model.layers; ++layer) {
       const std::string blk = "blk." + std::to_string(layer) + ".";
-      for (const char* norm : {"attn_norm.weight", "ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"}) {
+      for (const char* norm :
+           {"attn_norm.weight", "ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"}) {
         add(blk + norm, 1, hidden);
       }
       for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"}) add(blk + norm, 1, model.head_dim);
@@ -53,7 +54,8 @@ ModelDescription with_head(ModelDescription model) {
   return model;
 }
 
-Program program_of(const Architecture& architecture, const ModelDescription& model, const std::string& plan, const char* node) {
+Program program_of(const Architecture& architecture, const ModelDescription& model, const std::string& plan,
+                   const char* node) {
   const Shapes shapes(model);
   const Graph graph = graph_of(plan, model);
   const auto ranks = static_cast<std::uint32_t>(graph.groups[0].nodes.size());
@@ -133,23 +135,46 @@ void check_order(const Program& program, bool from_before) {
   }
 }
 
-const std::set<std::string> replaced{"rms_norm", "quantize", "from_fixed", "all_reduce", "rope", "kv_append", "attention_scores",
-                                     "attention_softmax", "attention_values", "attention", "silu_mul", "gelu_mul", "add"};
+const std::set<std::string> replaced{
+    "rms_norm",          "quantize",         "from_fixed", "all_reduce", "rope",     "kv_append", "attention_scores",
+    "attention_softmax", "attention_values", "attention",  "silu_mul",   "gelu_mul", "add"};
 
 }  // namespace
 
 TEST_CASE("a llama's layers become eight ops each") {
   const auto model = with_head(smollm2());
   Program program = program_of(plugins::llama, model, "tp1", "r0.s0.t0");
-  const Kinds plain{"rms_norm", "quantize", "matmul", "matmul", "matmul", "rope", "rope", "kv_append", "attention_scores",
-                    "attention_softmax", "attention_values", "quantize", "matmul_partial", "from_fixed", "add", "rms_norm",
-                    "quantize", "matmul", "matmul", "silu_mul", "quantize", "matmul_partial", "from_fixed", "add"};
+  const Kinds plain{"rms_norm",
+                    "quantize",
+                    "matmul",
+                    "matmul",
+                    "matmul",
+                    "rope",
+                    "rope",
+                    "kv_append",
+                    "attention_scores",
+                    "attention_softmax",
+                    "attention_values",
+                    "quantize",
+                    "matmul_partial",
+                    "from_fixed",
+                    "add",
+                    "rms_norm",
+                    "quantize",
+                    "matmul",
+                    "matmul",
+                    "silu_mul",
+                    "quantize",
+                    "matmul_partial",
+                    "from_fixed",
+                    "add"};
   CHECK(kinds(program.body) == repeated({"embed"}, plain, 30));
   CHECK(kinds(program.tail) == Kinds{"gather_rows", "rms_norm", "quantize", "matmul"});
   fuse(program);
-  CHECK(kinds(program.body) ==
-        repeated({"embed", "norm_quantize"},
-                 {"matmul", "rope_append", "attention_quantize", "matmul_leaves", "residual", "silu_gate", "matmul_leaves", "residual"}, 30));
+  CHECK(kinds(program.body) == repeated({"embed", "norm_quantize"},
+                                        {"matmul", "rope_append", "attention_quantize", "matmul_leaves", "residual",
+                                         "silu_gate", "matmul_leaves", "residual"},
+                                        30));
   CHECK(kinds(program.tail) == Kinds{"gather_rows", "norm_quantize", "matmul"});
 }
 
@@ -158,10 +183,10 @@ TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
   const std::uint32_t layers = program.kv_layers;
   REQUIRE(program.body.size() == 26 * layers);
   fuse(program);
-  CHECK(kinds(program.body) ==
-        repeated({"norm_quantize"},
-                 {"matmul", "rope_append", "attention_quantize", "matmul_partial", "residual", "silu_gate", "matmul_partial", "residual"},
-                 layers));
+  CHECK(kinds(program.body) == repeated({"norm_quantize"},
+                                        {"matmul", "rope_append", "attention_quantize", "matmul_partial", "residual",
+                                         "silu_gate", "matmul_partial", "residual"},
+                                        layers));
   CHECK(kinds(program.tail) == Kinds{"gather_rows", "norm_quantize", "matmul", "all_gather"});
 }
 
@@ -170,8 +195,8 @@ TEST_CASE("a gemma3's layers become ten ops each") {
   REQUIRE(program.body.size() == 1 + 28 * 18);
   fuse(program);
   CHECK(kinds(program.body) == repeated({"embed", "norm_quantize"},
-                                        {"matmul", "head_norm", "head_norm", "rope_append", "attention_quantize", "matmul_leaves",
-                                         "residual", "gelu_gate", "matmul_leaves", "residual"},
+                                        {"matmul", "head_norm", "head_norm", "rope_append", "attention_quantize",
+                                         "matmul_leaves", "residual", "gelu_gate", "matmul_leaves", "residual"},
                                         18));
   std::size_t norms_first = 0;
   for (const Op& op : program.body) norms_first += op.norm_first ? 1 : 0;
@@ -180,8 +205,11 @@ TEST_CASE("a gemma3's layers become ten ops each") {
 
 TEST_CASE("fusion leaves no op that a rule should have taken, and no two live values overlap") {
   for (const Architecture* architecture : {&plugins::llama, &plugins::gemma3}) {
-    for (const auto& [plan, node] : std::vector<std::pair<std::string, const char*>>{
-             {"tp1", "r0.s0.t0"}, {"pp2", "r0.s0.t0"}, {"pp2", "r0.s1.t0"}, {"tp3", "r0.s0.t1"}, {"pp2.tp2:1", "r0.s1.t1"}}) {
+    for (const auto& [plan, node] : std::vector<std::pair<std::string, const char*>>{{"tp1", "r0.s0.t0"},
+                                                                                     {"pp2", "r0.s0.t0"},
+                                                                                     {"pp2", "r0.s1.t0"},
+                                                                                     {"tp3", "r0.s0.t1"},
+                                                                                     {"pp2.tp2:1", "r0.s1.t1"}}) {
       INFO(architecture->name << " " << plan << " " << node);
       const auto model = with_head(architecture == &plugins::llama ? smollm2() : gemma3());
       Program program = program_of(*architecture, model, plan, node);
@@ -219,10 +247,12 @@ TEST_CASE("a value that is read later is not fused away") {
         Kinds{"rms_norm", "quantize", "head_norm"});
   CHECK(fused({op(ops::rms_norm, {0}, {1}), op(ops::quantize, {5}, {2})}) == Kinds{"rms_norm", "quantize"});
   CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {9}, {2})}) == Kinds{"matmul", "matmul"});
-  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}), op(ops::quantize, {3}, {4}),
-               op(ops::head_norm, {2}, {5})}) == Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
-  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}), op(ops::quantize, {3}, {4}),
-               op(ops::head_norm, {3}, {5})}) == Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
+  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}),
+               op(ops::quantize, {3}, {4}), op(ops::head_norm, {2}, {5})}) ==
+        Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
+  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}),
+               op(ops::quantize, {3}, {4}), op(ops::head_norm, {3}, {5})}) ==
+        Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
 }
 
 }  // namespace troupe::testing

@@ -13,7 +13,8 @@ namespace {
 using Catch::Matchers::Contains;
 
 GraphNode& node(Graph& graph, const std::string& name) {
-  const auto found = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const auto& n) { return n.name == name; });
+  const auto found =
+      std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const auto& n) { return n.name == name; });
   REQUIRE(found != graph.nodes.end());
   return *found;
 }
@@ -47,7 +48,8 @@ void check_same(const Graph& a, const Graph& b) {
     const GraphNode &x = a.nodes[i], &y = b.nodes[i];
     REQUIRE(std::tie(x.name, x.kind, x.device, x.replica, x.threads, x.options) ==
             std::tie(y.name, y.kind, y.device, y.replica, y.threads, y.options));
-    REQUIRE(std::tie(x.layers, x.attention, x.ffn, x.vocabulary) == std::tie(y.layers, y.attention, y.ffn, y.vocabulary));
+    REQUIRE(std::tie(x.layers, x.attention, x.ffn, x.vocabulary) ==
+            std::tie(y.layers, y.attention, y.ffn, y.vocabulary));
   }
   REQUIRE(a.edges.size() == b.edges.size());
   for (std::size_t i = 0; i < a.edges.size(); ++i) {
@@ -85,7 +87,8 @@ TEST_CASE("a node is put into an edge") {
   const auto replicas = checked(graph, smollm2()).value();
   CHECK(replicas[0].hosts.size() == 2);
   CHECK(replicas[1].hosts.size() == 1);
-  CHECK_THROWS_WITH(graph.insert(tap("d"), "r0.s0.t0:hidden", "r0.sampler:logits"), Contains("no edge from r0.s0.t0:hidden"));
+  CHECK_THROWS_WITH(graph.insert(tap("d"), "r0.s0.t0:hidden", "r0.sampler:logits"),
+                    Contains("no edge from r0.s0.t0:hidden"));
   CHECK_THAT(to_dot(graph), Contains("\"r0.s1.t0\" -> \"b\" [label=\"logits\"]"));
 }
 
@@ -98,7 +101,8 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
 
   SECTION("an edge is missing") {
     graph.edges.erase(edge_from("r0.s0.t1:hidden"));
-    CHECK_THAT(problems(graph), Contains("port r0.s0.t1:hidden is not joined") && Contains("port r0.s1.t1:hidden is not joined"));
+    CHECK_THAT(problems(graph),
+               Contains("port r0.s0.t1:hidden is not joined") && Contains("port r0.s1.t1:hidden is not joined"));
   }
   SECTION("no edges at all") {
     graph.edges.clear();
@@ -160,7 +164,8 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
     node(graph, "r0.s0.t0").device = "cuda:0";
     node(graph, "r0.s0.t1").threads = 0;
     node(graph, "r0.s1.t1").threads = 257;
-    CHECK_THAT(problems(graph), Contains("\"cuda:0\" is unknown") && Contains("r0.s0.t1: threads") && Contains("r0.s1.t1: threads"));
+    CHECK_THAT(problems(graph),
+               Contains("\"cuda:0\" is unknown") && Contains("r0.s0.t1: threads") && Contains("r0.s1.t1: threads"));
   }
   SECTION("two edges into a port") {
     graph.edges.push_back({"r0.s0.t1:hidden", "r0.s1.t0:hidden", "hidden"});
@@ -267,8 +272,8 @@ TEST_CASE("all that is wrong with a graph is said at once", "[bad-input]") {
   graph.edges[0].to = "ghost:tokens";
   graph.edges.push_back({"r0.s0.t0:hidden", "r0.s1.t0:hidden", "hidden"});
   CHECK_THAT(problems(graph), Contains("version 7") && Contains("device \"tpu\"") && Contains("kind \"filter\"") &&
-                                  Contains("names nobody") && Contains("no node ghost") && Contains("a:in is not joined") &&
-                                  Contains("has 2 edges"));
+                                  Contains("names nobody") && Contains("no node ghost") &&
+                                  Contains("a:in is not joined") && Contains("has 2 edges"));
 }
 
 TEST_CASE("a graph of any size is checked in time", "[bad-input]") {
@@ -283,7 +288,8 @@ TEST_CASE("a graph of any size is checked in time", "[bad-input]") {
 
   Graph chain = graph_of("pp2", smollm2());
   for (int i = 0; i < 250; ++i) {
-    chain.insert(tap("t" + std::to_string(i)), i == 0 ? "r0.s0.t0:hidden" : "t" + std::to_string(i - 1) + ":out", "r0.s1.t0:hidden");
+    chain.insert(tap("t" + std::to_string(i)), i == 0 ? "r0.s0.t0:hidden" : "t" + std::to_string(i - 1) + ":out",
+                 "r0.s1.t0:hidden");
   }
   CHECK(problems(chain) == "none");
   Graph wrong = chain;
@@ -293,7 +299,8 @@ TEST_CASE("a graph of any size is checked in time", "[bad-input]") {
 
 TEST_CASE("a graph file that is none gets one line that names the place", "[bad-input]") {
   const std::string head = "[[node]]\nname = \"a\"\nkind = \"shard\"\n";
-  CHECK_THAT(refusal("version = 1\n\nversoin = 2\n"), Contains("line 3: unknown key \"versoin\"; known are version, node"));
+  CHECK_THAT(refusal("version = 1\n\nversoin = 2\n"),
+             Contains("line 3: unknown key \"versoin\"; known are version, node"));
   CHECK_THAT(refusal("\"a\\nb\" = 1"), Contains("unknown key \"a\\x0ab\""));
   CHECK_THAT(refusal(head + "layres = [0, 1]\n"), Contains("line 4: unknown key \"layres\""));
   CHECK_THAT(refusal("[[node]]\nname = \"a\"\n"), Contains("line 1: \"kind\" is missing"));
@@ -301,10 +308,13 @@ TEST_CASE("a graph file that is none gets one line that names the place", "[bad-
   CHECK_THAT(refusal("node = 5"), Contains("write [[node]]"));
   CHECK_THAT(refusal("node = [1, 2]"), Contains("write [[node]]"));
   CHECK_THAT(refusal("[node]\nname = \"a\""), Contains("write [[node]]"));
-  for (const char* number : {"-1", "0.5", "nan", "inf", "-inf", "1e3", "\"1\"", "true", "9223372036854775807", "[1]", "{}"}) {
-    CHECK_THAT(refusal(head + "replica = " + number), Contains("line 4: \"replica\" must be a whole number from 0 to 2147483647"));
+  for (const char* number :
+       {"-1", "0.5", "nan", "inf", "-inf", "1e3", "\"1\"", "true", "9223372036854775807", "[1]", "{}"}) {
+    CHECK_THAT(refusal(head + "replica = " + number),
+               Contains("line 4: \"replica\" must be a whole number from 0 to 2147483647"));
     CHECK_THAT(refusal(head + "layers = [0, " + number + "]"), Contains("line 4: layers must be a whole number"));
-    CHECK_THAT(refusal(std::string("version = ") + number), Contains("line 1: \"version\" must be a whole number from 1"));
+    CHECK_THAT(refusal(std::string("version = ") + number),
+               Contains("line 1: \"version\" must be a whole number from 1"));
   }
   CHECK_THAT(refusal(head + "threads = 0"), Contains("from 1 to"));
   CHECK_THAT(refusal(head + "replica = 9223372036854775808"), Contains("line 4"));
@@ -320,8 +330,9 @@ TEST_CASE("a graph file that is none gets one line that names the place", "[bad-
 }
 
 TEST_CASE("broken TOML is an error with a line", "[bad-input]") {
-  for (const char* broken : {"[[node", "[[node]]\nname = ", "name == 1", "= 1", "a = \"", "a = \"\"\"\n", "a = [1,", "a = {b = 1",
-                             "a = 1\na = 2", "[a]\n[a]", "a = 1 b = 2", "\xFF\xFE", "a = \"\xC3\"", "a = \"\\q\"", "a = 01", "\x01"}) {
+  for (const char* broken :
+       {"[[node", "[[node]]\nname = ", "name == 1", "= 1", "a = \"", "a = \"\"\"\n", "a = [1,", "a = {b = 1",
+        "a = 1\na = 2", "[a]\n[a]", "a = 1 b = 2", "\xFF\xFE", "a = \"\xC3\"", "a = \"\\q\"", "a = 01", "\x01"}) {
     INFO(broken);
     CHECK_THAT(refusal(broken), Contains("graph file, line "));
   }
@@ -340,7 +351,8 @@ TEST_CASE("nesting and size do not exhaust the stack or the patience", "[bad-inp
   CHECK_THAT(refusal("x = " + repeated("[", much)), Contains("nested"));
   CHECK_THAT(refusal("x = " + repeated("{a=", much)), Contains("nested"));
   CHECK_THAT(refusal(repeated("[[", much)), Contains("line 1"));
-  CHECK_THAT(refusal("x = {y = \"\"\"" + repeated("\n\"\"\", " + repeated("a.", 190) + "a = {y = \"\"\"", much)), Contains("nested"));
+  CHECK_THAT(refusal("x = {y = \"\"\"" + repeated("\n\"\"\", " + repeated("a.", 190) + "a = {y = \"\"\"", much)),
+             Contains("nested"));
   std::string keys, tables;
   for (int i = 0; keys.size() < much; ++i) keys += "k" + std::to_string(i) + " = 1\n";
   CHECK_THAT(refusal(keys), Contains("unknown key"));
@@ -370,10 +382,18 @@ TEST_CASE("a graph file with something changed anywhere is read or refused", "[b
       const std::size_t at = random() % text.size();
       const std::size_t length = random() % 40;
       switch (random() % 4) {
-        case 0: text[at] = static_cast<char>(random()); break;
-        case 1: text.erase(at, length); break;
-        case 2: text.insert(at, whole.substr(random() % whole.size(), length)); break;
-        default: text[at] = "\"'[]{}=.,\n#0-9"[random() % 14]; break;
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, length);
+          break;
+        case 2:
+          text.insert(at, whole.substr(random() % whole.size(), length));
+          break;
+        default:
+          text[at] = "\"'[]{}=.,\n#0-9"[random() % 14];
+          break;
       }
       if (text.empty()) text = " ";
     }

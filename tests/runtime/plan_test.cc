@@ -79,15 +79,16 @@ TEST_CASE("a plan is read in any order of its factors") {
 
 TEST_CASE("a plan that is none gets one line that names the limit", "[bad-input]") {
   CHECK_THAT(refusal(""), Contains("empty"));
-  for (const char* text : {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "ep2", "tp1.5"}) {
+  for (const char* text :
+       {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "ep2", "tp1.5"}) {
     CHECK_THAT(refusal(text), Contains("dp, pp and tp") || Contains("needs a number"));
   }
   for (const char* text : {"pp", "pp0", "tp2:0", "tp:1", "tp2:", "tp2::1", "tp-1", "tp+2", "tp2x", "tp1e3", "tp0x2",
                            "tp99999999999999999999", "tp4294967297", "pp1000001:1"}) {
     CHECK_THAT(refusal(text), Contains("from 1 to 1000000"));
   }
-  for (const char* text : {"tp9", "pp9", "dp9", "dp3.tp3", "dp2.pp2.tp3", "tp1000000.pp1000000.dp1000000",
-                           "tp1:1:1:1:1:1:1:1:1"}) {
+  for (const char* text :
+       {"tp9", "pp9", "dp9", "dp3.tp3", "dp2.pp2.tp3", "tp1000000.pp1000000.dp1000000", "tp1:1:1:1:1:1:1:1:1"}) {
     CHECK_THAT(refusal(text), Contains("more than 8 ranks"));
   }
   CHECK_THAT(refusal("pp2.pp2"), Contains("twice"));
@@ -143,7 +144,8 @@ TEST_CASE("shares are rounded by largest remainder, and nobody goes without") {
     const Shares got = sizes(split_by_shares(units, shares));
     REQUIRE(std::accumulate(got.begin(), got.end(), 0U) == units);
     const auto total = static_cast<double>(std::accumulate(shares.begin(), shares.end(), 0U));
-    const bool lifted = std::any_of(shares.begin(), shares.end(), [&](auto share) { return units * share / total < 1; });
+    const bool lifted =
+        std::any_of(shares.begin(), shares.end(), [&](auto share) { return units * share / total < 1; });
     for (std::size_t s = 0; s < shares.size(); ++s) {
       REQUIRE(got[s] >= 1);
       if (!lifted) REQUIRE(std::abs(got[s] - units * shares[s] / total) < 1.0);

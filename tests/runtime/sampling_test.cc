@@ -20,7 +20,8 @@ constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 /// The same token from every instruction set.
 TokenId pick(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t position = 0) {
   const TokenId first = sample(logits, sampling, position, *kernels::tables()[0]);
-  for (const kernels::KernelTable* table : kernels::tables()) REQUIRE(sample(logits, sampling, position, *table) == first);
+  for (const kernels::KernelTable* table : kernels::tables())
+    REQUIRE(sample(logits, sampling, position, *table) == first);
   REQUIRE(first >= 0);
   REQUIRE(static_cast<std::size_t>(first) < logits.size());
   return first;
@@ -39,7 +40,9 @@ std::vector<double> chances(const std::vector<float>& logits, const Sampling& sa
   std::iota(ids.begin(), ids.end(), 0);
   std::stable_sort(ids.begin(), ids.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
   if (sampling.top_k > 0 && sampling.top_k < ids.size()) ids.resize(sampling.top_k);
-  const auto weight = [&](std::size_t id) { return std::exp((double{logits[id]} - logits[ids[0]]) / sampling.temperature); };
+  const auto weight = [&](std::size_t id) {
+    return std::exp((double{logits[id]} - logits[ids[0]]) / sampling.temperature);
+  };
   double total = 0, reached = 0;
   for (const std::size_t id : ids) total += weight(id);
   std::size_t count = 0;
@@ -50,8 +53,8 @@ std::vector<double> chances(const std::vector<float>& logits, const Sampling& sa
   return result;
 }
 
-/// Pearson's statistic of many draws against the definition, in standard deviations from its mean. Ids that would come less
-/// than 20 times are taken together.
+/// Pearson's statistic of many draws against the definition, in standard deviations from its mean. Ids that would come
+/// less than 20 times are taken together.
 double misfit(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t draws) {
   std::vector<std::uint32_t> seen(logits.size(), 0);
   for (std::uint32_t position = 0; position < draws; ++position) {
@@ -93,7 +96,8 @@ TEST_CASE("uniform numbers depend on seed, position and choice, and are below on
   std::map<float, int> seen;
   double sum = 0;
   for (std::uint32_t i = 0; i < 3000; ++i) {
-    for (const float u : {uniform(i, 7, 0), uniform(7, 10'000 + i, 0), uniform(7, 7, 1 + i), uniform(std::uint64_t{i} << 32, 8, 0)}) {
+    for (const float u :
+         {uniform(i, 7, 0), uniform(7, 10'000 + i, 0), uniform(7, 7, 1 + i), uniform(std::uint64_t{i} << 32, 8, 0)}) {
       REQUIRE(u >= 0.0F);
       REQUIRE(u < 1.0F);
       sum += u;
@@ -140,14 +144,15 @@ TEST_CASE("ids are drawn as often as their chances say") {
   const auto many = random_logits(random, 3000, 3.0F);
   std::vector<float> spread(5000, -20.0F);  // a few ids in unlike segments
   for (const std::size_t id : {0U, 1023U, 1024U, 2048U, 4999U}) spread[id] = static_cast<float>(id % 7) / 3;
-  for (const Sampling& sampling : {Sampling{.temperature = 1.0F}, Sampling{.temperature = 0.5F}, Sampling{.temperature = 3.0F},
-                                   Sampling{.temperature = 1.0F, .top_k = 10}, Sampling{.temperature = 1.0F, .top_p = 0.7F},
-                                   Sampling{.temperature = 2.0F, .top_k = 30, .top_p = 0.8F},
-                                   Sampling{.temperature = 1.0F, .top_k = 100'000}}) {
+  for (const Sampling& sampling :
+       {Sampling{.temperature = 1.0F}, Sampling{.temperature = 0.5F}, Sampling{.temperature = 3.0F},
+        Sampling{.temperature = 1.0F, .top_k = 10}, Sampling{.temperature = 1.0F, .top_p = 0.7F},
+        Sampling{.temperature = 2.0F, .top_k = 30, .top_p = 0.8F}, Sampling{.temperature = 1.0F, .top_k = 100'000}}) {
     for (const std::uint64_t seed : {std::uint64_t{1}, std::uint64_t{0xFFFF'FFFF'0000'0001}}) {
       Sampling mine = sampling;
       mine.seed = seed;
-      INFO("temperature " << mine.temperature << ", top_k " << mine.top_k << ", top_p " << mine.top_p << ", seed " << seed);
+      INFO("temperature " << mine.temperature << ", top_k " << mine.top_k << ", top_p " << mine.top_p << ", seed "
+                          << seed);
       CHECK(misfit(few, mine, 20'000) < 4);
       CHECK(misfit(many, mine, 5'000) < 4);
       CHECK(misfit(spread, mine, 5'000) < 4);
@@ -163,9 +168,11 @@ TEST_CASE("the measure of the draws sees a wrong temperature") {
   CHECK(misfit(logits, {.temperature = 1.0F}, 20'000) < 4);
   std::vector<std::uint32_t> seen(40, 0);
   double statistic = 0;
-  for (std::uint32_t position = 0; position < 20'000; ++position) ++seen[sample(warmer, {.temperature = 1.0F}, position, *kernels::find_table())];
+  for (std::uint32_t position = 0; position < 20'000; ++position)
+    ++seen[sample(warmer, {.temperature = 1.0F}, position, *kernels::find_table())];
   const auto expected = chances(logits, {.temperature = 1.0F});
-  for (std::size_t id = 0; id < 40; ++id) statistic += std::pow(seen[id] - expected[id] * 20'000, 2) / (expected[id] * 20'000);
+  for (std::size_t id = 0; id < 40; ++id)
+    statistic += std::pow(seen[id] - expected[id] * 20'000, 2) / (expected[id] * 20'000);
   CHECK(statistic > 39 + 4 * std::sqrt(2.0 * 39));
 }
 
@@ -177,8 +184,10 @@ TEST_CASE("nothing outside top_k and top_p is ever drawn") {
     if (random() % 2 == 0) sampling.top_k = 1 + random() % 100;
     if (random() % 2 == 0) sampling.top_p = static_cast<float>(1 + random() % 100) / 100.0F;
     const auto allowed = chances(logits, sampling, 1);  // where the sum is at the edge, rounding may let one more in
-    INFO(logits.size() << " logits, temperature " << sampling.temperature << ", top_k " << sampling.top_k << ", top_p " << sampling.top_p);
-    for (std::uint32_t position = 0; position < 20; ++position) REQUIRE(allowed[pick(logits, sampling, position)] > 0.0);
+    INFO(logits.size() << " logits, temperature " << sampling.temperature << ", top_k " << sampling.top_k << ", top_p "
+                       << sampling.top_p);
+    for (std::uint32_t position = 0; position < 20; ++position)
+      REQUIRE(allowed[pick(logits, sampling, position)] > 0.0);
   }
 }
 

@@ -14,13 +14,14 @@ import time
 BINARY = os.environ.get("TROUPE_BIN", "")
 MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/models")
 MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
-PLANS = ("tp8", "pp8", "dp8", "dp2.pp2.tp2")
+PLANS = (("tp8", 1), ("pp8", 1), ("dp8", 1), ("dp2.pp2.tp2", 1), ("dp2.pp2.tp2", 2))  # with threads of each rank
 PATIENCE = 120  # seconds; a run takes about one
 
 
-def run(plan):
+def run(plan, threads):
     """What the command says, or None where it hangs or fails."""
-    command = [BINARY, "run", "-m", MODEL, "--plan", plan, "-p", "The capital of France is", "-n", "32"]
+    prompt = "The capital of France is"
+    command = [BINARY, "run", "-m", MODEL, "--plan", plan, "-t", str(threads), "-p", prompt, "-n", "32"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
@@ -37,12 +38,12 @@ def main():
         print(f"skipped: TROUPE_BIN names no command, or there is no {MODEL}")
         return 77
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    expected = run("tp1")
+    expected = run("tp1", 1)
     failed = False
-    for plan in PLANS:
+    for plan, threads in PLANS:
         start = time.monotonic()
-        finished = sum(run(plan) == expected for _ in range(runs))
-        print(f"{plan}: {finished} of {runs} runs finished, {time.monotonic() - start:.0f} s", flush=True)
+        finished = sum(run(plan, threads) == expected for _ in range(runs))
+        print(f"{plan} -t {threads}: {finished} of {runs} runs finished, {time.monotonic() - start:.0f} s", flush=True)
         failed |= finished != runs or expected is None
     return 1 if failed else 0
 

@@ -1,0 +1,67 @@
+#include "runtime/program/executor.hpp"
+
+#include <catch2/catch.hpp>
+#include <future>
+
+namespace troupe::testing {
+namespace {
+
+/// Notes what it runs; holds up at step 2 until it is aborted.
+class Runner final : public StepRunner {
+ public:
+  struct Notes {
+    std::vector<StepId> ran;
+    std::promise<void> holds, aborted;
+    bool gone = false;
+  };
+  explicit Runner(Notes& notes) : notes_(notes) {}
+  ~Runner() override { notes_.gone = true; }
+  StepOutcome run(const Step& step) override {
+    notes_.ran.push_back(step.id);
+    if (step.id != 2) return {.id = step.id};
+    notes_.holds.set_value();
+    notes_.aborted.get_future().wait();
+    return {.id = step.id, .broken = Error(Code::aborted, "enough")};
+  }
+  void abort(const Error&) override { notes_.aborted.set_value(); }
+
+ private:
+  Notes& notes_;
+};
+
+std::shared_ptr<const Step> step(StepId id) { return std::make_shared<const Step>(Step{.id = id}); }
+
+}  // namespace
+
+TEST_CASE("an executor runs steps in order, and once it is stopped runs and knows nothing more") {
+  Runner::Notes notes;
+  std::vector<StepOutcome> outcomes;
+  ThreadExecutor executor(std::make_unique<Runner>(notes), -1);
+  const auto submit = [&](StepId id) {
+    executor.submit(step(id), [&](StepOutcome outcome) { outcomes.push_back(std::move(outcome)); });
+  };
+  for (const StepId id : {1, 2, 3, 4}) submit(id);
+  notes.holds.get_future().wait();
+  std::thread stopper([&] {
+    executor.abort({Code::aborted, "enough"});
+    executor.stop();
+  });
+  stopper.join();
+  CHECK(notes.gone);
+  submit(5);
+  executor.stop();
+  REQUIRE(outcomes.size() >= 2);  // step 3 may have been run before the stop
+  CHECK(notes.ran.size() == outcomes.size());
+  CHECK_FALSE(outcomes[0].broken);
+  CHECK(outcomes[1].broken);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].id == i + 1);
+}
+
+TEST_CASE("an executor that is dropped ends by itself") {
+  Runner::Notes notes;
+  { const ThreadExecutor executor(std::make_unique<Runner>(notes), -1); }
+  CHECK(notes.gone);
+  CHECK(notes.ran.empty());
+}
+
+}  // namespace troupe::testing
