@@ -58,15 +58,15 @@ class KeptStream final : public actors::Stream {
 /// from a seed: which actor takes its next message, which stage computes, which member reports.
 class StageDoor {
  public:
-  StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replicas = 1, std::size_t members = 1)
+  StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replica_count = 1, std::size_t members = 1)
       : random(seed),
         system_(with_test_scheduler(config_)),
         coordinator_(static_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
     system_.await_actors_before_shutdown(false);
     std::vector<actors::ReplicaPlan> plans;
-    for (std::size_t i = 0; i < replicas; ++i) {
-      this->replicas.push_back(std::make_unique<FakeReplica>(limits, members));
-      plans.push_back({limits, this->replicas.back()->executors()});
+    for (std::size_t i = 0; i < replica_count; ++i) {
+      replicas.push_back(std::make_unique<FakeReplica>(limits, members));
+      plans.push_back({limits, replicas.back()->executors()});
     }
     supervisor_ = system_.spawn(actors::supervisor, std::move(plans), tokenizer_);
     caf::scoped_actor self(system_);
@@ -86,7 +86,7 @@ class StageDoor {
   struct Wish {
     std::uint32_t prompt = 1, max_tokens = 1;
     bool ignore_end = false;
-    std::optional<std::chrono::milliseconds> deadline;
+    std::optional<std::chrono::milliseconds> deadline{};
   };
 
   SequenceId submit(const Wish& wish) {
