@@ -2,9 +2,13 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <random>
 #include <string>
 
 namespace troupe::testing {
+
+/// Numbers of 32 bits, of a type that has no more.
+using Random = std::independent_bits_engine<std::mt19937, 32, std::uint32_t>;
 
 /// Where tests that try many seeds begin: always at the same one, or at TROUPE_SEED.
 inline std::uint32_t first_seed() {

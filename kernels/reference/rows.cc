@@ -111,14 +111,14 @@ void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t
 
 std::size_t argmax(const float* x, std::size_t n) {
   float largest = -std::numeric_limits<float>::infinity();
-  std::size_t index = 0;
+  std::size_t index = n;
   for (std::size_t i = 0; i < n; ++i) {
-    if (x[i] > largest) {
+    if (x[i] > largest || (x[i] == largest && index == n)) {
       largest = x[i];
       index = i;
     }
   }
-  return index;
+  return index == n ? 0 : index;  // all NaN
 }
 
 }  // namespace troupe::kernels::reference

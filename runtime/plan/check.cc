@@ -49,8 +49,7 @@ class Checker {
   [[nodiscard]] Error error() const {
     std::string line = "graph: " + wrong_;
     if (problems_ > most_named) line += "; and " + std::to_string(problems_ - most_named) + " more";
-    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-    return {Code::invalid_argument, line};
+    return {Code::invalid_argument, on_one_line(line)};
   }
 
   /// What follows takes time that grows with the square of these, and more.

@@ -54,6 +54,17 @@ Utf8Char first_char(std::string_view bytes) {
   return {Utf8Char::Kind::valid, code, start.length};
 }
 
+std::string on_one_line(std::string_view message) {
+  std::string out;
+  for (std::size_t at = 0; at < message.size();) {
+    const Utf8Char c = first_char(message.substr(at));
+    const bool good = c.kind == Utf8Char::Kind::valid && !breaks_line(c.code);
+    out += good ? message.substr(at, c.length) : "?";
+    at += c.length;
+  }
+  return out;
+}
+
 std::string quoted(std::string_view text) {
   constexpr std::size_t longest = 80;
   std::string out = "\"";

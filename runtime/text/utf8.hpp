@@ -24,4 +24,7 @@ struct Utf8Char {
 /// A name or text from a file or a user for an error message: on one line, in quotation marks, cut where it is long.
 [[nodiscard]] std::string quoted(std::string_view text);
 
+/// A whole message whose parts may come from anywhere: without the characters that would break its line.
+[[nodiscard]] std::string on_one_line(std::string_view message);
+
 }  // namespace troupe

@@ -13,6 +13,7 @@ constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 2
 TEST_CASE("a full queue says so, and those before it are served", "[bad-input]") {
   StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 2, .context = 64, .queue = 3});
   for (int i = 0; i < 8; ++i) door.submit({.prompt = 2, .max_tokens = 4});
+  door.run_actors();  // before anything ends
   door.run();
   std::size_t refused = 0;
   for (SequenceId id = 1; id <= 8; ++id) {

@@ -4,7 +4,7 @@
 namespace troupe::testing {
 namespace {
 
-BatchLimits random_limits(std::mt19937& random) {
+BatchLimits random_limits(Random& random) {
   BatchLimits limits;
   limits.stages = 1 + random() % 4;
   limits.parallel = 1 + random() % 6;
@@ -14,7 +14,7 @@ BatchLimits random_limits(std::mt19937& random) {
   return limits;
 }
 
-StageDoor::Wish random_wish(std::mt19937& random) {
+StageDoor::Wish random_wish(Random& random) {
   StageDoor::Wish wish;
   wish.prompt = 1 + random() % (random() % 3 == 0 ? 100 : 6);
   wish.max_tokens = random() % 25;
@@ -26,7 +26,7 @@ StageDoor::Wish random_wish(std::mt19937& random) {
 TEST_CASE("every request gets exactly its tokens, in order, whatever the schedule") {
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 100; ++seed) {
     INFO("seed " << seed);
-    std::mt19937 random(seed);
+    Random random(seed);
     StageDoor door(seed, random_limits(random), 1 + random() % 2, 1 + random() % 3);
     const std::size_t requests = 1 + random() % 20;
     while (door.wishes.size() < requests) {
@@ -45,7 +45,7 @@ TEST_CASE("whatever happens to some requests, the others get their tokens, and n
   std::size_t endings[4] = {};
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 100; ++seed) {
     INFO("seed " << seed);
-    std::mt19937 random(seed);
+    Random random(seed);
     StageDoor door(seed, random_limits(random), 1 + random() % 2, 1 + random() % 3);
     std::map<SequenceId, Code> may_fail;
     const std::size_t requests = 4 + random() % 20;

@@ -16,6 +16,7 @@
 #include "actors/stage.hpp"
 #include "actors/supervisor.hpp"
 #include "tests/actors/fake_replica.hpp"
+#include "tests/seed.hpp"
 
 namespace troupe::testing {
 
@@ -213,7 +214,7 @@ class StageDoor {
   }
   [[nodiscard]] const actors::RouterActor& router() const { return router_; }
 
-  std::mt19937 random;
+  Random random;
   std::vector<std::unique_ptr<FakeReplica>> replicas;
   std::vector<Wish> wishes;
   std::vector<std::shared_ptr<KeptStream>> streams;

@@ -20,8 +20,8 @@ Model load(const Runtime& runtime, const std::string& path, const std::string& p
 }
 
 /// A tap that copies changes nothing, and sees every row; a filter that forbids a token is obeyed.
-void check_tap_and_filter(const std::string& path, std::uint32_t count) {
-  for (const char* plan : {"pp2", "tp2", "dp2", "pp2.tp2"}) {
+void check_tap_and_filter(const std::string& path, const std::vector<const char*>& plans, std::uint32_t count) {
+  for (const char* plan : plans) {
     INFO(plan);
     Runtime runtime;
     std::atomic<std::size_t> rows{0}, wrong{0};
@@ -57,10 +57,12 @@ void check_tap_and_filter(const std::string& path, std::uint32_t count) {
 
 }  // namespace
 
-TEST_CASE("a tap changes nothing, and a filter is obeyed") { check_tap_and_filter(tiny_path(), 40); }
+TEST_CASE("a tap changes nothing, and a filter is obeyed") {
+  check_tap_and_filter(tiny_path(), {"pp2", "tp2", "dp2", "pp2.tp2"}, 40);
+}
 
 TEST_CASE("a tap changes nothing, and a filter is obeyed, with the real model") {
-  if (const auto path = smollm2_path()) check_tap_and_filter(*path, 8);
+  if (const auto path = smollm2_path()) check_tap_and_filter(*path, {"dp2.pp2.tp2"}, 8);
 }
 
 TEST_CASE("an actor knows which row is whose") {

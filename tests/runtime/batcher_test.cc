@@ -8,7 +8,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-BatchLimits random_limits(std::mt19937& random) {
+BatchLimits random_limits(Random& random) {
   BatchLimits limits;
   limits.stages = 1 + random() % 8;
   limits.parallel = 1 + random() % 12;
@@ -19,7 +19,7 @@ BatchLimits random_limits(std::mt19937& random) {
 }
 
 /// Requests come and go, stages run when they like, reports come late.
-void play(std::mt19937& random, BatcherSimulation& game, const BatchLimits& limits) {
+void play(Random& random, BatcherSimulation& game, const BatchLimits& limits) {
   SequenceId last = 0;
   const unsigned hurry = 1 + random() % 4;  // how often the scheduler looks
   for (int turn = 0; turn < 400; ++turn) {
@@ -48,7 +48,7 @@ void play(std::mt19937& random, BatcherSimulation& game, const BatchLimits& limi
 TEST_CASE("a batcher keeps its promises whatever comes and in whatever order") {
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 150; ++seed) {
     INFO("seed " << seed);
-    std::mt19937 random(seed);
+    Random random(seed);
     const BatchLimits limits = random_limits(random);
     INFO("stages " << limits.stages << ", parallel " << limits.parallel << ", rows " << limits.rows << ", context "
                    << limits.context << ", queue " << limits.queue);

@@ -363,7 +363,11 @@ TEST_CASE("nesting and size do not exhaust the stack or the patience", "[bad-inp
   for (const char* piece : {"a", "\n", "\"", "#", "[", "{", "=", " ", "\\", "1", "\xF0\x9F\x98\x80", "'''", "a=1,"}) {
     (void)refusal(repeated(piece, much));
   }
-  std::mt19937 random(first_seed());
+  CHECK_THAT(refusal("[[node]]\nname = \"" + repeated("\xC2\x80", much) + "\""), Contains("kind"));
+  Graph named = graph_of("pp2", smollm2());
+  named.edges[0].to = repeated("\xC2\x80", much);
+  CHECK_THAT(problems(named), Contains("there is no node ???"));
+  Random random(first_seed());
   std::string garbage(much, ' ');
   for (char& c : garbage) c = static_cast<char>(random());
   CHECK_THAT(refusal(garbage), Contains("graph file, line "));
@@ -376,7 +380,7 @@ TEST_CASE("a graph file with something changed anywhere is read or refused", "[b
   const std::string whole = to_toml(graph);
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 1500; ++seed) {
     INFO("seed " << seed);
-    std::mt19937 random(seed);
+    Random random(seed);
     std::string text = whole;
     for (unsigned changes = 1 + random() % 4; changes > 0; --changes) {
       const std::size_t at = random() % text.size();
@@ -403,6 +407,7 @@ TEST_CASE("a graph file with something changed anywhere is read or refused", "[b
       (void)to_dot(read);
       check_same(parse_graph(to_toml(read)), read);
     } catch (const Error& error) {
+      INFO(error.message());
       REQUIRE(one_line(error.message()));
     }
   }
