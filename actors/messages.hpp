@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/actor_clock.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
 #include <memory>
@@ -24,8 +25,8 @@ class Stream {
   virtual void end(std::optional<Error> why) = 0;  ///< no error: the text is complete; further calls are ignored
 };
 
-/// A host's request, as the router, the scheduler and the sampler need it. Where the last of them lets go of it, because it
-/// died or was never there, the stream ends.
+/// A host's request, as the router, the scheduler and the sampler need it. Where the last of them lets go of it,
+/// because it died or was never there, the stream ends.
 struct Request {
   Request() = default;
   Request(const Request&) = delete;
@@ -48,29 +49,60 @@ struct Request {
 using Members = std::vector<std::shared_ptr<Executor>>;
 
 // host -> router -> scheduler
-struct Submit { std::shared_ptr<const Request> request; };
-struct Stop { SequenceId id; Error why; };
+struct Submit {
+  std::shared_ptr<const Request> request;
+};
+struct Stop {
+  SequenceId id;
+  Error why;
+};
 
 // scheduler -> stage -> node, and back
-struct RunStep { std::shared_ptr<const Step> step; };
-struct StepRan { std::uint32_t from; std::shared_ptr<StepOutcome> outcome; };    ///< from: the member's or stage's number
+struct RunStep {
+  std::shared_ptr<const Step> step;
+};
+struct StepRan {
+  std::uint32_t from;  ///< the member's or stage's number
+  std::shared_ptr<StepOutcome> outcome;
+};
 
 // scheduler -> sampler -> router: of one sequence, in order
-struct Begin { std::shared_ptr<const Request> request; };
-struct Sampled { std::vector<std::pair<SequenceId, TokenId>> tokens; };
-struct Emit { SequenceId id; Token token; };
-struct End { SequenceId id; std::optional<Error> why; };
+struct Begin {
+  std::shared_ptr<const Request> request;
+};
+struct Sampled {
+  std::vector<std::pair<SequenceId, TokenId>> tokens;
+};
+struct Emit {
+  SequenceId id;
+  Token token;
+};
+struct End {
+  SequenceId id;
+  std::optional<Error> why;
+};
 
-struct Expire { SequenceId id; };                                                ///< scheduler to itself: the deadline
-struct ReplicaDown { std::uint32_t replica; Error why; };                        ///< supervisor -> router
+// scheduler -> itself, for its requests' deadlines
+struct LookAtClock {
+  caf::actor_clock::time_point when;
+};
+
+// supervisor -> router
+struct ReplicaDown {
+  std::uint32_t replica;
+  Error why;
+};
 
 using NodeActor = caf::typed_actor<caf::reacts_to<RunStep>>;
 using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
 using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>,
-                                        caf::reacts_to<Expire>>;
+                                        caf::reacts_to<LookAtClock>>;
 using SamplerActor = caf::typed_actor<caf::reacts_to<Begin>, caf::reacts_to<Sampled>, caf::reacts_to<End>>;
 
-struct Replicas { std::vector<SchedulerActor> schedulers; };                     ///< supervisor -> router, once
+// supervisor -> router, once
+struct Replicas {
+  std::vector<SchedulerActor> schedulers;
+};
 
 using RouterActor = caf::typed_actor<caf::reacts_to<Replicas>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
                                      caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<ReplicaDown>>;
@@ -85,6 +117,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Begin)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Sampled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Emit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::End)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Expire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LookAtClock)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ReplicaDown)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicas)

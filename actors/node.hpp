@@ -9,9 +9,9 @@ struct NodeState {
   const char* name = "node";
 };
 
-/// A node of the graph: a shard, a sampler with a thread of its own, a host's actor. Hands each step to its executor and
-/// never blocks; the outcome goes to its stage as number `member`.
-[[nodiscard]] NodeActor::behavior_type node(NodeActor::stateful_pointer<NodeState> self, std::shared_ptr<Executor> executor,
-                                            StageActor stage, std::uint32_t member);
+/// A node of the graph: a shard, a sampler with a thread of its own, a host's actor. Hands each step to its executor
+/// and never blocks; the outcome goes to its stage as number `member`.
+[[nodiscard]] NodeActor::behavior_type node(NodeActor::stateful_pointer<NodeState> self,
+                                            std::shared_ptr<Executor> executor, StageActor stage, std::uint32_t member);
 
 }  // namespace troupe::actors

@@ -10,7 +10,9 @@ using Self = RouterActor::stateful_pointer<RouterState>;
 
 void submit(Self self, const Submit& submit) {
   RouterState& state = self->state;
-  const auto burden = [](const RouterState::Replica& replica) { return std::pair(replica.down.has_value(), replica.load); };
+  const auto burden = [](const RouterState::Replica& replica) {
+    return std::pair(replica.down.has_value(), replica.load);
+  };
   const auto best = std::min_element(state.replicas.begin(), state.replicas.end(),
                                      [&](const auto& a, const auto& b) { return burden(a) < burden(b); });
   if (best->down) return submit.request->stream->end(best->down);

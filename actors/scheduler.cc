@@ -23,8 +23,33 @@ void pump(Self self) {
 /// Ends a request: at once towards the host; its rows that are under way come to nothing.
 void end(Self self, SequenceId id, const std::optional<Error>& why) {
   if (self->state.open.erase(id) == 0) return;
+  self->state.deadlines.erase(id);
   self->state.batcher->stop(id);
   self->send(self->state.sampler, End{id, why});
+}
+
+/// One timer for all, and a short one: CAF keeps each until it is due, however early its request has ended.
+void watch_deadlines(Self self) {
+  SchedulerState& state = self->state;
+  if (state.deadlines.empty()) return;
+  constexpr std::chrono::seconds longest(1);
+  const auto now = self->clock().now();
+  auto when = now + longest;
+  for (const auto& [id, deadline] : state.deadlines) when = std::min(when, deadline);
+  if (state.next_look && *state.next_look <= when) return;
+  state.next_look = when;
+  self->delayed_send(self, std::max(when - now, caf::actor_clock::duration_type::zero()), LookAtClock{when});
+}
+
+void look_at_clock(Self self, const LookAtClock& look) {
+  SchedulerState& state = self->state;
+  if (state.next_look == look.when) state.next_look.reset();
+  std::vector<SequenceId> late;
+  for (const auto& [id, deadline] : state.deadlines) {
+    if (deadline <= self->clock().now()) late.push_back(id);
+  }
+  for (const SequenceId id : late) end(self, id, Error(Code::deadline, "the request's deadline has passed"));
+  watch_deadlines(self);
 }
 
 void submit(Self self, const Submit& submit) {
@@ -35,8 +60,8 @@ void submit(Self self, const Submit& submit) {
   state.open.emplace(id, request);
   if (const auto added = state.batcher->add(request->sequence); !added) return end(self, id, added.error());
   if (request->deadline) {
-    const auto left = *request->deadline - std::chrono::steady_clock::now();
-    self->delayed_send(self, std::max(left, decltype(left)::zero()), Expire{id});
+    state.deadlines[id] = self->clock().now() + (*request->deadline - std::chrono::steady_clock::now());
+    watch_deadlines(self);
   }
   pump(self);
 }
@@ -74,8 +99,7 @@ void step_ran(Self self, const StepRan& ran) {
 }  // namespace
 
 SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
-                                        std::shared_ptr<const Tokenizer> tokenizer,
-                                        std::vector<Members> stages) {
+                                        std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages) {
   SchedulerState& state = self->state;
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;
@@ -90,8 +114,8 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
         pump(self);
       },
       [self](const StepRan& ran) { step_ran(self, ran); },
-      [self](const Expire& expire) {
-        end(self, expire.id, Error(Code::deadline, "the request's deadline has passed"));
+      [self](const LookAtClock& look) {
+        look_at_clock(self, look);
         pump(self);
       },
   };

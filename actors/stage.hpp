@@ -20,9 +20,9 @@ struct StageState {
   std::map<StepId, Pending> pending;  ///< steps that some members have not come back with
 };
 
-/// A stage of the pipeline: the shards of one group, or a single node between two stages. Passes a step to each and reports
-/// to the scheduler, as stage `number`, once all have come back, or one is broken. Spawns and links a node actor for each
-/// executor.
+/// A stage of the pipeline: the shards of one group, or a single node between two stages. Passes a step to each and
+/// reports to the scheduler, as stage `number`, once all have come back, or one is broken. Spawns and links a node
+/// actor for each executor.
 [[nodiscard]] StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
                                               std::uint32_t number, Members executors);
 

@@ -17,7 +17,8 @@ std::string words(const caf::error& reason) {
   return "one of its actors has died, " + to_string(reason);
 }
 
-void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica, const caf::error& reason) {
+void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica,
+                  const caf::error& reason) {
   const Error why(Code::aborted, "replica " + std::to_string(replica) + " has failed: " + words(reason));
   for (const auto& members : replicas[replica].stages) {
     for (const auto& executor : members) executor->abort(why);
@@ -40,7 +41,8 @@ SupervisorActor::behavior_type supervisor(Self self, std::vector<ReplicaPlan> re
     const auto& schedulers = self->state.schedulers;
     const auto dead = std::find_if(schedulers.begin(), schedulers.end(),
                                    [&](const SchedulerActor& s) { return s.address() == down.source; });
-    if (dead != schedulers.end()) replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason);
+    if (dead != schedulers.end())
+      replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason);
   });
   self->set_exit_handler([self](const caf::exit_msg& exit) {
     for (const SchedulerActor& scheduler : self->state.schedulers) self->send_exit(scheduler, exit.reason);

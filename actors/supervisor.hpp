@@ -20,8 +20,8 @@ struct SupervisorState {
 
 using SupervisorActor = caf::typed_actor<caf::replies_to<caf::atom_value>::with<RouterActor>>;
 
-/// The root of a model's actors: starts the router and a scheduler for each replica (which starts its stages, they their nodes)
-/// and watches them. When a replica dies, its executors are aborted, its requests fail, the others go on.
+/// The root of a model's actors: starts the router and a scheduler for each replica (which starts its stages, they
+/// their nodes) and watches them. When a replica dies, its executors are aborted, its requests fail, the others go on.
 /// Answers any atom with the router.
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
                                                         std::vector<ReplicaPlan> replicas,

@@ -16,11 +16,11 @@ inline constexpr float fixed_limit = 524288.0F;
 
 /// How weights lie in memory once packed.
 enum class Packing : std::uint8_t {
-  q4,       ///< 4-bit, scale (from Q4_0)
-  q4_min,   ///< 4-bit, scale and minimum (from Q4_1)
-  q4_k,     ///< 4-bit, 6-bit scale and minimum times those of the super-block (from Q4_K)
-  q8,       ///< 8-bit, scale (from Q8_0 and, widened, Q5_0)
-  q6_k,     ///< 8-bit (widened 6-bit), a scale for every 16 columns (from Q6_K)
+  q4,      ///< 4-bit, scale (from Q4_0)
+  q4_min,  ///< 4-bit, scale and minimum (from Q4_1)
+  q4_k,    ///< 4-bit, 6-bit scale and minimum times those of the super-block (from Q4_K)
+  q8,      ///< 8-bit, scale (from Q8_0 and, widened, Q5_0)
+  q6_k,    ///< 8-bit (widened 6-bit), a scale for every 16 columns (from Q6_K)
   f16,
   f32,
 };
@@ -33,12 +33,12 @@ enum class Packing : std::uint8_t {
 /// kernels/packed_chunk.hpp). Rows past `rows` are zero.
 struct PackedMatrix {
   Packing packing;
-  std::uint8_t offset;          ///< what is subtracted from the unsigned stored weight: 8, 16, 32, 128, or 0
+  std::uint8_t offset;  ///< what is subtracted from the unsigned stored weight: 8, 16, 32, 128, or 0
   std::uint32_t rows;
-  std::uint32_t leaves;         ///< 1 where the columns are not cut
-  std::uint32_t leaf_columns;   ///< a multiple of 32
-  std::size_t group_bytes;      ///< bytes of one group of 16 rows
-  const std::byte* data;        ///< 64-byte aligned, readable for `packed_padding` bytes past the end
+  std::uint32_t leaves;        ///< 1 where the columns are not cut
+  std::uint32_t leaf_columns;  ///< a multiple of 32
+  std::size_t group_bytes;     ///< bytes of one group of 16 rows
+  const std::byte* data;       ///< 64-byte aligned, readable for `packed_padding` bytes past the end
   [[nodiscard]] std::size_t groups() const { return (rows + group_rows - 1) / group_rows; }
   [[nodiscard]] std::size_t columns() const { return std::size_t{leaves} * leaf_columns; }
 };
@@ -54,7 +54,7 @@ struct PackedMatrix {
 /// first_column. Preconditions: first_column and leaf_columns are multiples of 32; the part lies inside the tensor.
 struct PackSource {
   Format format;
-  const std::byte* tensor;      ///< row 0, column 0
+  const std::byte* tensor;  ///< row 0, column 0
   std::uint32_t tensor_columns;
   std::uint32_t first_row, rows;
   std::uint32_t first_column, leaves, leaf_columns;

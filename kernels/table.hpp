@@ -14,12 +14,12 @@ namespace troupe::kernels {
 /// One product: out[t][r] = sum over columns of weights[r][c] * in[t][c].
 struct MatmulArgs {
   const PackedMatrix* weights;
-  const Q8Block* in;         ///< [tokens][in_stride]; the first columns()/32 blocks of a row are used
-  std::size_t in_stride;     ///< in blocks
+  const Q8Block* in;      ///< [tokens][in_stride]; the first columns()/32 blocks of a row are used
+  std::size_t in_stride;  ///< in blocks
   std::size_t tokens;
-  void* out;                 ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
-  std::size_t out_stride;    ///< in elements; element r of a row belongs to weight row r
-  std::uint8_t* overflow;    ///< [tokens], set to 1 where a leaf is not within +-fixed_limit; null for matmul
+  void* out;               ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
+  std::size_t out_stride;  ///< in elements; element r of a row belongs to weight row r
+  std::uint8_t* overflow;  ///< [tokens], set to 1 where a leaf is not within +-fixed_limit; null for matmul
 };
 
 /// Attention of consecutive positions of one sequence over its paged KV cache.
@@ -27,19 +27,19 @@ struct MatmulArgs {
 /// Work items are (tile, head): item i is head i % heads of the queries in tile i / heads, attention_tile positions
 /// each. Any partition of the items among threads gives the same bits.
 struct AttentionArgs {
-  const float* q;                    ///< [tokens][q_stride], head h at h * head_dim; rotated, not scaled
+  const float* q;  ///< [tokens][q_stride], head h at h * head_dim; rotated, not scaled
   std::size_t q_stride;
-  float* out;                        ///< [tokens][out_stride], head h at h * head_dim
+  float* out;  ///< [tokens][out_stride], head h at h * head_dim
   std::size_t out_stride;
   std::size_t tokens;
-  std::size_t first_position;        ///< of the first query; K and V up to the last query's are in the cache, and finite
-  const std::byte* const* kv_blocks; ///< for each block of 64 positions from position 0: its KV heads of every layer
-  const std::uint16_t* kv_slot;      ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
+  std::size_t first_position;  ///< of the first query; K and V up to the last query's are in the cache, and finite
+  const std::byte* const* kv_blocks;  ///< for each block of 64 positions from position 0: its KV heads of every layer
+  const std::uint16_t* kv_slot;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
-  std::size_t head_dim;              ///< a multiple of 16, at most 256
-  float scale;                       ///< multiplies q.k
-  std::size_t window;                ///< a query at p sees positions > p - window; 0: all
-  std::size_t kv_offset = 0;         ///< bytes from the start of a block to this layer's first KV head
+  std::size_t head_dim;       ///< a multiple of 16, at most 256
+  float scale;                ///< multiplies q.k
+  std::size_t window;         ///< a query at p sees positions > p - window; 0: all
+  std::size_t kv_offset = 0;  ///< bytes from the start of a block to this layer's first KV head
 };
 
 inline constexpr std::size_t attention_tile = 8;
@@ -66,8 +66,8 @@ struct KernelTable {
   /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc).
   void (*matmul)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
 
-  /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits after the
-  /// point), and the leaves are added as integers. Results int64: a rank's partial sums.
+  /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits
+  /// after the point), and the leaves are added as integers. Results int64: a rank's partial sums.
   void (*matmul_partial)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
 
   /// The same, then from_fixed: for a rank that holds every leaf.
@@ -91,19 +91,21 @@ struct KernelTable {
   /// Rotates `heads` consecutive heads of one token in place. cos_sin: [head_dim/2] cosines, then as many sines.
   void (*rope)(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style);
 
-  /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating) into place `slot` (0..63) of a KV head.
+  /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating) into place `slot` (0..63) of a KV
+  /// head.
   void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t slot, std::byte* kv_head);
 
-  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p = exp(score - m),
-  /// l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v). Blocks are merged by a
-  /// binary tree over absolute block numbers; a block with no visible position is skipped. out = a / l.
+  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p =
+  /// exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v).
+  /// Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is skipped. out =
+  /// a / l.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
-  /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position from 0,
-  /// in whole blocks of kv_block: minus infinity where the query does not see.
+  /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position
+  /// from 0, in whole blocks of kv_block: minus infinity where the query does not see.
   void (*attention_scores)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride);
-  /// In place, per block: scores become exp(score - m); maxima and sums: [heads][stat_stride], one per block (minus infinity and
-  /// 0 where it is skipped).
+  /// In place, per block: scores become exp(score - m); maxima and sums: [heads][stat_stride], one per block (minus
+  /// infinity and 0 where it is skipped).
   void (*attention_softmax)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride,
                             float* maxima, float* sums, std::size_t stat_stride);
   void (*attention_values)(const AttentionArgs& args, std::size_t token, const float* scores, std::size_t score_stride,
@@ -112,7 +114,8 @@ struct KernelTable {
   /// Index of the largest element; the lowest of equals. n > 0.
   std::size_t (*argmax)(const float* x, std::size_t n);
 
-  /// log(sum(exp(x))) over fixed segments of 1024 elements, each (max, sum) as one block of attention, merged by the same tree.
+  /// log(sum(exp(x))) over fixed segments of 1024 elements, each (max, sum) as one block of attention, merged by the
+  /// same tree.
   float (*log_sum_exp)(const float* x, std::size_t n);
 };
 

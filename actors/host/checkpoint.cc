@@ -22,9 +22,11 @@ std::string shown(const MetaValue& value) {
   } else if (const auto* truth = std::get_if<bool>(&value)) {
     text << (*truth ? "true" : "false");
   } else {
-    std::visit([&](const auto& number) {
-      if constexpr (std::is_arithmetic_v<std::decay_t<decltype(number)>>) text << number;
-    }, value);
+    std::visit(
+        [&](const auto& number) {
+          if constexpr (std::is_arithmetic_v<std::decay_t<decltype(number)>>) text << number;
+        },
+        value);
   }
   return text.str();
 }
@@ -48,8 +50,8 @@ std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
 std::vector<TensorInfo> Checkpoint::tensors() const {
   std::vector<TensorInfo> infos;
   for (const FileTensor& tensor : impl_->file.tensors) {
-    infos.push_back({std::string(tensor.name), std::string(kernels::info(tensor.format).name), tensor.rows, tensor.columns,
-                     tensor.data.size()});
+    infos.push_back({std::string(tensor.name), std::string(kernels::info(tensor.format).name), tensor.rows,
+                     tensor.columns, tensor.data.size()});
   }
   return infos;
 }
@@ -78,7 +80,9 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const std::uint32_t leaves = std::min(impl_->model.attention_leaves().count, impl_->model.ffn_leaves().count);
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, leaves)) texts.push_back(to_string(plan));
+  for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, leaves)) {
+    if (troupe::expand(plan, impl_->model, host::stage_costs(*impl_), 1)) texts.push_back(to_string(plan));
+  }
   return texts;
 }
 

@@ -20,7 +20,8 @@ class Checkpoint::Impl {
 
 namespace host {
 
-/// Opens a file and checks it whole: its format, architecture, tokenizer, and that its tensors are what the layers need.
+/// Opens a file and checks it whole: its format, architecture, tokenizer, and that its tensors are what the layers
+/// need.
 [[nodiscard]] Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
                                                                               const plugins::Registry& registry);
 

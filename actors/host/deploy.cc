@@ -123,16 +123,17 @@ class Deployer {
       plan.stages.push_back({*started});
     }
     if (incoming_.contains(replica.sampler->name)) {
-      plan.stages.push_back({start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler), checkpoint_.model.vocabulary,
-                                                                   incoming_[replica.sampler->name][0]),
-                                   -1)});
+      plan.stages.push_back(
+          {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler), checkpoint_.model.vocabulary,
+                                                 incoming_[replica.sampler->name][0]),
+                 -1)});
     }
     deployment_.replicas.push_back(std::move(plan));
     return {};
   }
 
   Result<std::shared_ptr<Executor>> start_shard(const GraphNode& node, const GraphNode& sampler,
-                                std::shared_ptr<transport::Communicator> communicator) {
+                                                std::shared_ptr<transport::Communicator> communicator) {
     const Packed& packed = packed_[twin_[node.name]];
     ShardParts parts;
     parts.program = packed.program;
@@ -199,8 +200,8 @@ class Deployer {
   const Settings& settings_;
   transport::WaitPolicy policy_;
   std::vector<int> free_cores_;
-  std::map<std::string, Packed> packed_;                               ///< by the first shard that has these shares
-  std::map<std::string, std::string> twin_;                            ///< shard -> that first shard
+  std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
+  std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
   std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
   Deployment deployment_;
 };
@@ -230,7 +231,8 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
   return program;
 }
 
-ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge, std::size_t stages) {
+ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge,
+                         std::size_t stages) {
   // A receiver may be a step behind; tokens wait for as many steps as may be under way.
   if (edge.flows == "hidden") return {2, std::size_t{settings.rows} * model.hidden * sizeof(float)};
   if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
@@ -253,8 +255,9 @@ Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph
   try {
     return Deployer(checkpoint, graph, options, kinds, *settings).run(*replicas);
   } catch (const std::bad_alloc&) {
-    return Error(Code::out_of_memory, "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
-                                      "number of parallel sequences needs less");
+    return Error(Code::out_of_memory,
+                 "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
+                 "number of parallel sequences needs less");
   } catch (const std::system_error& thrown) {
     return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
   }

@@ -23,8 +23,8 @@ struct Deployment {
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
-[[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,
-                                        const ActorKinds& kinds);
+[[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph,
+                                        const LoadOptions& options, const ActorKinds& kinds);
 
 /// The program of one shard, fused or not as the options say.
 [[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,

@@ -25,8 +25,8 @@ class Runtime::Impl {
 /// A running graph.
 class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
  public:
-  Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint checkpoint, const LoadOptions& options,
-       std::uint32_t context, host::Deployment deployment);
+  Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint checkpoint, const LoadOptions& options, std::uint32_t context,
+       host::Deployment deployment);
   ~Impl();
 
   Checkpoint checkpoint;
@@ -42,7 +42,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   struct Actors;
   std::shared_ptr<Runtime::Impl> runtime_;
   std::uint32_t context_;
-  std::size_t most_open_;               ///< requests that may run and wait, all replicas together
+  std::size_t most_open_;  ///< requests that may run and wait, all replicas together
   std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<SequenceId> last_id_{0};
   host::Deployment deployment_;

@@ -21,7 +21,8 @@ Result<const T*> look_up(const std::vector<const T*>& plugins, std::string_view 
   for (const T* plugin : plugins) {
     if (plugin->name == name) return plugin;
   }
-  return Error(Code::unsupported, where + " \"" + std::string(name) + "\" is not supported; known are " + names_of(plugins));
+  return Error(Code::unsupported,
+               where + " \"" + std::string(name) + "\" is not supported; known are " + names_of(plugins));
 }
 
 Result<const FileFormat*> recognise(const std::string& path, const plugins::Registry& registry) {
@@ -48,19 +49,22 @@ GraphNode whole(const ModelDescription& model) {
 
 /// A tensor that no layer reads means a model that this architecture only resembles.
 Result<void> check_tensors(const Checkpoint::Impl& checkpoint) {
-  const auto program = build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
+  const auto program =
+      build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
   if (!program) return program.error();
   std::set<std::string_view> read;
   for (const Weight& weight : program->weights) read.insert(weight.tensor);
   for (const FileTensor& tensor : checkpoint.file.tensors) {
     if (read.contains(tensor.name)) continue;
-    return Error(Code::unsupported, checkpoint.file.path + ": tensor " + std::string(tensor.name) + " is not part of what " +
-                                        std::string(checkpoint.architecture->name) + " models are known to have");
+    return Error(Code::unsupported, checkpoint.file.path + ": tensor " + std::string(tensor.name) +
+                                        " is not part of what " + std::string(checkpoint.architecture->name) +
+                                        " models are known to have");
   }
   return {};
 }
 
-Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const Checkpoint::Impl& checkpoint, const plugins::Registry& registry) {
+Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const Checkpoint::Impl& checkpoint,
+                                                        const plugins::Registry& registry) {
   const ModelFile& file = checkpoint.file;
   const auto name = file.string("tokenizer.ggml.model");
   if (!name) return name.error();
@@ -82,7 +86,8 @@ Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, 
 
 }  // namespace
 
-Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path, const plugins::Registry& registry) {
+Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
+                                                                const plugins::Registry& registry) {
   const auto format = recognise(path, registry);
   if (!format) return format.error();
   auto file = (*format)->open(path);
@@ -127,15 +132,16 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   settings.kernels = kernels::find_table(options.isa);
   if (settings.kernels == nullptr) {
     std::string known;
-    for (const kernels::KernelTable* table : kernels::tables()) known += (known.empty() ? "" : ", ") + std::string(table->name);
+    for (const kernels::KernelTable* table : kernels::tables())
+      known += (known.empty() ? "" : ", ") + std::string(table->name);
     return Error(Code::invalid_argument, "isa \"" + options.isa + "\" cannot run here; this processor has " + known);
   }
   return settings;
 }
 
 StageCosts stage_costs(const Checkpoint::Impl& checkpoint) {
-  // Microseconds of one core for eight rows: the weights come at 40 GB/s or are multiplied at 650 GOP/s, whichever takes
-  // longer; attention, norms and what goes with them take about 25 more in a layer.
+  // Microseconds of one core for eight rows: the weights come at 40 GB/s or are multiplied at 650 GOP/s, whichever
+  // takes longer; attention, norms and what goes with them take about 25 more in a layer.
   const auto cost = [](std::uint64_t weights, std::uint64_t bytes) {
     return std::max(static_cast<double>(bytes) / 40e3, static_cast<double>(weights) * 2 * 8 / 650e3);
   };

@@ -26,7 +26,8 @@ class Reader {
     const auto found = file_.number_or(key, fallback);
     if (!found) return fail(found.error());
     if (!(*found > 0.0) || !std::isfinite(*found)) {
-      return fail({Code::bad_file, file_.path + ": " + key + " is " + std::to_string(*found) + "; it must be positive"});
+      return fail(
+          {Code::bad_file, file_.path + ": " + key + " is " + std::to_string(*found) + "; it must be positive"});
     }
     return *found;
   }

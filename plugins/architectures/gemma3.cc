@@ -11,7 +11,8 @@ constexpr double local_theta = 10000.0;
 constexpr std::uint32_t global_every = 6;
 
 Result<ModelDescription> describe(const ModelFile& file) {
-  auto model = describe_transformer(file, "gemma3", {.default_theta = 1000000.0, .rope_style = kernels::RopeStyle::halves});
+  auto model =
+      describe_transformer(file, "gemma3", {.default_theta = 1000000.0, .rope_style = kernels::RopeStyle::halves});
   if (!model) return model;
   const auto window = file.integer_or("gemma3.attention.sliding_window", 0);
   if (!window) return window.error();

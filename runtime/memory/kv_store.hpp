@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-/// One shard's KV cache: blocks of kernels::kv_block positions, [layers][heads] KV heads each, allocated when first used
-/// and kept for the next sequence. Which sequence owns a block is the scheduler's business. One thread at a time.
+/// One shard's KV cache: blocks of kernels::kv_block positions, [layers][heads] KV heads each, allocated when first
+/// used and kept for the next sequence. Which sequence owns a block is the scheduler's business. One thread at a time.
 class KvStore {
  public:
   KvStore(std::uint32_t layers, std::uint32_t heads, std::uint32_t head_dim)

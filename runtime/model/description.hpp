@@ -29,9 +29,9 @@ struct ModelDescription {
   float norm_epsilon = 0.0F;
   float embedding_scale = 1.0F;
   kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
-  std::vector<double> rope_thetas;   ///< by number; layers name the one they use
-  std::uint32_t window = 0;          ///< of the layers that have one, in positions; 0: none
-  std::string head_tensor;           ///< the output head's: "output.weight", or the embedding where they are tied
+  std::vector<double> rope_thetas;  ///< by number; layers name the one they use
+  std::uint32_t window = 0;         ///< of the layers that have one, in positions; 0: none
+  std::string head_tensor;          ///< the output head's: "output.weight", or the embedding where they are tied
 
   [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads); }
   [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn / 32); }

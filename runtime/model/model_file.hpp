@@ -19,7 +19,7 @@ namespace troupe {
 struct FileTensor {
   std::string_view name;
   kernels::Format format;
-  std::uint64_t rows, columns;        ///< [rows, columns], columns contiguous
+  std::uint64_t rows, columns;  ///< [rows, columns], columns contiguous
   std::span<const std::byte> data;
 };
 
@@ -29,8 +29,8 @@ class MetaArray {
   enum class Kind : std::uint8_t { integers, floats, bools, strings, other };
   Kind kind = Kind::other;
   std::uint64_t count = 0;
-  std::span<const std::byte> raw;     ///< as the file has it
-  std::uint32_t file_type = 0;        ///< the file format's own element type
+  std::span<const std::byte> raw;  ///< as the file has it
+  std::uint32_t file_type = 0;     ///< the file format's own element type
 
   /// Empty where the kind is another one.
   [[nodiscard]] std::vector<std::string_view> strings() const;
@@ -49,9 +49,9 @@ struct MetaEntry {
 /// Views stay valid as long as the object. Immutable; any thread.
 struct ModelFile {
   std::string path;
-  std::string description;            ///< "GGUF v3"
-  std::vector<MetaEntry> metadata;    ///< in the file's order
-  std::vector<FileTensor> tensors;    ///< in the file's order
+  std::string description;          ///< "GGUF v3"
+  std::vector<MetaEntry> metadata;  ///< in the file's order
+  std::vector<FileTensor> tensors;  ///< in the file's order
   std::shared_ptr<const void> mapping;
 
   [[nodiscard]] const MetaValue* find(std::string_view key) const;

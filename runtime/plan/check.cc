@@ -16,7 +16,8 @@ constexpr std::size_t most_named = 20;   ///< of its problems
 
 class Checker {
  public:
-  Checker(const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind)
+  Checker(const Graph& graph, const ModelDescription& model,
+          const std::function<bool(const std::string&)>& is_host_kind)
       : graph_(graph), model_(model), is_host_kind_(is_host_kind) {}
 
   Result<std::vector<ReplicaLayout>> run() {
@@ -84,9 +85,11 @@ class Checker {
     std::size_t shards = 0;
     for (const GraphNode& node : graph_.nodes) {
       if (is_host(node) && !is_host_kind_(node.kind)) {
-        wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are shard, sampler and what the host has added");
+        wrong("node " + node.name + " is of kind \"" + node.kind +
+              "\"; known are shard, sampler and what the host has added");
       }
-      if (node.device != "cpu") wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (node.device != "cpu")
+        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       shards += node.kind == "shard" ? 1 : 0;
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
@@ -132,7 +135,8 @@ class Checker {
     for (const std::string& name : group.nodes) {
       const Range range = find_node(graph_, name)->*share;
       if (range.first != next || range.last < range.first || (range.last == range.first && whole > 0)) {
-        return wrong("shard " + name + ": its " + what + " should begin at " + std::to_string(next) + " and not be empty");
+        return wrong("shard " + name + ": its " + what + " should begin at " + std::to_string(next) +
+                     " and not be empty");
       }
       next = range.last;
     }
@@ -156,10 +160,12 @@ class Checker {
         next = mine.last;
         check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
         check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
-        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows", mine.last == model_.layers ? model_.vocabulary : 0);
+        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
+                     mine.last == model_.layers ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
-            wrong("shard " + name + ": its vocabulary must begin at a multiple of " + std::to_string(kernels::group_rows));
+            wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
+                  std::to_string(kernels::group_rows));
           }
         }
       }
@@ -173,10 +179,12 @@ class Checker {
   /// The ports of a node and what flows there; a host's actor takes whatever comes.
   [[nodiscard]] std::map<std::string, std::string> ports(const GraphNode& node, bool outgoing) const {
     if (is_host(node)) return {{outgoing ? "out" : "in", ""}};
-    if (node.kind == "sampler") return outgoing ? std::map<std::string, std::string>{{"tokens", "tokens"}}
-                                                : std::map<std::string, std::string>{{"logits", "logits"}};
-    if (!outgoing) return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
-                                                 : std::map<std::string, std::string>{{"hidden", "hidden"}};
+    if (node.kind == "sampler")
+      return outgoing ? std::map<std::string, std::string>{{"tokens", "tokens"}}
+                      : std::map<std::string, std::string>{{"logits", "logits"}};
+    if (!outgoing)
+      return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
+                                    : std::map<std::string, std::string>{{"hidden", "hidden"}};
     if (node.layers.last != model_.layers) return {{"hidden", "hidden"}};
     if (node.vocabulary.first == 0) return {{"logits", "logits"}};
     return {};
@@ -196,7 +204,8 @@ class Checker {
         const auto known = ports(*node, outgoing);
         const auto found = known.find(port);
         if (found == known.end()) {
-          wrong("edge " + name + ": " + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port + "\"");
+          wrong("edge " + name + ": " + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port +
+                "\"");
         } else if (!found->second.empty() && found->second != edge.flows) {
           wrong("edge " + name + ": " + found->second + " flow there, not " + edge.flows);
         } else if (is_host(*node) && edge.flows != "hidden" && edge.flows != "logits") {
@@ -225,7 +234,8 @@ class Checker {
     }
   }
 
-  /// Follows what flows into each node back to the shard that it came from: past a host's actors, which hand on the same shape.
+  /// Follows what flows into each node back to the shard that it came from: past a host's actors, which hand on the
+  /// same shape.
   const GraphNode* origin(const GraphNode& node, const std::string& port, std::size_t steps) {
     if (steps > graph_.nodes.size()) return nullptr;
     const GraphEdge& edge = *ends_[{false, node.name + ":" + port}][0];
@@ -272,7 +282,8 @@ std::pair<std::string, std::string> split_end(const std::string& end) {
 }
 
 const GraphNode* find_node(const Graph& graph, const std::string& name) {
-  const auto found = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) { return n.name == name; });
+  const auto found =
+      std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) { return n.name == name; });
   return found == graph.nodes.end() ? nullptr : &*found;
 }
 

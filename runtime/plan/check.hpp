@@ -12,16 +12,16 @@ namespace troupe {
 
 /// What a deployable graph comes to, replica by replica.
 struct ReplicaLayout {
-  std::vector<const GraphGroup*> stages;       ///< in the order of their layers
-  std::vector<const GraphNode*> hosts;         ///< the host's actors
+  std::vector<const GraphGroup*> stages;  ///< in the order of their layers
+  std::vector<const GraphNode*> hosts;    ///< the host's actors
   const GraphNode* sampler = nullptr;
 };
 
-/// Checks a graph against a model before anything is deployed: shares whole, every port joined, shapes agree, no cycle but the
-/// sampler's. `is_host_kind`: whether the host has added an actor kind of that name. The error (invalid_argument, one line)
-/// names all that is wrong. The layout points into the graph.
-[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                                             const std::function<bool(const std::string&)>& is_host_kind);
+/// Checks a graph against a model before anything is deployed: shares whole, every port joined, shapes agree, no cycle
+/// but the sampler's. `is_host_kind`: whether the host has added an actor kind of that name. The error
+/// (invalid_argument, one line) names all that is wrong. The layout points into the graph.
+[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(
+    const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

@@ -55,8 +55,9 @@ void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const Mo
       node.attention = attention[t];
       node.ffn = ffn[t];
       if (s + 1 == stages.size()) {
-        node.vocabulary = {vocabulary[t].first * static_cast<std::uint32_t>(kernels::group_rows),
-                           std::min(vocabulary[t].last * static_cast<std::uint32_t>(kernels::group_rows), model.vocabulary)};
+        node.vocabulary = {
+            vocabulary[t].first * static_cast<std::uint32_t>(kernels::group_rows),
+            std::min(vocabulary[t].last * static_cast<std::uint32_t>(kernels::group_rows), model.vocabulary)};
       }
       group.nodes.push_back(node.name);
       if (s == 0) graph.edges.push_back({sampler + ":tokens", node.name + ":tokens", "tokens"});
@@ -76,7 +77,8 @@ Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts
   if (const auto checked = check_limits(plan, model); !checked) return checked.error();
   const std::vector<Range> stages = stages_of(plan, model, costs);
   Graph graph;
-  for (std::uint32_t replica = 0; replica < plan.dp; ++replica) add_replica(graph, replica, plan, model, stages, threads);
+  for (std::uint32_t replica = 0; replica < plan.dp; ++replica)
+    add_replica(graph, replica, plan, model, stages, threads);
   return graph;
 }
 

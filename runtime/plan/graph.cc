@@ -24,7 +24,8 @@ std::string label(const GraphNode& node) {
 }  // namespace
 
 void Graph::insert(GraphNode node, const std::string& from, const std::string& to) {
-  const auto edge = std::find_if(edges.begin(), edges.end(), [&](const GraphEdge& e) { return e.from == from && e.to == to; });
+  const auto edge =
+      std::find_if(edges.begin(), edges.end(), [&](const GraphEdge& e) { return e.from == from && e.to == to; });
   if (edge == edges.end()) throw Error(Code::not_found, "the graph has no edge from " + from + " to " + to);
   const std::string flows = edge->flows;
   edge->to = node.name + ":in";
@@ -37,7 +38,8 @@ std::string to_dot(const Graph& graph) {
   const auto line = [&](const GraphNode& node, const char* indent) {
     text << indent << '"' << node.name << "\" [label=\"" << label(node) << "\"];\n";
   };
-  text << "digraph troupe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\"];\n";
+  text << "digraph troupe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n  edge "
+          "[fontname=\"sans-serif\"];\n";
   for (const GraphGroup& group : graph.groups) {
     text << "  subgraph \"cluster_" << group.name << "\" {\n    label=\"" << group.name << "\";\n";
     for (const GraphNode& node : graph.nodes) {

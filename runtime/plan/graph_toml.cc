@@ -3,8 +3,8 @@
 #include <sstream>
 #include <string_view>
 
-// toml++ 3.3 asserts, and where NDEBUG is defined lets clang assume, what a text with "[[[" does not hold to; its parser is
-// ready for that all the same.
+// toml++ 3.3 asserts, and where NDEBUG is defined lets clang assume, what a text with "[[[" does not hold to; its
+// parser is ready for that all the same.
 #undef NDEBUG
 #define TOML_ASSERT(expr) static_assert(true)
 #define TOML_MAX_NESTED_VALUES 16
@@ -26,11 +26,12 @@ constexpr std::ptrdiff_t most_dots = 100;
 
 [[noreturn]] void refuse(const toml::source_region& at, const std::string& why) { refuse(at.begin.line, why); }
 
-/// toml++ nests a table for every dot of a key, and takes them apart by recursion: a line of dots would overflow the stack.
+/// toml++ nests a table for every dot of a key, and takes them apart by recursion: a line of dots would overflow the
+/// stack.
 void check_size(std::string_view text) {
   if (text.size() > most_bytes) {
-    throw Error(Code::invalid_argument, "graph file: it has " + std::to_string(text.size()) + " bytes; at most " +
-                                            std::to_string(most_bytes));
+    throw Error(Code::invalid_argument,
+                "graph file: it has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(most_bytes));
   }
   for (std::size_t at = 0, line = 1; at < text.size(); ++line) {
     const std::string_view words = text.substr(at, text.find('\n', at) - at);
@@ -65,7 +66,8 @@ std::uint32_t number(const toml::node& node, const std::string& what, std::int64
   const auto value = node.value_exact<std::int64_t>();
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   if (!value || *value < least || *value > most) {
-    refuse(node.source(), what + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    refuse(node.source(),
+           what + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return static_cast<std::uint32_t>(*value);
 }
@@ -79,14 +81,16 @@ Range range(const toml::table& table, const char* key) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return {};
   const toml::array* array = node->as_array();
-  if (array == nullptr || array->size() != 2) refuse(node->source(), std::string("\"") + key + "\" must be [first, last]");
+  if (array == nullptr || array->size() != 2)
+    refuse(node->source(), std::string("\"") + key + "\" must be [first, last]");
   const Range read{number(*array->get(0), key, 0), number(*array->get(1), key, 0)};
   if (read.last < read.first) refuse(node->source(), std::string("\"") + key + "\" must not end before it begins");
   return read;
 }
 
 GraphNode parse_node(const toml::table& table) {
-  check_keys(table, {"name", "kind", "device", "replica", "threads", "layers", "attention", "ffn", "vocabulary", "options"});
+  check_keys(table,
+             {"name", "kind", "device", "replica", "threads", "layers", "attention", "ffn", "vocabulary", "options"});
   GraphNode node;
   node.name = text(table, "name");
   node.kind = text(table, "kind");

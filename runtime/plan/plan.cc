@@ -139,7 +139,8 @@ std::vector<Range> split_by_shares(std::uint32_t units, const std::vector<std::u
 }
 
 std::vector<Range> balance_stages(std::uint32_t layers, std::size_t stages, StageCosts costs) {
-  // best[l]: the smallest possible dearest stage of the layers before l in the stages so far; from[s][l]: where its last begins.
+  // best[l]: the smallest possible dearest stage of the layers before l in the stages so far; from[s][l]: where its
+  // last begins.
   const auto cost = [&](std::uint32_t first, std::uint32_t last) {
     return costs.layer * (last - first) + (last == layers ? costs.head : 0.0);
   };

@@ -25,11 +25,13 @@ struct Plan {
 [[nodiscard]] Result<Plan> parse_plan(std::string_view text);
 [[nodiscard]] std::string to_string(const Plan& plan);
 
-/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks: every product of degrees, each degree of
-/// pp and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality tests run.
+/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks: every product of degrees, each
+/// degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality
+/// tests run.
 [[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);
 
-/// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >= shares.size().
+/// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >=
+/// shares.size().
 [[nodiscard]] std::vector<Range> split_by_shares(std::uint32_t units, const std::vector<std::uint32_t>& shares);
 
 /// Relative cost of decoding eight rows: one layer, and the output head with sampling.
@@ -42,6 +44,7 @@ struct StageCosts {
 
 /// The graph of a plan: nodes r0.s0.t0 (replica, stage, tensor-parallel rank) and r0.sampler, groups r0.s0.
 /// Fails with invalid_argument, naming the limit, where the model has too few layers or leaves.
-[[nodiscard]] Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs, std::uint32_t threads);
+[[nodiscard]] Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs,
+                                   std::uint32_t threads);
 
 }  // namespace troupe

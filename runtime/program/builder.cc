@@ -86,8 +86,8 @@ WeightId ProgramBuilder::matrix_weight(const std::string& name, std::uint32_t ro
   const FileTensor* tensor = find(name, rows, columns);
   Weight weight{name, Weight::Use::matrix, {}};
   if (tensor != nullptr) {
-    weight.source = {tensor->format,  tensor->data.data(),         columns,       part.first, part.size(),
-                     leaves.first * leaf_columns, leaves.size(), leaf_columns};
+    weight.source = {tensor->format, tensor->data.data(),         columns,       part.first,
+                     part.size(),    leaves.first * leaf_columns, leaves.size(), leaf_columns};
   }
   program_.weights.push_back(weight);
   return static_cast<WeightId>(program_.weights.size() - 1);
@@ -164,7 +164,8 @@ ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) 
   const std::uint64_t places = std::uint64_t{heads} * blocks * kernels::kv_block;
   if (places > UINT32_MAX) {
     fail({Code::unsupported, file_.path + ": " + std::to_string(heads) + " heads with a context of " +
-                                 std::to_string(model_.context) + " positions are beyond 2^32 scores a token; ask for less context"});
+                                 std::to_string(model_.context) +
+                                 " positions are beyond 2^32 scores a token; ask for less context"});
   }
   const ValueId scores = value("scores", ValueType::f32, static_cast<std::uint32_t>(places));
   const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
@@ -217,8 +218,8 @@ void ProgramBuilder::head(std::string_view norm) {
   append(ops::gather_rows, {program_.hidden}, {rows});
   const ValueId x = quantize(rms_norm(rows, norm));
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
-  append(ops::matmul, {x}, {local}).weights = {matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden,
-                                                             shard_.vocabulary, {0, 1}, model_.hidden)};
+  append(ops::matmul, {x}, {local}).weights = {
+      matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden)};
   program_.logits = local;
   if (ranks_ == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give

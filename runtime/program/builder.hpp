@@ -16,8 +16,8 @@ enum class Rows : std::uint8_t { query_heads, kv_heads, ffn };
 /// Which leaves cut a row-parallel product.
 enum class Cut : std::uint8_t { attention, ffn };
 
-/// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the shard
-/// at hand and finds the weights. The first missing or misshapen tensor is remembered; take() returns it.
+/// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
+/// shard at hand and finds the weights. The first missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
@@ -25,15 +25,15 @@ class ProgramBuilder {
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
   void begin_layer(std::uint32_t layer) { layer_ = layer; }
 
-  [[nodiscard]] ValueId hidden() const { return program_.hidden; }             ///< [hidden]
-  ValueId rms_norm(ValueId x, std::string_view weight);                        ///< the same shape
-  ValueId head_norm(ValueId x, std::string_view weight);                       ///< over each head of [heads * head_dim]
+  [[nodiscard]] ValueId hidden() const { return program_.hidden; }  ///< [hidden]
+  ValueId rms_norm(ValueId x, std::string_view weight);             ///< the same shape
+  ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
   ValueId quantize(ValueId x);
-  ValueId matmul(ValueId x, std::string_view weight, Rows rows);               ///< x quantised
-  ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);           ///< -> [hidden], summed over the ranks
-  void rope(ValueId x, std::uint32_t theta);                                   ///< in place; theta: of rope_thetas
+  ValueId matmul(ValueId x, std::string_view weight, Rows rows);      ///< x quantised
+  ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);  ///< -> [hidden], summed over the ranks
+  void rope(ValueId x, std::uint32_t theta);                          ///< in place; theta: of rope_thetas
   void kv_append(ValueId k, ValueId v);
-  ValueId attention(ValueId q, float scale, std::uint32_t window);             ///< over the layer's KV cache
+  ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
   ValueId silu_mul(ValueId gate, ValueId up);
   ValueId gelu_mul(ValueId gate, ValueId up);
   void add(ValueId into, ValueId y);

@@ -19,21 +19,22 @@
 
 namespace troupe {
 
-/// Floats of each thread's scratch, where fused ops keep what the plain ones would have written; at least a row of hidden.
+/// Floats of each thread's scratch, where fused ops keep what the plain ones would have written; at least a row of
+/// hidden.
 inline constexpr std::size_t scratch_floats = 24576;
 
 /// A step as the ops of one shard see it: one entry a row, filled in before the first op.
 struct StepRows {
   struct Slice {
     std::uint32_t first_row, rows, first_position;
-    std::vector<std::byte*> blocks;        ///< KV blocks from position 0
+    std::vector<std::byte*> blocks;  ///< KV blocks from position 0
   };
-  std::vector<TokenId> tokens;             ///< [rows]; in the first stage
-  std::vector<std::uint32_t> positions;    ///< [rows]
+  std::vector<TokenId> tokens;           ///< [rows]; in the first stage
+  std::vector<std::uint32_t> positions;  ///< [rows]
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
-  std::vector<float> angles;               ///< [rope thetas][rows][head_dim]: cosines, then sines
-  std::vector<std::uint8_t> overflow;      ///< [rows]: a sum left the range of fixed point
+  std::vector<float> angles;                  ///< [rope thetas][rows][head_dim]: cosines, then sines
+  std::vector<std::uint8_t> overflow;         ///< [rows]: a sum left the range of fixed point
   std::vector<std::uint32_t> overflow_layer;  ///< [rows]: in which layer, first
 
   [[nodiscard]] std::size_t rows() const { return positions.size(); }
@@ -57,12 +58,12 @@ struct ShardState {
   KvStore kv;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
   transport::Queue queue;
-  transport::Deadline deadline;                     ///< of the step's waits
+  transport::Deadline deadline;  ///< of the step's waits
   Team* team = nullptr;
   StepRows step;
-  std::vector<std::vector<float>> scratch;          ///< [threads]
-  std::atomic<std::size_t> broken_at{SIZE_MAX};     ///< the op at which nothing counts any more; see OpContext::fail
-  std::optional<Error> why;                         ///< set before `broken_at`, by thread 0
+  std::vector<std::vector<float>> scratch;       ///< [threads]
+  std::atomic<std::size_t> broken_at{SIZE_MAX};  ///< the op at which nothing counts any more; see OpContext::fail
+  std::optional<Error> why;                      ///< set before `broken_at`, by thread 0
 };
 
 /// What one thread of the team knows while it runs an op.

@@ -33,8 +33,9 @@ class ThreadExecutor : public Executor {
   void submit(std::shared_ptr<const Step> step, Done done) override;
   void abort(const Error& why) override { runner_->abort(why); }
 
-  /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit` does
-  /// nothing. Actors may hold an executor for longer than what its runner looks at lives. Not together with abort().
+  /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit`
+  /// does nothing. Actors may hold an executor for longer than what its runner looks at lives. Not together with
+  /// abort().
   void stop();
 
  private:

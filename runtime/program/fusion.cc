@@ -19,7 +19,9 @@ bool matches(const Ops& ops, std::size_t at, std::initializer_list<const OpKind*
 
 /// Is `id` read by the op at `at` and by no other after it, before it is written again?
 bool last_read_at(const Ops& ops, std::size_t at, ValueId id) {
-  const auto names = [&](const std::vector<ValueId>& ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+  const auto names = [&](const std::vector<ValueId>& ids) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
   if (!names(ops[at].in)) return false;
   return std::none_of(ops.begin() + static_cast<std::ptrdiff_t>(at) + 1, ops.end(),
                       [&](const Op& op) { return names(op.in); });

@@ -7,7 +7,8 @@
 
 namespace troupe {
 
-/// Rewrites a pattern of ops that begins at `at` into fewer ops that give the same bits; false where it does not begin there.
+/// Rewrites a pattern of ops that begins at `at` into fewer ops that give the same bits; false where it does not begin
+/// there.
 struct FusionRule {
   std::string_view name;
   bool (*apply)(std::vector<Op>& ops, std::size_t at);

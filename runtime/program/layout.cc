@@ -40,9 +40,12 @@ std::vector<Lifetime> lifetimes(const Program& program) {
 
 std::size_t row_bytes(const Value& value) {
   switch (value.type) {
-    case ValueType::f32: return value.columns * sizeof(float);
-    case ValueType::q8: return value.columns / kernels::block_columns * sizeof(kernels::Q8Block);
-    case ValueType::fixed: return value.columns * sizeof(std::int64_t);
+    case ValueType::f32:
+      return value.columns * sizeof(float);
+    case ValueType::q8:
+      return value.columns / kernels::block_columns * sizeof(kernels::Q8Block);
+    case ValueType::fixed:
+      return value.columns * sizeof(std::int64_t);
   }
   return 0;
 }

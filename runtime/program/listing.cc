@@ -5,9 +5,7 @@
 namespace troupe {
 namespace {
 
-const char* type_name(ValueType type) {
-  return type == ValueType::f32 ? "f32" : type == ValueType::q8 ? "q8" : "i64";
-}
+const char* type_name(ValueType type) { return type == ValueType::f32 ? "f32" : type == ValueType::q8 ? "q8" : "i64"; }
 
 void list_values(std::ostringstream& text, const Program& program, const std::vector<ValueId>& ids) {
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -19,7 +19,8 @@ std::vector<WantedRow> all_rows(const Step& step) {
 }
 
 transport::Tensor tensor_of(std::vector<float>& values, std::size_t columns) {
-  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, values.size() / columns, columns, columns};
+  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, values.size() / columns, columns,
+          columns};
 }
 
 /// Calls visit(rows) for each piece in which a flow travels: the sender cuts it the same way.
@@ -47,7 +48,8 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
 
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
-  const auto done = for_each_piece(flow_, step, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
+  const auto done =
+      for_each_piece(flow_, step, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
   if (!done) outcome.broken = done.error();
   return outcome;
 }
@@ -55,7 +57,8 @@ StepOutcome ActorRunner::run(const Step& step) {
 Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   const transport::Deadline deadline = step_deadline();
   received_.resize(rows.size() * columns_);
-  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline); !received) return received.error();
+  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline); !received)
+    return received.error();
   sent_ = received_;
   call(step, rows, outcome);
   for (const auto& channel : out_) {

@@ -10,7 +10,8 @@
 
 namespace troupe {
 
-/// What flows through a node that is no shard: the hidden state of every row, or the logits of the wanted rows by tiles.
+/// What flows through a node that is no shard: the hidden state of every row, or the logits of the wanted rows by
+/// tiles.
 enum class Flow : std::uint8_t { hidden, logits };
 
 /// A host's actor between two others.

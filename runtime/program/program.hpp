@@ -31,7 +31,8 @@ struct Value {
   std::uint32_t columns;
 };
 
-/// What a shard holds of one of the file's tensors: a matrix to pack, a vector of floats, or rows to read where they are.
+/// What a shard holds of one of the file's tensors: a matrix to pack, a vector of floats, or rows to read where they
+/// are.
 struct Weight {
   enum class Use : std::uint8_t { matrix, vector, rows };
   std::string tensor;
@@ -42,27 +43,27 @@ struct Weight {
 /// One op of a step. Which fields count is the kind's business.
 struct Op {
   const OpKind* kind = nullptr;
-  std::uint32_t layer = 0;           ///< for error messages and the listing
+  std::uint32_t layer = 0;  ///< for error messages and the listing
   std::vector<ValueId> in{}, out{};
   std::vector<WeightId> weights{};
-  float number = 0.0F;               ///< epsilon of a norm, scale of an embedding or of attention
+  float number = 0.0F;  ///< epsilon of a norm, scale of an embedding or of attention
   std::uint32_t heads = 0, kv_heads = 0, head_dim = 0;
-  std::uint32_t window = 0;          ///< of attention, in positions; 0: none
-  std::uint32_t kv_layer = 0;        ///< which of the shard's layers, from 0
-  std::uint32_t rope = 0;            ///< which of the model's rotary frequencies
-  bool norm_first = false;           ///< of residual: the sum goes through a norm before it is added
+  std::uint32_t window = 0;    ///< of attention, in positions; 0: none
+  std::uint32_t kv_layer = 0;  ///< which of the shard's layers, from 0
+  std::uint32_t rope = 0;      ///< which of the model's rotary frequencies
+  bool norm_first = false;     ///< of residual: the sum goes through a norm before it is added
 };
 
-/// What one shard does in one step: `body` once over the step's rows; `tail` (empty but in the last stage) over the rows
-/// whose logits are wanted, logit_tile at a time. A tail value has at most logit_tile rows.
+/// What one shard does in one step: `body` once over the step's rows; `tail` (empty but in the last stage) over the
+/// rows whose logits are wanted, logit_tile at a time. A tail value has at most logit_tile rows.
 struct Program {
   std::vector<Value> values;
   std::vector<Weight> weights;
   std::vector<Op> body, tail;
-  ValueId hidden = 0;                ///< the residual stream, [rows, hidden]
-  ValueId logits = 0;                ///< of the tail: [logit_tile, vocabulary], whole at the first rank
+  ValueId hidden = 0;  ///< the residual stream, [rows, hidden]
+  ValueId logits = 0;  ///< of the tail: [logit_tile, vocabulary], whole at the first rank
   std::uint32_t kv_layers = 0;
-  std::uint32_t kv_heads = 0;        ///< KV heads of each layer that this shard holds
+  std::uint32_t kv_heads = 0;  ///< KV heads of each layer that this shard holds
   std::uint32_t head_dim = 0;
   std::vector<std::uint16_t> kv_slot;  ///< [query heads of this shard]: which of its KV heads each reads
 };

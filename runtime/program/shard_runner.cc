@@ -113,7 +113,8 @@ void ShardRunner::compute_angles(std::uint32_t thread) {
   team_.barrier(thread);
 }
 
-void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted, std::uint32_t thread) {
+void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted,
+                          std::uint32_t thread) {
   OpContext context(state_, thread);
   context.rows = rows;
   context.first_wanted = first_wanted;
@@ -161,9 +162,10 @@ void ShardRunner::report_overflow(StepOutcome& outcome) const {
     const std::uint32_t layer = *std::min_element(first, first + slice.rows);
     if (layer == UINT32_MAX) continue;
     outcome.failures.push_back(
-        {s, {Code::out_of_range, "layer " + std::to_string(layer) + ": a sum is not a number or beyond +-" +
-                                     std::to_string(static_cast<long>(kernels::fixed_limit)) +
-                                     ", more than the fixed-point sums of the numerics contract hold"}});
+        {s,
+         {Code::out_of_range, "layer " + std::to_string(layer) + ": a sum is not a number or beyond +-" +
+                                  std::to_string(static_cast<long>(kernels::fixed_limit)) +
+                                  ", more than the fixed-point sums of the numerics contract hold"}});
   }
 }
 

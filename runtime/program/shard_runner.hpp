@@ -17,16 +17,16 @@ struct ShardParts {
   const kernels::KernelTable* kernels = nullptr;
   kernels::RopeStyle rope_style{};
   std::vector<double> rope_thetas;
-  std::uint32_t rows = 0;                                           ///< of a step at most
+  std::uint32_t rows = 0;  ///< of a step at most
   std::uint32_t threads = 1;
   transport::WaitPolicy policy;
-  std::vector<int> cores;                                           ///< [threads] to pin them to, or empty
-  std::shared_ptr<transport::Communicator> communicator;            ///< null where the shard is alone
-  std::unique_ptr<TokenBoard> tokens;                               ///< in the first stage
-  std::shared_ptr<transport::Channel> hidden_in;                    ///< in the others
+  std::vector<int> cores;                                 ///< [threads] to pin them to, or empty
+  std::shared_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
+  std::unique_ptr<TokenBoard> tokens;                     ///< in the first stage
+  std::shared_ptr<transport::Channel> hidden_in;          ///< in the others
   std::vector<std::shared_ptr<transport::Channel>> hidden_out;
-  std::unique_ptr<LogitsEnd> logits_end;                            ///< first rank of the last stage: samples here, or
-  std::shared_ptr<transport::Channel> logits_out;                   ///< sends its logits on
+  std::unique_ptr<LogitsEnd> logits_end;           ///< first rank of the last stage: samples here, or
+  std::shared_ptr<transport::Channel> logits_out;  ///< sends its logits on
 };
 
 /// Bytes of the arena and scratch that a shard allocates, beside its weights and KV blocks.

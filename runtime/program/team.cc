@@ -23,7 +23,8 @@ void pin_thread(int core) {
 Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
     : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
   try {
-    for (std::uint32_t thread = 1; thread < threads_; ++thread) others_.emplace_back([this, thread] { follow(thread); });
+    for (std::uint32_t thread = 1; thread < threads_; ++thread)
+      others_.emplace_back([this, thread] { follow(thread); });
   } catch (...) {  // the system has no more threads: those that run must end before they are forgotten
     stop();
     throw;

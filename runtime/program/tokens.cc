@@ -14,7 +14,8 @@ void give(const SequenceSettings& settings, const WantedRow& row, std::span<cons
   try {
     settings.sink(row.position, logits);
   } catch (const std::exception& thrown) {
-    outcome.failures.push_back({row.slice, {Code::failed, std::string("the host's logits sink threw: ") + thrown.what()}});
+    outcome.failures.push_back(
+        {row.slice, {Code::failed, std::string("the host's logits sink threw: ") + thrown.what()}});
   } catch (...) {
     outcome.failures.push_back({row.slice, {Code::failed, "the host's logits sink threw"}});
   }

@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-/// Sampled tokens travel from the sampler to each shard of the first stage, past all mailboxes: one message a sampling step,
-/// [1, 1 + 2 * lanes] i32: how many, then (lane, token) pairs.
+/// Sampled tokens travel from the sampler to each shard of the first stage, past all mailboxes: one message a sampling
+/// step, [1, 1 + 2 * lanes] i32: how many, then (lane, token) pairs.
 [[nodiscard]] inline std::size_t token_message_columns(std::uint32_t lanes) { return 1 + 2 * std::size_t{lanes}; }
 
 /// The last stage's end: what is done with the logits of a step.

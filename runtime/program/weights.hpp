@@ -14,7 +14,7 @@ namespace troupe {
 struct LoadedWeight {
   kernels::PackedMatrix matrix{};
   const float* vector = nullptr;
-  const std::byte* rows = nullptr;      ///< in the file, row 0
+  const std::byte* rows = nullptr;  ///< in the file, row 0
   kernels::Format rows_format{};
   std::uint32_t columns = 0;
 };
@@ -22,14 +22,14 @@ struct LoadedWeight {
 /// The packed weights of one shard, in one piece of memory. Immutable once packed; replicas share it.
 struct ShardWeights {
   Buffer memory;
-  std::vector<LoadedWeight> weights;    ///< [Program::weights]
+  std::vector<LoadedWeight> weights;  ///< [Program::weights]
 };
 
 /// Bytes that pack_weights allocates.
 [[nodiscard]] std::size_t weight_bytes(const Program& program);
 
 /// Packs in parallel on `threads` threads, and calls `advanced` (from one thread at a time) with the bytes done so far.
-[[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
-                                                                       const std::function<void(std::size_t)>& advanced);
+[[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(
+    const Program& program, std::uint32_t threads, const std::function<void(std::size_t)>& advanced);
 
 }  // namespace troupe

@@ -165,7 +165,8 @@ std::vector<SequenceId> Batcher::complete(const Step& step) {
 }
 
 bool Batcher::stop(SequenceId id) {
-  const auto waits = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& request) { return request.id == id; });
+  const auto waits =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& request) { return request.id == id; });
   if (waits != waiting_.end()) {
     waiting_.erase(waits);
     return true;

@@ -20,14 +20,14 @@ struct BatchLimits {
 
 struct SequenceRequest {
   SequenceId id = 0;
-  std::vector<TokenId> prompt;      ///< at least one token, at most `context`
-  std::uint32_t max_tokens = 0;     ///< to sample; prompt and samples fit the context
+  std::vector<TokenId> prompt;   ///< at least one token, at most `context`
+  std::uint32_t max_tokens = 0;  ///< to sample; prompt and samples fit the context
   std::shared_ptr<const SequenceSettings> settings;
 };
 
-/// Continuous batching with chunked prefill (Yu et al., Orca, OSDI'22; Agrawal et al., Sarathi, 2023), as pure data: who runs,
-/// in which KV blocks, and what the next step holds. Steps are made one ahead of what is known, so a sequence that ends
-/// early has a surplus row under way, whose result is thrown away.
+/// Continuous batching with chunked prefill (Yu et al., Orca, OSDI'22; Agrawal et al., Sarathi, 2023), as pure data:
+/// who runs, in which KV blocks, and what the next step holds. Steps are made one ahead of what is known, so a sequence
+/// that ends early has a surplus row under way, whose result is thrown away.
 class Batcher {
  public:
   explicit Batcher(BatchLimits limits);
@@ -38,7 +38,8 @@ class Batcher {
   /// The next step to send out, where one may be sent now.
   [[nodiscard]] std::optional<Step> next();
 
-  /// A step has come back from every actor. Returns the sequences that are through: nothing of them is under way any more.
+  /// A step has come back from every actor. Returns the sequences that are through: nothing of them is under way any
+  /// more.
   [[nodiscard]] std::vector<SequenceId> complete(const Step& step);
 
   /// Nothing further is computed for a sequence. Returns true where it is through at once (it had nothing under way).
@@ -53,16 +54,14 @@ class Batcher {
   struct Sequence {
     SequenceRequest request{};
     std::uint32_t lane = 0, batch = 0;
-    std::uint32_t positions = 0;         ///< scheduled so far
-    std::uint32_t sampled = 0;           ///< samples scheduled so far
-    std::uint32_t under_way = 0;         ///< steps
+    std::uint32_t positions = 0;  ///< scheduled so far
+    std::uint32_t sampled = 0;    ///< samples scheduled so far
+    std::uint32_t under_way = 0;  ///< steps
     bool stopped = false;
-    std::uint64_t last_sample = 0;       ///< which of the token messages, counted from 1, holds its last sample
+    std::uint64_t last_sample = 0;  ///< which of the token messages, counted from 1, holds its last sample
     std::vector<std::uint32_t> blocks{};
     [[nodiscard]] bool prefilling() const { return positions < request.prompt.size(); }
-    [[nodiscard]] bool finished() const {
-      return stopped || (!prefilling() && sampled >= request.max_tokens);
-    }
+    [[nodiscard]] bool finished() const { return stopped || (!prefilling() && sampled >= request.max_tokens); }
   };
 
   void admit();
@@ -74,11 +73,11 @@ class Batcher {
 
   BatchLimits limits_;
   std::deque<SequenceRequest> waiting_;
-  std::map<SequenceId, Sequence> running_;   ///< by id, and so by age
+  std::map<SequenceId, Sequence> running_;  ///< by id, and so by age
   std::vector<std::uint32_t> free_lanes_, free_blocks_;
-  std::vector<std::uint32_t> under_way_;     ///< [batches]: steps
+  std::vector<std::uint32_t> under_way_;  ///< [batches]: steps
   std::map<StepId, std::uint32_t> batch_of_;
-  std::uint32_t turn_ = 0;                   ///< the batch whose step comes next
+  std::uint32_t turn_ = 0;  ///< the batch whose step comes next
   StepId last_step_ = 0;
 
   // Token messages, one a sampling step: made, known to be in the channel, and taken out by steps made so far.

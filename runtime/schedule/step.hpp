@@ -16,18 +16,18 @@ using SequenceId = std::uint64_t;  ///< Generation::id()
 /// What a request asks of its logits: fixed for its life, shared by its slices.
 struct SequenceSettings {
   Sampling sampling;
-  LogitsSink sink;              ///< gets the wanted logits, where there is one
+  LogitsSink sink;                          ///< gets the wanted logits, where there is one
   std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
 };
 
 /// The rows of one sequence in a step.
 struct SequenceSlice {
   SequenceId sequence = 0;
-  std::uint32_t lane = 0;            ///< the sequence's place among those that run at once
+  std::uint32_t lane = 0;  ///< the sequence's place among those that run at once
   std::uint32_t first_position = 0;
-  std::vector<TokenId> tokens{};     ///< empty: one row, whose token is the last one sampled in this lane
-  std::vector<std::uint32_t> blocks{}; ///< KV blocks of positions 0 .. first_position + rows() - 1
-  bool sample = false;               ///< the token after the last row is sampled
+  std::vector<TokenId> tokens{};        ///< empty: one row, whose token is the last one sampled in this lane
+  std::vector<std::uint32_t> blocks{};  ///< KV blocks of positions 0 .. first_position + rows() - 1
+  bool sample = false;                  ///< the token after the last row is sampled
   std::shared_ptr<const SequenceSettings> settings{};
 
   [[nodiscard]] std::uint32_t rows() const { return tokens.empty() ? 1 : static_cast<std::uint32_t>(tokens.size()); }
@@ -54,7 +54,7 @@ struct Step {
 
 /// A row whose logits are wanted.
 struct WantedRow {
-  std::uint32_t row;    ///< of the step
+  std::uint32_t row;  ///< of the step
   std::uint32_t slice;
   std::uint32_t position;
   bool sample;

@@ -18,24 +18,26 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Ids of a text, without BOS. Special tokens that stand in the text are parsed. Never fails: bytes that are not UTF-8 become
-  /// byte tokens; where the vocabulary has none, the unknown token, or nothing if it is byte-level. Linear in the text's length.
+  /// Ids of a text, without BOS. Special tokens that stand in the text are parsed. Never fails: bytes that are not
+  /// UTF-8 become byte tokens; where the vocabulary has none, the unknown token, or nothing if it is byte-level. Linear
+  /// in the text's length.
   [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text) const = 0;
 
   /// The bytes of one token, as they stand in running text; empty for control tokens unless `special`.
   /// Precondition: 0 <= id < size().
   [[nodiscard]] virtual std::string piece(TokenId id, bool special) const = 0;
 
-  [[nodiscard]] virtual std::size_t size() const = 0;          ///< tokens in the vocabulary
-  [[nodiscard]] virtual std::size_t memory_bytes() const = 0;  ///< anonymous memory that it holds, as `inspect` counts it
+  [[nodiscard]] virtual std::size_t size() const = 0;  ///< tokens in the vocabulary
+  [[nodiscard]] virtual std::size_t memory_bytes()
+      const = 0;  ///< anonymous memory that it holds, as `inspect` counts it
 
   /// Ids of a prompt: encode, with BOS in front where the file asks for it.
   [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text) const;
 
-  [[nodiscard]] bool ends_text(TokenId id) const;              ///< eos, eot, and their known names
+  [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
 
  protected:
-  TokenId bos_ = -1;          ///< -1: none
+  TokenId bos_ = -1;  ///< -1: none
   bool add_bos_ = false;
   std::vector<TokenId> end_;  ///< sorted
 };
@@ -43,7 +45,8 @@ class Tokenizer {
 /// The pieces of ids, one after the other, special tokens printed or not. The ids must be in the vocabulary.
 [[nodiscard]] std::string decode(const Tokenizer& tokenizer, std::span<const TokenId> ids, bool special);
 
-/// Joins pieces into text that never ends within a UTF-8 character. Bytes that can never become one are replaced by U+FFFD.
+/// Joins pieces into text that never ends within a UTF-8 character. Bytes that can never become one are replaced by
+/// U+FFFD.
 class Utf8Stream {
  public:
   [[nodiscard]] std::string push(std::string_view bytes);  ///< what is complete by now
@@ -53,7 +56,8 @@ class Utf8Stream {
   std::string pending_;
 };
 
-/// A kind of tokenizer, found by "tokenizer.ggml.model". The tokenizer keeps views into the file: `file` must outlive it.
+/// A kind of tokenizer, found by "tokenizer.ggml.model". The tokenizer keeps views into the file: `file` must outlive
+/// it.
 struct TokenizerFormat {
   std::string_view name;  ///< "gpt2", "llama"
   Result<std::unique_ptr<Tokenizer>> (*create)(const ModelFile& file);

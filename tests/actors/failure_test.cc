@@ -102,6 +102,18 @@ TEST_CASE("a deadline that passes ends its request, and no other", "[bad-input]"
   door.check_clean();
 }
 
+TEST_CASE("a request that ends before its deadline leaves no timer behind", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  for (int hours = 20; hours > 0; --hours)
+    door.submit({.prompt = 3, .max_tokens = 2, .deadline = std::chrono::hours(hours)});
+  door.run();
+  for (SequenceId id = 1; id <= 20; ++id) door.check_complete(id);
+  door.pass_time(std::chrono::seconds(2));
+  door.run();
+  CHECK_FALSE(door.timers());
+  door.check_clean();
+}
+
 TEST_CASE("a slice that fails ends its request, and no other", "[bad-input]") {
   for (std::uint32_t stage = 0; stage < 2; ++stage) {
     for (const std::uint32_t position : {0U, 5U, 9U, 10U, 15U}) {

@@ -130,6 +130,7 @@ class StageDoor {
     while (coordinator_.has_job()) run_actor();
   }
   void pass_time(std::chrono::milliseconds time) { coordinator_.advance_time(time); }
+  [[nodiscard]] bool timers() { return coordinator_.clock().has_pending_timeout(); }
 
   /// Whichever replica a request comes to.
   void end_after(SequenceId id, std::uint32_t tokens) {

@@ -1,5 +1,5 @@
-// What an actor costs: tokens a second of one shard behind router, scheduler, stage and sampler, against the same program
-// called in a plain loop. Both decode the same tokens, in turn; medians.
+// What an actor costs: tokens a second of one shard behind router, scheduler, stage and sampler, against the same
+// program called in a plain loop. Both decode the same tokens, in turn; medians.
 //   actor_cost MODEL.gguf [THREADS [TOKENS [RUNS]]]
 
 #include <algorithm>
@@ -32,7 +32,8 @@ class PlainLoop {
     const Checkpoint::Impl& impl = *checkpoint.impl();
     const host::Settings settings = host::resolve(impl, options).value();
     const Graph graph = checkpoint.expand(options);
-    auto program = std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
+    auto program =
+        std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
     ShardParts parts;
     parts.weights = pack_weights(*program, 2, [](std::size_t) {}).value();
     parts.program = std::move(program);

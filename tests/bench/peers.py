@@ -13,6 +13,7 @@ import sys
 
 PREFILL, DECODE = ("-p", "512", "-n", "0"), ("-p", "0", "-n", "64")
 PHASES = {"prefill 512": PREFILL, "decode": DECODE}
+SIXTEEN_PHASES = {"prefill 128": ("-p", "128", "-n", "0"), "decode": DECODE}  # 16 sequences fill every chunk as well
 
 
 def output_of(command):
@@ -119,7 +120,7 @@ class Bench:
     def splits(self, models):
         rows = []
         for model in models:
-            for phase, flags in PHASES.items():
+            for phase, flags in SIXTEEN_PHASES.items():
                 def run(plan):
                     return lambda: self.run_troupe(model, flags, 1, "--plan", plan, "--parallel", "16", repetitions=3)
 

@@ -38,7 +38,9 @@ Result<ModelFile> open_toy(const std::string& path) {
   ModelFile file;
   file.path = path;
   file.description = "a toy";
-  const auto text = [&](const char* key, const char* value) { file.metadata.push_back({key, std::string_view(value)}); };
+  const auto text = [&](const char* key, const char* value) {
+    file.metadata.push_back({key, std::string_view(value)});
+  };
   const auto number = [&](const char* key, std::uint64_t value) { file.metadata.push_back({key, value}); };
   text("general.architecture", "toy");
   text("tokenizer.ggml.model", "toy");
@@ -123,8 +125,9 @@ Checkpoint open_with_toys() {
 
 std::vector<float> all_logits(const Model& model) {
   std::vector<float> all;
-  const std::string text = "a text that is longer than one block of the KV cache, and than the window of this toy model, too: "
-                           "so that chunks, blocks and windows all have their say in what comes out in the end.";
+  const std::string text =
+      "a text that is longer than one block of the KV cache, and than the window of this toy model, too: "
+      "so that chunks, blocks and windows all have their say in what comes out in the end.";
   model.logits(model.checkpoint().tokenize(text), true,
                [&](std::uint32_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
   return all;
@@ -138,7 +141,8 @@ TEST_CASE("what is added takes part in every plan, fused or not, with the same b
   for (const std::string& plan : checkpoint.plans(4)) {
     for (const bool fusion : {true, false}) {
       INFO(plan << (fusion ? ", fused" : ", plain"));
-      const std::vector<float> got = all_logits(runtime.load(checkpoint, {.plan = plan, .chunk = 50, .fusion = fusion}));
+      const std::vector<float> got =
+          all_logits(runtime.load(checkpoint, {.plan = plan, .chunk = 50, .fusion = fusion}));
       REQUIRE(got.size() == expected.size());
       CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
     }

@@ -23,16 +23,16 @@ struct MatrixView {
   [[nodiscard]] std::span<float> row(std::size_t i) const { return {data + i * columns, columns}; }
 };
 
-/// What a host's actor sees of one step: `in` came from its port "in"; `out`, of the same shape and already a copy of `in`,
-/// leaves through its port "out".
+/// What a host's actor sees of one step: `in` came from its port "in"; `out`, of the same shape and already a copy of
+/// `in`, leaves through its port "out".
 struct StepView {
   std::uint64_t step;
   std::span<const StepRow> rows;
   MatrixView in, out;
 };
 
-/// A host's own actor between two others: a tap, a filter, a router. One object a node; called on one thread of the runtime,
-/// a step at a time, in order. What it throws ends the requests of that step with an error, and nothing else.
+/// A host's own actor between two others: a tap, a filter, a router. One object a node; called on one thread of the
+/// runtime, a step at a time, in order. What it throws ends the requests of that step with an error, and nothing else.
 class Actor {
  public:
   virtual ~Actor() = default;

@@ -20,10 +20,10 @@ struct GraphNode {
   std::string kind;
   std::string device = "cpu";
   std::uint32_t replica = 0;
-  std::uint32_t threads = 1;   ///< of a shard's team
+  std::uint32_t threads = 1;  ///< of a shard's team
 
-  /// What a shard holds: layers, and of each layer a share of the attention's leaves and of the FFN's; of the output head
-  /// (at the last layer's shard) a share of the vocabulary's rows. The shard of layer 0 reads the embedding.
+  /// What a shard holds: layers, and of each layer a share of the attention's leaves and of the FFN's; of the output
+  /// head (at the last layer's shard) a share of the vocabulary's rows. The shard of layer 0 reads the embedding.
   Range layers{}, attention{}, ffn{}, vocabulary{};
 
   std::map<std::string, std::string> options{};  ///< of a host's actor, handed to its factory
@@ -48,12 +48,13 @@ struct Graph {
   std::vector<GraphEdge> edges;
   std::vector<GraphGroup> groups;
 
-  /// Puts a node into the edge `from` -> `to` ("node:port"), so that what flows there passes through its ports "in" and "out".
-  /// Throws Error (not_found) where there is no such edge.
+  /// Puts a node into the edge `from` -> `to` ("node:port"), so that what flows there passes through its ports "in" and
+  /// "out". Throws Error (not_found) where there is no such edge.
   void insert(GraphNode node, const std::string& from, const std::string& to);
 };
 
-/// The TOML form, and back. parse_graph throws Error naming the line; whether the graph fits a model is checked by load.
+/// The TOML form, and back. parse_graph throws Error naming the line; whether the graph fits a model is checked by
+/// load.
 [[nodiscard]] std::string to_toml(const Graph& graph);
 [[nodiscard]] Graph parse_graph(const std::string& toml);
 

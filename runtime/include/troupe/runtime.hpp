@@ -24,20 +24,20 @@ enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
   std::function<void(LogLevel, std::string_view)> log{};  ///< called from any thread; none: silent
-  std::uint32_t control_threads = 1;                      ///< threads that run the actors' messages (the work has its own)
+  std::uint32_t control_threads = 1;  ///< threads that run the actors' messages (the work has its own)
 };
 
 /// How a checkpoint is spread and run. Its threads inherit the affinity of the thread that calls load.
 struct LoadOptions {
-  std::string plan{};             ///< "pp2.tp2"; empty: one shard
-  std::uint32_t threads = 0;      ///< of each shard; 0: cores / ranks, at least one
-  std::uint32_t context = 0;      ///< positions of a sequence; 0: the model's own
-  std::uint32_t chunk = 512;      ///< tokens of a step at most, and so of a prefill chunk
-  std::uint32_t parallel = 16;    ///< sequences of a replica that run at once
-  std::uint32_t queue = 1024;     ///< requests that may wait; one more fails with queue_full
-  std::uint64_t memory_limit = 0; ///< bytes that Checkpoint::memory may promise in all; 0: no limit
+  std::string plan{};              ///< "pp2.tp2"; empty: one shard
+  std::uint32_t threads = 0;       ///< of each shard; 0: cores / ranks, at least one
+  std::uint32_t context = 0;       ///< positions of a sequence; 0: the model's own
+  std::uint32_t chunk = 512;       ///< tokens of a step at most, and so of a prefill chunk
+  std::uint32_t parallel = 16;     ///< sequences of a replica that run at once
+  std::uint32_t queue = 1024;      ///< requests that may wait; one more fails with queue_full
+  std::uint64_t memory_limit = 0;  ///< bytes that Checkpoint::memory may promise in all; 0: no limit
   bool fusion = true;
-  std::string isa{};              ///< "avx2", "avx512", "reference"; empty: the best that this processor has
+  std::string isa{};  ///< "avx2", "avx512", "reference"; empty: the best that this processor has
   std::function<void(double fraction)> progress{};  ///< while weights are packed; called from one thread at a time
 };
 
@@ -51,7 +51,7 @@ struct Sampling {
 struct GenerateOptions {
   std::uint32_t max_tokens = 0;  ///< 0: to the end of the text or of the context
   Sampling sampling{};
-  bool ignore_end = false;       ///< go on past the end of the text
+  bool ignore_end = false;                              ///< go on past the end of the text
   std::optional<std::chrono::milliseconds> deadline{};  ///< from now
 };
 
@@ -71,8 +71,8 @@ class Generation {
 
   /// Waits for the next token; empty at the end. Throws Error where the request failed.
   [[nodiscard]] std::optional<Token> next();
-  void cancel();                             ///< takes effect within one step; next() then throws `cancelled`
-  [[nodiscard]] std::uint64_t id() const;    ///< what StepRow::request says
+  void cancel();                           ///< takes effect within one step; next() then throws `cancelled`
+  [[nodiscard]] std::uint64_t id() const;  ///< what StepRow::request says
 
   /// For range-based loops: reads the stream to its end, once.
   class Iterator {

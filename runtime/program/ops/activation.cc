@@ -6,8 +6,8 @@ namespace {
 
 using Activation = decltype(kernels::KernelTable::silu_mul);
 
-/// One tile of the fused gate: 96 columns are two of the kernels' widest tiles of weight rows, and the products of 128 tokens,
-/// gate and up, stay in the second-level cache with their weights.
+/// One tile of the fused gate: 96 columns are two of the kernels' widest tiles of weight rows, and the products of 128
+/// tokens, gate and up, stay in the second-level cache with their weights.
 constexpr std::size_t tile_blocks = 3, tile_columns = tile_blocks * kernels::block_columns, tile_tokens = 128;
 static_assert(2 * tile_tokens * tile_columns <= scratch_floats);
 
@@ -21,8 +21,8 @@ void plain(const Op& op, OpContext& c, Activation activation) {
   }
 }
 
-/// Tile by tile: both products, the activation, the quantisation. The weights of a tile stay in the second-level cache while
-/// the tokens pass.
+/// Tile by tile: both products, the activation, the quantisation. The weights of a tile stay in the second-level cache
+/// while the tokens pass.
 void gate(const Op& op, OpContext& c, Activation activation) {
   float* const gates = c.scratch();
   float* const ups = gates + tile_tokens * tile_columns;
@@ -34,7 +34,8 @@ void gate(const Op& op, OpContext& c, Activation activation) {
     const std::size_t columns = std::min(tile_blocks, last - block) * kernels::block_columns;
     const std::size_t groups = columns / kernels::group_rows;
     const auto product = [&](WeightId weight, float* tile) {
-      const auto part = kernels::groups_of(c.weight(weight).matrix, block * kernels::block_columns / kernels::group_rows, groups);
+      const auto part =
+          kernels::groups_of(c.weight(weight).matrix, block * kernels::block_columns / kernels::group_rows, groups);
       args.weights = &part;
       args.out = tile;
       c.kernels().matmul(args, 0, groups);

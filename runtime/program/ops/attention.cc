@@ -4,7 +4,8 @@
 namespace troupe::ops {
 namespace {
 
-kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRows::Slice& slice, ValueId q, float* out) {
+kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRows::Slice& slice, ValueId q,
+                                 float* out) {
   const ShardState& shard = c.shard();
   kernels::AttentionArgs args{};
   args.q_stride = c.columns(q);
@@ -72,7 +73,8 @@ void run_attention_quantize(const Op& op, OpContext& c) {
       const std::size_t head = item % op.heads, row = item / op.heads * kernels::attention_tile;
       const std::size_t end = std::min<std::size_t>(row + kernels::attention_tile, slice.rows);
       for (std::size_t i = slice.first_row + row; i < slice.first_row + end; ++i) {
-        c.kernels().quantize(c.f32(op.out[1], i) + head * op.head_dim, op.head_dim, c.q8(op.out[0], i) + head * head_blocks);
+        c.kernels().quantize(c.f32(op.out[1], i) + head * op.head_dim, op.head_dim,
+                             c.q8(op.out[0], i) + head * head_blocks);
       }
     }
   });

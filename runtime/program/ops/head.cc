@@ -19,7 +19,8 @@ void run_all_gather(const Op& op, OpContext& c) {
   ShardState& shard = c.shard();
   const auto tensor = [&](ValueId id) {
     const std::size_t columns = c.columns(id);
-    return transport::Tensor{reinterpret_cast<std::byte*>(c.f32(id)), transport::Element::f32, c.rows, columns, columns};
+    return transport::Tensor{reinterpret_cast<std::byte*>(c.f32(id)), transport::Element::f32, c.rows, columns,
+                             columns};
   };
   transport::Tensor all = tensor(op.out[0]);
   if (shard.communicator->rank() != 0) all.data = nullptr;

@@ -45,9 +45,7 @@ void run_matmul_partial(const Op& op, OpContext& c) {
   run_leaves(op, c, c.kernels().matmul_partial, c.fixed(op.out[0]));
 }
 
-void run_matmul_leaves(const Op& op, OpContext& c) {
-  run_leaves(op, c, c.kernels().matmul_leaves, c.f32(op.out[0]));
-}
+void run_matmul_leaves(const Op& op, OpContext& c) { run_leaves(op, c, c.kernels().matmul_leaves, c.f32(op.out[0])); }
 
 }  // namespace
 
