@@ -10,7 +10,7 @@ namespace troupe::testing {
 namespace {
 
 constexpr std::uint32_t threads[] = {1, 2};
-constexpr std::uint32_t chunks[] = {512, 100, 7, 1};
+constexpr std::uint32_t chunks[] = {512, 7, 1};
 
 using Tables = std::span<const kernels::KernelTable* const>;
 
