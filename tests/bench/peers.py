@@ -13,7 +13,6 @@ import sys
 
 PREFILL, DECODE = ("-p", "512", "-n", "0"), ("-p", "0", "-n", "64")
 PHASES = {"prefill 512": PREFILL, "decode": DECODE}
-SIXTEEN_PHASES = {"prefill 128": ("-p", "128", "-n", "0"), "decode": DECODE}  # 16 sequences fill every chunk as well
 
 
 def output_of(command):
@@ -74,7 +73,8 @@ class Bench:
         self.rounds = arguments.rounds
 
     def troupe_command(self, model, phase, threads, *more, repetitions=1):
-        return [self.troupe, "bench", "-m", model, "-t", str(threads), *phase, "-r", str(repetitions), "-o", "json", *more]
+        return [self.troupe, "bench", "-m", model, "-t", str(threads), *phase, "-r", str(repetitions), "-o", "json",
+                *more]
 
     def run_troupe(self, *args, **options):
         return speed_of(output_of(self.troupe_command(*args, **options)))
@@ -88,9 +88,9 @@ class Bench:
         found = re.search(rf"threads {threads}: read ([\d.]+) GB/s, 8-bit products ([\d.]+) GOP/s", text)
         return float(found[1]) * 1e9, float(found[2]) * 1e9
 
-    def run_two_processes(self, model, phase):
+    def run_two_processes(self, model, phase, repetitions):
         """Two independent one-thread processes at once, 8 sequences each."""
-        command = self.troupe_command(model, phase, 1, "--parallel", "8", repetitions=3)
+        command = self.troupe_command(model, phase, 1, "--parallel", "8", repetitions=repetitions)
         both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         return sum(speed_of(process.communicate()[0]) for process in both)
 
@@ -119,13 +119,16 @@ class Bench:
 
     def splits(self, models):
         rows = []
+        repetitions = {"prefill 512": 1, "decode": 3}  # a prefill of 16 prompts takes seconds
         for model in models:
-            for phase, flags in SIXTEEN_PHASES.items():
+            for phase, flags in PHASES.items():
                 def run(plan):
-                    return lambda: self.run_troupe(model, flags, 1, "--plan", plan, "--parallel", "16", repetitions=3)
+                    sixteen = ("--plan", plan, "--parallel", "16")
+                    return lambda: self.run_troupe(model, flags, 1, *sixteen, repetitions=repetitions[phase])
 
                 speed = alternate(f"{os.path.basename(model)}, splits, {phase}", self.rounds, {
-                    "ceiling": lambda: self.run_two_processes(model, flags), "dp2": run("dp2"), "pp2": run("pp2")})
+                    "ceiling": lambda: self.run_two_processes(model, flags, repetitions[phase]),
+                    "dp2": run("dp2"), "pp2": run("pp2")})
                 rows.append((os.path.basename(model), phase, f"{speed['ceiling']:.1f}",
                              *(f"{speed[plan]:.1f} ({speed[plan] / speed['ceiling']:.2f})" for plan in ("dp2", "pp2"))))
         table("What a split costs: one thread a shard, 16 sequences, tokens a second (ratio)",

@@ -29,6 +29,12 @@ Case case_of(const std::string& plan, const std::size_t* row, Tables tables) {
   return {plan, threads[row[0]], chunks[row[1]], std::string(tables[row[2]]->name), row[3] == 0, row[4] == 1};
 }
 
+std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, Tables tables) {
+  std::vector<Case> cases;
+  for (const Row& row : rows) cases.push_back(case_of(plan, row.data(), tables));
+  return cases;
+}
+
 /// The factor of that name, "tp2:1"; empty where there is none.
 std::string factor_of(const std::string& plan, const char* name) {
   const std::size_t at = plan.find(name);
@@ -52,13 +58,12 @@ std::string to_string(const Case& run) {
          run.isa + " --fusion " + (run.fusion ? "on" : "off") + " --parallel " + (run.mates ? "4" : "1");
 }
 
-std::vector<Case> cases_of(const std::string& plan, Extent extent, std::mt19937_64& random) {
-  const bool pairs = extent == Extent::pairs;
-  const Tables tables = pairs ? fast_tables() : kernels::tables();
-  const auto rows = pairs ? covering_array(other_factors(tables), random) : full_product(other_factors(tables));
-  std::vector<Case> cases;
-  for (const Row& row : rows) cases.push_back(case_of(plan, row.data(), tables));
-  return cases;
+std::vector<Case> some_cases_of(const std::string& plan, std::mt19937_64& random) {
+  return cases_of(plan, every_value(other_factors(fast_tables()), random), fast_tables());
+}
+
+std::vector<Case> all_cases_of(const std::string& plan) {
+  return cases_of(plan, full_product(other_factors(kernels::tables())), kernels::tables());
 }
 
 std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {

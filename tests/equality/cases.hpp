@@ -20,10 +20,11 @@ struct Case {
 /// As `troupe logits` would be told.
 [[nodiscard]] std::string to_string(const Case& run);
 
-/// One plan with other factors that cover all pairs of their values, the slow reference kernels aside, or all
-/// combinations.
-enum class Extent { pairs, product };
-[[nodiscard]] std::vector<Case> cases_of(const std::string& plan, Extent extent, std::mt19937_64& random);
+/// One plan with every value of each other factor, the slow reference kernels aside; which go together is drawn.
+[[nodiscard]] std::vector<Case> some_cases_of(const std::string& plan, std::mt19937_64& random);
+
+/// One plan with every combination of the other factors.
+[[nodiscard]] std::vector<Case> all_cases_of(const std::string& plan);
 
 /// Few cases in which all pairs of values of all factors meet, the plan's own among them: each of dp, pp and tp absent,
 /// even, or uneven. Which of `plans` stands for its kind is drawn.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 
 namespace troupe::testing {
@@ -31,6 +32,17 @@ std::vector<Row> full_product(const std::vector<std::size_t>& values) {
       }
     }
     rows = std::move(longer);
+  }
+  return rows;
+}
+
+std::vector<Row> every_value(const std::vector<std::size_t>& values, std::mt19937_64& random) {
+  std::vector<Row> rows(*std::max_element(values.begin(), values.end()));
+  for (const std::size_t count : values) {
+    std::vector<std::size_t> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), random);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].push_back(order[i % count]);
   }
   return rows;
 }
