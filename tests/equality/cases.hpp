@@ -17,6 +17,9 @@ struct Case {
   bool mates = false;  ///< among other requests of unequal lengths
 };
 
+/// Whether a sanitizer slows everything down (TROUPE_SANITIZE is not empty).
+[[nodiscard]] bool sanitized();
+
 /// As `troupe logits` would be told.
 [[nodiscard]] std::string to_string(const Case& run);
 
@@ -27,7 +30,8 @@ struct Case {
 [[nodiscard]] std::vector<Case> all_cases_of(const std::string& plan);
 
 /// Few cases in which all pairs of values of all factors meet, the plan's own among them: each of dp, pp and tp absent,
-/// even, or uneven. Which of `plans` stands for its kind is drawn.
+/// even, or uneven. Which of `plans` stands for its kind is drawn. Where sanitized() the reference kernels are left
+/// out.
 [[nodiscard]] std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random);
 
 /// N of a factor dpN in the plan; 1 where there is none.

@@ -19,8 +19,7 @@ constexpr std::uint32_t most_ranks = 8;
 /// Prompts: past Gemma3's window of 512 and over several KV blocks and chunks; around a block's edge; one token.
 /// A quarter of that where a sanitizer slows everything down.
 std::vector<std::size_t> lengths_up_to(std::size_t most) {
-  const char* sanitizer = std::getenv("TROUPE_SANITIZE");
-  if (sanitizer != nullptr && *sanitizer != '\0') return {most / 4, 1};
+  if (sanitized()) return {most / 4, 1};
   return {most, 65, 64, 63, 1};
 }
 const std::vector<std::size_t> long_lengths = lengths_up_to(1600), short_lengths = lengths_up_to(290);
