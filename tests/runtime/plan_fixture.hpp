@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <string>
 
 #include "runtime/model/description.hpp"
@@ -39,6 +40,17 @@ inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const Mode
 
 inline bool one_line(const std::string& text) {
   return !text.empty() && std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
+inline GraphNode tap(const std::string& name) { return {.name = name, .kind = "tap"}; }
+
+/// What is wrong with a graph, or "none".
+inline std::string problems(const Graph& graph, const ModelDescription& model = smollm2()) {
+  const auto replicas = checked(graph, model);
+  if (replicas) return "none";
+  CHECK(replicas.error().code() == Code::invalid_argument);
+  CHECK(one_line(replicas.error().message()));
+  return replicas.error().message();
 }
 
 }  // namespace troupe::testing
