@@ -44,9 +44,10 @@ void watch_deadlines(Self self) {
 void look_at_clock(Self self, const LookAtClock& look) {
   SchedulerState& state = self->state;
   if (state.next_look == look.when) state.next_look.reset();
+  const auto now = self->clock().now();
   std::vector<SequenceId> late;
   for (const auto& [id, deadline] : state.deadlines) {
-    if (deadline <= self->clock().now()) late.push_back(id);
+    if (deadline <= now) late.push_back(id);
   }
   for (const SequenceId id : late) end(self, id, Error(Code::deadline, "the request's deadline has passed"));
   watch_deadlines(self);

@@ -78,10 +78,9 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 }
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
-  const std::uint32_t leaves = std::min(impl_->model.attention_leaves().count, impl_->model.ffn_leaves().count);
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, leaves)) {
-    if (troupe::expand(plan, impl_->model, host::stage_costs(*impl_), 1)) texts.push_back(to_string(plan));
+  for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, most_shards(impl_->model))) {
+    texts.push_back(to_string(plan));
   }
   return texts;
 }

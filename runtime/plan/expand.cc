@@ -11,8 +11,12 @@ std::uint32_t vocabulary_groups(const ModelDescription& model) {
   return (model.vocabulary + rows - 1) / rows;
 }
 
+std::uint32_t leaves_of(const ModelDescription& model) {
+  return std::min(model.attention_leaves().count, model.ffn_leaves().count);
+}
+
 Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
-  const std::uint32_t leaves = std::min(model.attention_leaves().count, model.ffn_leaves().count);
+  const std::uint32_t leaves = leaves_of(model);
   const auto refuse = [&](const std::string& why) {
     return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why);
   };
@@ -72,6 +76,10 @@ void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const Mo
 }
 
 }  // namespace
+
+std::uint32_t most_shards(const ModelDescription& model) {
+  return std::min(leaves_of(model), vocabulary_groups(model));
+}
 
 Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs, std::uint32_t threads) {
   if (const auto checked = check_limits(plan, model); !checked) return checked.error();

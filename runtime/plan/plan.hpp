@@ -25,6 +25,9 @@ struct Plan {
 [[nodiscard]] Result<Plan> parse_plan(std::string_view text);
 [[nodiscard]] std::string to_string(const Plan& plan);
 
+/// Tensor-parallel ranks at most: a leaf of the attention, one of the FFN and a group of the vocabulary's rows each.
+[[nodiscard]] std::uint32_t most_shards(const ModelDescription& model);
+
 /// Plans that a model of so many layers and leaves allows on at most `ranks` ranks: every product of degrees, each
 /// degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality
 /// tests run.
