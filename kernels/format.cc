@@ -67,6 +67,8 @@ constexpr FormatInfo formats[] = {
 
 }  // namespace
 
+std::span<const FormatInfo> all_formats() { return formats; }
+
 const FormatInfo& info(Format format) { return formats[static_cast<std::size_t>(format)]; }
 
 std::optional<Format> format_of_gguf_type(std::uint32_t type) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace troupe::kernels {
@@ -20,6 +21,7 @@ struct FormatInfo {
   void (*dequantize)(const std::byte* blocks, std::size_t columns, float* out);
 };
 
+[[nodiscard]] std::span<const FormatInfo> all_formats();
 [[nodiscard]] const FormatInfo& info(Format format);
 [[nodiscard]] std::optional<Format> format_of_gguf_type(std::uint32_t type);
 

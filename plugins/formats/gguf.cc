@@ -28,6 +28,14 @@ struct Counts {
   std::uint64_t tensors, keys;
 };
 
+std::string known_types() {
+  std::string list;
+  for (const kernels::FormatInfo& info : kernels::all_formats()) {
+    list += (list.empty() ? "" : ", ") + std::string(info.name) + " (" + std::to_string(info.gguf_type) + ")";
+  }
+  return list;
+}
+
 class GgufReader {
  public:
   GgufReader(const std::string& path, const std::shared_ptr<const FileMapping>& mapping)
@@ -147,7 +155,7 @@ void GgufReader::read_tensor(std::uint64_t alignment) {
   const auto type = in_.number<std::uint32_t>("type");
   const auto format = kernels::format_of_gguf_type(type);
   if (!format) {
-    return in_.fail(Code::unsupported, type_at, "type", std::to_string(type), "a weight format that is known here");
+    return in_.fail(Code::unsupported, type_at, "type", std::to_string(type), known_types());
   }
   tensor.format = *format;
   const kernels::FormatInfo& info = kernels::info(*format);

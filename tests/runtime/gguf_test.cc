@@ -184,7 +184,8 @@ TEST_CASE("gguf: tensors that break the format are refused", "[gguf]") {
   check_error(with({1, 1, 1, 1, 1}, type_f32, 0), Code::bad_file, "found 5, expected 1 to 4");
   check_error(with({0}, type_f32, 0), Code::bad_file, "dimension at byte 37: found 0, expected at least 1");
   check_error(with({1, 1, 2}, type_f32, 0), Code::unsupported, "dimension 3 at byte 53: found 2, expected 1");
-  check_error(with({4}, 23, 0), Code::unsupported, "tensor \"w\", type at byte 45: found 23");
+  check_error(with({4}, 23, 0), Code::unsupported,
+              "tensor \"w\", type at byte 45: found 23, expected F32 (0), F16 (1), ");
   check_error(with({33}, type_q4_0, 0), Code::bad_file, "found 33, expected a multiple of 32, the block of Q4_0");
   check_error(with({4}, type_f32, 16), Code::bad_file, "offset at byte 49: found 16, expected a multiple of 32");
   check_error(with({9}, type_f32, 96), Code::bad_file, "found 96 and 36 bytes, expected both within the 128 bytes");
