@@ -6,7 +6,7 @@
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core)
-    : runner_(std::move(runner)), thread_([this, core] { work(core); }) {}
+    : runner_(std::move(runner)), core_(core), thread_([this] { work(); }) {}
 
 void ThreadExecutor::stop() {
   std::deque<Job> dropped;
@@ -29,8 +29,8 @@ void ThreadExecutor::submit(std::shared_ptr<const Step> step, Done done) {
   changed_.notify_one();
 }
 
-void ThreadExecutor::work(int core) {
-  if (core >= 0) pin_thread(core);
+void ThreadExecutor::work() {
+  if (core_ >= 0) pin_thread(core_);
   kernels::set_floating_point_mode();
   for (;;) {
     Job job;

@@ -20,6 +20,9 @@ class Executor {
   /// Enqueues a step; `done` is called, on the executor's thread, when it has been run. Steps run in order.
   virtual void submit(std::shared_ptr<const Step> step, Done done) = 0;
 
+  /// Whether the threads that run steps fill every core, so that any other thread takes one away from them.
+  [[nodiscard]] virtual bool fills_cores() const { return false; }
+
   /// What waits fails with this error; every submitted step still comes to its `done`.
   virtual void abort(const Error& why) = 0;
 };
@@ -27,10 +30,11 @@ class Executor {
 /// Runs steps on a plain thread. The scheduler bounds how many are under way.
 class ThreadExecutor : public Executor {
  public:
-  /// `core`: to pin the thread to; negative: not.
+  /// `core`: to pin the thread to, where such threads fill every core; negative: not.
   ThreadExecutor(std::unique_ptr<StepRunner> runner, int core);
   ~ThreadExecutor() override { stop(); }
   void submit(std::shared_ptr<const Step> step, Done done) override;
+  [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
   void abort(const Error& why) override { runner_->abort(why); }
 
   /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit`
@@ -43,9 +47,10 @@ class ThreadExecutor : public Executor {
     std::shared_ptr<const Step> step;
     Done done;
   };
-  void work(int core);
+  void work();
 
   std::unique_ptr<StepRunner> runner_;
+  int core_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;

@@ -47,6 +47,13 @@ class FakeReplica {
   };
   std::map<SequenceId, Failure> fails_at;
 
+  /// Whether actors that hear of an outcome run before the report returns.
+  void fill_cores(bool fill) {
+    for (const auto& stage : stages_) {
+      for (const auto& member : stage) member->fills = fill;
+    }
+  }
+
   /// From this step on, one member reports that it is broken, and no other of the replica comes back before it is
   /// aborted.
   StepId broken_from = UINT64_MAX;
@@ -133,6 +140,7 @@ class FakeReplica {
       steps.push_back({std::move(step), std::move(done)});
       if (aborted) finish_all();
     }
+    [[nodiscard]] bool fills_cores() const override { return fills; }
     void abort(const Error& error) override {
       aborted = true;
       why = error;
@@ -151,7 +159,7 @@ class FakeReplica {
       done(std::move(outcome));
     }
     StepId last = 0, throws_from = UINT64_MAX;
-    bool aborted = false;
+    bool fills = false, aborted = false;
     std::optional<Error> why;
     std::deque<Job> steps;
     std::deque<std::pair<StepOutcome, Done>> outcomes;

@@ -97,6 +97,25 @@ TEST_CASE("one message a step goes to each member, and control stays one step ah
   door.check_complete(1);
 }
 
+TEST_CASE("where executors fill every core, an outcome's actors run before its thread goes on") {
+  for (const bool fill : {false, true}) {
+    StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 64, .queue = 8});
+    FakeReplica& replica = *door.replicas[0];
+    replica.fill_cores(fill);
+    const SequenceId id = door.submit({.prompt = 1, .max_tokens = 10});
+    door.run_actors();
+    for (std::size_t step = 1; step <= 5; ++step) {
+      replica.compute(0);
+      replica.reports().front()();
+      CHECK(door.stream(id).tokens.size() == (fill ? step : step - 1));
+      door.run_actors();
+      CHECK(door.stream(id).tokens.size() == step);
+    }
+    door.run();
+    door.check_complete(id);
+  }
+}
+
 TEST_CASE("an end token ends a text one step later, and the surplus is dropped") {
   StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200, .queue = 8});
   const SequenceId ends = door.submit({.prompt = 2, .max_tokens = 100});

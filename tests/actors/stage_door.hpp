@@ -56,7 +56,8 @@ class KeptStream final : public actors::Stream {
 };
 
 /// A supervisor and all below it on CAF's deterministic scheduler, the executors played. What happens next is drawn
-/// from a seed: which actor takes its next message, which stage computes, which member reports.
+/// from a seed: which actor takes its next message, which stage computes, which member reports, and whether the actors
+/// that hear of it run at once, as where executors fill every core.
 class StageDoor {
  public:
   StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replica_count = 1, std::size_t members = 1)
@@ -67,6 +68,7 @@ class StageDoor {
     std::vector<actors::ReplicaPlan> plans;
     for (std::size_t i = 0; i < replica_count; ++i) {
       replicas.push_back(std::make_unique<FakeReplica>(limits, members));
+      replicas.back()->fill_cores(random() % 2 == 0);
       plans.push_back({limits, replicas.back()->executors()});
     }
     supervisor_ = system_.spawn(actors::supervisor, std::move(plans), tokenizer_);
