@@ -36,11 +36,12 @@ NodeActor::behavior_type node(NodeActor::stateful_pointer<NodeState> self, std::
                               StageActor stage, std::uint32_t member) {
   caf::actor_system& system = self->home_system();
   return {[=, &system](const RunStep& run) {
-    executor->submit(run.step, [=, &system, inline_ = executor->fills_cores()](StepOutcome outcome) {
+    executor->submit(run.step, [=, &system, run_here = executor->fills_cores()](StepOutcome outcome) {
       StepRan ran{member, std::make_shared<StepOutcome>(std::move(outcome))};
-      if (!inline_) return caf::anon_send(stage, std::move(ran));
+      if (!run_here) return caf::anon_send(stage, std::move(ran));
       ThisThread here(&system);
-      caf::actor_cast<caf::abstract_actor*>(stage)->eq_impl(caf::make_message_id(), nullptr, &here, std::move(ran));
+      caf::actor_cast<caf::abstract_actor*>(stage)->enqueue(nullptr, caf::make_message_id(),
+                                                            caf::make_message(std::move(ran)), &here);
       here.run();
     });
   }};
