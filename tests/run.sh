@@ -20,4 +20,5 @@ samples/get_model.sh smollm2 || fail "getting SmolLM2"
 samples/get_model.sh gemma3 || fail "getting Gemma3"
 step "testing"
 ctest --preset release || fail "tests, listed above"
+grep -hoE "skipped(:| ['\"]).*" build/Testing/Temporary/LastTest.log | sort -u | sed 's/^/run.sh: /' || true
 echo "run.sh: all tests passed in $SECONDS s"
