@@ -30,6 +30,10 @@ void attention_values(const AttentionArgs& args, std::size_t token, const float*
 std::size_t argmax(const float* x, std::size_t n);
 float log_sum_exp(const float* x, std::size_t n);
 
+/// Whether a line that was fetched with the non-temporal hint is still there 8 KB later. So it is on AMD's processors;
+/// Intel's then read it twice: measured, 7 GB/s instead of 30.
+extern const bool non_temporal_stays;
+
 /// These functions, by the table's names.
 extern const KernelTable table;
 

@@ -2,6 +2,8 @@
 
 namespace troupe::kernels::avx512 {
 
+const bool non_temporal_stays = (__builtin_cpu_init(), __builtin_cpu_is("amd"));
+
 constinit const KernelTable table{
     .name = "avx512",
     .rms_norm = rms_norm,

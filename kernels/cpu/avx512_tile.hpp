@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/cpu/avx512_kernels.hpp"
 #include "kernels/cpu/matmul_driver.hpp"
 
 /// Tile kernels for AVX-512 VNNI: one vector is 16 output rows, a lane one of them.
@@ -65,8 +66,12 @@ template <int groups, int tokens>
 inline void prefetch(const std::byte* chunk, std::size_t bytes) {
   if constexpr (groups > 1) return;
   constexpr std::size_t ahead = tokens == 1 ? 8192 : 16384;
-  constexpr auto hint = tokens == 1 ? _MM_HINT_NTA : _MM_HINT_T0;
-  for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(chunk + ahead + i), hint);
+  const char* const at = reinterpret_cast<const char*>(chunk) + ahead;
+  if (tokens == 1 && non_temporal_stays) {
+    for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(at + i, _MM_HINT_NTA);
+  } else {
+    for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(at + i, _MM_HINT_T0);
+  }
 }
 
 void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow);
