@@ -2,13 +2,21 @@
 
 namespace troupe::host {
 
+namespace {
+
+constexpr std::chrono::milliseconds pause(5);
+
+}  // namespace
+
 void StreamBuffer::push(Token token) {
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (over_) return;
     tokens_.push_back(std::move(token));
+    wake = waits_for_token_;
   }
-  changed_.notify_one();
+  if (wake) changed_.notify_one();
 }
 
 void StreamBuffer::end(std::optional<Error> why) {
@@ -24,7 +32,13 @@ void StreamBuffer::end(std::optional<Error> why) {
 
 std::optional<Token> StreamBuffer::next() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return over_ || !tokens_.empty(); });
+  if (tokens_.empty() && !over_) {
+    changed_.wait_until(lock, woken_ + pause, [&] { return over_; });
+    waits_for_token_ = true;
+    changed_.wait(lock, [&] { return over_ || !tokens_.empty(); });
+    waits_for_token_ = false;
+    woken_ = std::chrono::steady_clock::now();
+  }
   if (!tokens_.empty()) {
     Token token = std::move(tokens_.front());
     tokens_.pop_front();
