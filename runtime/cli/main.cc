@@ -46,7 +46,14 @@ int complain(const std::string& message, int status) {
   return status;
 }
 
-int run_command(CLI::App& command, int argc, char** argv) {
+int run_command(int argc, char** argv) {
+  CLI::App command("runs large language models as a troupe of actors");
+  command.formatter_fn(help);
+  command.set_help_flag("-h,--help", "this text");
+  command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
+  command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
+  command.require_subcommand(1);
+  for (auto add : {add_run, add_inspect, add_tokenize, add_logits, add_bench, add_graph}) add(command);
   try {
     command.parse(argc, argv);
     return ok;
@@ -64,9 +71,9 @@ int run_command(CLI::App& command, int argc, char** argv) {
 }
 
 /// What came of the command, as its exit code; what went wrong, as one line on standard error.
-int exit_code(CLI::App& command, int argc, char** argv) {
+int exit_code(int argc, char** argv) {
   try {
-    return run_command(command, argc, argv);
+    return run_command(argc, argv);
   } catch (const ReaderGone&) {
     return ok;  // `troupe … | head` has seen what it wanted
   } catch (const Error& error) {
@@ -90,14 +97,6 @@ CLI::App& add_verb(CLI::App& command, const std::string& name, const std::string
 }  // namespace troupe::cli
 
 int main(int argc, char** argv) {
-  using namespace troupe::cli;
   std::signal(SIGPIPE, SIG_IGN);  // a reader that left is met where standard output is written
-  CLI::App command("runs large language models as a troupe of actors");
-  command.formatter_fn(help);
-  command.set_help_flag("-h,--help", "this text");
-  command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
-  command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
-  command.require_subcommand(1);
-  for (auto add : {add_run, add_inspect, add_tokenize, add_logits, add_bench, add_graph}) add(command);
-  return exit_code(command, argc, argv);
+  return troupe::cli::exit_code(argc, argv);
 }
