@@ -1,10 +1,9 @@
 #include "actors/host/stream.hpp"
 
 namespace troupe::host {
-
 namespace {
 
-constexpr std::chrono::milliseconds pause(5);
+constexpr std::chrono::milliseconds wake_interval(5);
 
 }  // namespace
 
@@ -33,7 +32,7 @@ void StreamBuffer::end(std::optional<Error> why) {
 std::optional<Token> StreamBuffer::next() {
   std::unique_lock lock(mutex_);
   if (tokens_.empty() && !over_) {
-    changed_.wait_until(lock, woken_ + pause, [&] { return over_; });
+    changed_.wait_until(lock, woken_ + wake_interval, [&] { return over_; });
     waits_for_token_ = true;
     changed_.wait(lock, [&] { return over_ || !tokens_.empty(); });
     waits_for_token_ = false;
