@@ -23,7 +23,7 @@ namespace {
 using namespace troupe::kernels;
 using Work = std::function<void(std::size_t thread, std::size_t threads)>;
 
-constexpr std::size_t streamed_bytes = 160u << 20;  // several times the last-level cache
+constexpr std::size_t streamed_bytes = 160u << 20;  // more than most last-level caches hold
 
 void pin(std::size_t core) {
   cpu_set_t set;
