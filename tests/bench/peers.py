@@ -156,7 +156,7 @@ class Bench:
         rows = []
         for model in models:
             for threads in ("1", "2"):
-                # Each process has other pages, and with them other luck with its caches: a few percent.
+                # The ratio differs from process to process by a few percent, more than within one.
                 name = f"{os.path.basename(model)}, actors and a plain loop, {threads} thread(s)"
                 actors, loop, ratio = alternate(name, self.rounds, {"both": lambda: measure(model, threads)})["both"]
                 rows.append((os.path.basename(model), threads, f"{actors:.1f}", f"{loop:.1f}", f"{ratio:.3f}"))
