@@ -88,6 +88,13 @@ class Bench:
         found = re.search(rf"threads {threads}: read ([\d.]+) GB/s, 8-bit products ([\d.]+) GOP/s", text)
         return float(found[1]) * 1e9, float(found[2]) * 1e9
 
+    def run_actor_cost(self, model, threads):
+        """Tokens a second with actors and in a plain loop, and their ratio."""
+        pairs_of_128_tokens = ("128", "5")
+        text = output_of([os.path.join(self.programs, "actor_cost"), model, threads, *pairs_of_128_tokens])
+        found = re.search(r"actors ([\d.]+) .* loop ([\d.]+) .* ratio ([\d.]+)", text)
+        return tuple(map(float, found.groups()))
+
     def run_two_processes(self, model, phase, repetitions):
         """Two independent one-thread processes at once, 8 sequences each."""
         command = self.troupe_command(model, phase, 1, "--parallel", "8", repetitions=repetitions)
@@ -147,18 +154,13 @@ class Bench:
               ("model", "", "one shard with two threads", "tp2"), rows)
 
     def actor_cost(self, models):
-        def measure(model, threads):
-            pairs_of_128_tokens = ("128", "5")
-            text = output_of([os.path.join(self.programs, "actor_cost"), model, threads, *pairs_of_128_tokens])
-            found = re.search(r"actors ([\d.]+) .* loop ([\d.]+) .* ratio ([\d.]+)", text)
-            return tuple(map(float, found.groups()))
-
         rows = []
         for model in models:
             for threads in ("1", "2"):
                 # The ratio differs from process to process by a few percent, more than within one.
                 name = f"{os.path.basename(model)}, actors and a plain loop, {threads} thread(s)"
-                actors, loop, ratio = alternate(name, self.rounds, {"both": lambda: measure(model, threads)})["both"]
+                actors, loop, ratio = alternate(name, self.rounds, {
+                    "both": lambda: self.run_actor_cost(model, threads)})["both"]
                 rows.append((os.path.basename(model), threads, f"{actors:.1f}", f"{loop:.1f}", f"{ratio:.3f}"))
         table("What actors cost: decode, tokens a second", ("model", "threads", "actors", "plain loop", "ratio"), rows)
 
