@@ -3,7 +3,7 @@
 namespace troupe::host {
 namespace {
 
-constexpr std::chrono::milliseconds wake_interval(5);
+constexpr std::chrono::milliseconds wake_interval(16);
 
 }  // namespace
 

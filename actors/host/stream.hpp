@@ -13,7 +13,8 @@ namespace troupe::host {
 
 /// The host's end of a request: the router pushes, one host thread reads. Holds at most the request's own max_tokens.
 /// To wake a thread takes the shards 10 to 30 us and more where they fill every core, so a reader is left asleep for
-/// 5 ms from one time to the next, as network cards do with interrupts; what ends the stream wakes it at once.
+/// 16 ms, a frame of a screen, from one time to the next, as network cards do with interrupts; what ends the stream
+/// wakes it at once.
 class StreamBuffer : public actors::Stream {
  public:
   /// `ended` is called once, when the stream ends, before a reader learns of it.

@@ -69,8 +69,8 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Waits for the next token; empty at the end. Throws Error where the request failed. Wakes the thread 200 times a
-  /// second at most: tokens that come faster are had several at a time, up to 5 ms late.
+  /// Waits for the next token; empty at the end. Throws Error where the request failed. Wakes the thread 60 times a
+  /// second at most: tokens that come faster are had several at a time, up to 16 ms late.
   [[nodiscard]] std::optional<Token> next();
   void cancel();                           ///< takes effect within one step; next() then throws `cancelled`
   [[nodiscard]] std::uint64_t id() const;  ///< what StepRow::request says
