@@ -60,8 +60,10 @@ std::uint32_t Checkpoint::layers() const { return impl_->model.layers; }
 std::uint32_t Checkpoint::context() const { return impl_->model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return impl_->model.vocabulary; }
 
-std::vector<TokenId> Checkpoint::tokenize(std::string_view text) const { return impl_->tokenizer->encode(text); }
-std::vector<TokenId> Checkpoint::prompt(std::string_view text) const { return impl_->tokenizer->encode_prompt(text); }
+std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const { return impl_->tokenizer->encode(text); }
+std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
+  return impl_->tokenizer->encode_prompt(text);
+}
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
   for (const TokenId id : ids) {

@@ -224,7 +224,7 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   impl_->kinds.emplace(kind, std::move(factory));
 }
 
-Checkpoint Runtime::open(const std::string& path) const {
+Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
   return Checkpoint(host::open_checkpoint(path, impl_->registry).value());
 }
 

@@ -23,7 +23,10 @@ using TokenId = std::int32_t;
 enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
-  std::function<void(LogLevel, std::string_view)> log{};  ///< called from any thread; none: silent
+  /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines that
+  /// passed, options that had no effect (warning), replicas that failed (error). Called from any thread, from several at
+  /// once too; what it throws is ignored. None: silent.
+  std::function<void(LogLevel, std::string_view)> log{};
   std::uint32_t control_threads = 1;  ///< threads that run the actors' messages (the work has its own)
 };
 
@@ -38,7 +41,19 @@ struct LoadOptions {
   std::uint64_t memory_limit = 0;  ///< bytes that Checkpoint::memory may promise in all; 0: no limit
   bool fusion = true;
   std::string isa{};  ///< "avx2", "avx512", "reference"; empty: the best that this processor has
-  std::function<void(double fraction)> progress{};  ///< while weights are packed; called from one thread at a time
+  /// While weights are packed; called from one thread at a time. What it throws cancels the load, which fails with that
+  /// very exception.
+  std::function<void(double fraction)> progress{};
+
+  /// Whether the file is read into memory of ours (true), or stays mapped as long as a checkpoint or model of it lives
+  /// (false): then it must not be cut or overwritten meanwhile; who reads behind a cut gets SIGBUS. Not given: mapped, but
+  /// on network and FUSE file systems, where others may write, copied. A copy takes the file's size in memory, beside the
+  /// packed weights.
+  std::optional<bool> copy{};
+
+  /// Metadata keys that change what a model computes and that this build does not know how to obey. A file that has one
+  /// is refused unless it is named here: for people who know that it does not matter to them.
+  std::vector<std::string> ignore_keys{};
 };
 
 struct Sampling {
@@ -53,14 +68,21 @@ struct GenerateOptions {
   Sampling sampling{};
   bool ignore_end = false;                              ///< go on past the end of the text
   std::optional<std::chrono::milliseconds> deadline{};  ///< from now
+  bool parse_special = true;                            ///< of a prompt that is text: see Checkpoint::tokenize
 };
 
+/// Token::id of a text that has none.
+inline constexpr TokenId no_token = -1;
+
+/// A piece of a stream. Where a text ends within a character, the last piece is no token, but U+FFFD in place of what is
+/// left of it: its id is no_token, which is nothing to feed back.
 struct Token {
-  TokenId id = -1;
+  TokenId id = no_token;
   std::string text;  ///< whole UTF-8 characters; may be empty
 };
 
-/// One request's stream. Dropping it cancels the request. Movable; one thread at a time.
+/// One request's stream. Dropping it cancels the request. Movable. next() is for one thread at a time; cancel() and id()
+/// for any, also while another waits in next(). One that has been moved from throws invalid_argument.
 class Generation {
  public:
   class Impl;
@@ -69,8 +91,9 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Waits for the next token; empty at the end. Throws Error where the request failed. Wakes the thread 60 times a
-  /// second at most: tokens that come faster are had several at a time, up to 16 ms late.
+  /// Waits for the next token; empty at the end. Throws Error where the request failed, and invalid_argument where this
+  /// thread is one that the model needs to go on (in on_step, a logits sink, or the log callback). Wakes the thread 60
+  /// times a second at most: tokens that come faster are had several at a time, up to 16 ms late.
   [[nodiscard]] std::optional<Token> next();
   void cancel();                           ///< takes effect within one step; next() then throws `cancelled`
   [[nodiscard]] std::uint64_t id() const;  ///< what StepRow::request says
@@ -101,6 +124,7 @@ class Generation {
 };
 
 /// Gets the logits of one position, [vocabulary], positions in order; on a thread of the runtime, which waits for it.
+/// What it throws fails the request; an Error keeps its code. It must not wait for a request of its own model.
 using LogitsSink = std::function<void(std::uint32_t position, std::span<const float> logits)>;
 
 struct TensorInfo {
@@ -126,14 +150,19 @@ class Checkpoint {
   class Impl;
   explicit Checkpoint(std::shared_ptr<const Impl> impl);
 
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;  ///< values as text, long ones cut
+  /// Keys and values as text: texts whole, numbers in the C locale, arrays as "[<count> entries]".
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> metadata() const;
   [[nodiscard]] std::vector<TensorInfo> tensors() const;
   [[nodiscard]] std::uint32_t layers() const;
   [[nodiscard]] std::uint32_t context() const;
   [[nodiscard]] std::uint32_t vocabulary() const;
 
-  [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text) const;  ///< no BOS; special tokens parsed
-  [[nodiscard]] std::vector<TokenId> prompt(std::string_view text) const;    ///< with BOS where the file asks for it
+  /// The ids of a text, without BOS. `parse_special`: whether control tokens that stand in it verbatim, "<|im_end|>", are
+  /// these tokens, or plain text, as what a user typed should be. Tokens of the user-defined kind are parsed always.
+  [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text, bool parse_special = true) const;
+
+  /// The same with BOS in front where the file asks for it, once: a text that begins with BOS gets no second one.
+  [[nodiscard]] std::vector<TokenId> prompt(std::string_view text, bool parse_special = true) const;
   [[nodiscard]] std::string detokenize(std::span<const TokenId> ids) const;  ///< special tokens printed
 
   [[nodiscard]] Graph expand(const LoadOptions& options) const;  ///< the graph of options.plan
@@ -149,7 +178,9 @@ class Checkpoint {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// A checkpoint at work: a graph of actors. Copies share it; the last one stops it. Any thread.
+/// A checkpoint at work: a graph of actors. Copies share it; the last one, or the last Generation, stops it. Any thread.
+/// One that has been moved from throws invalid_argument; a child of fork(), where no other thread lives, must not use it,
+/// but may destroy it.
 class Model {
  public:
   class Impl;
@@ -168,7 +199,8 @@ class Model {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Where everything lives: the registries and the actors' threads. No global state; several may stand side by side.
+/// Where everything lives: the registries, the actors' threads, and the cores that models are pinned to. No global state;
+/// several may stand side by side. Any thread.
 class Runtime {
  public:
   class Impl;
@@ -177,10 +209,11 @@ class Runtime {
   /// Adds a kind of actor of the host's own, for graphs to name. Throws Error where the name is taken.
   void add_actor(const std::string& kind, ActorFactory factory);
 
-  /// Opens and checks a model file. Throws Error.
-  [[nodiscard]] Checkpoint open(const std::string& path) const;
+  /// Opens and checks a model file; of the options, `copy` and `ignore_keys` count. Throws Error.
+  [[nodiscard]] Checkpoint open(const std::string& path, const LoadOptions& options = {}) const;
 
-  /// Packs the weights and starts the actors of a plan, or of a graph. Throws Error that names all that is wrong.
+  /// Packs the weights and starts the actors of a plan, or of a graph; beside a graph, a plan or number of threads that
+  /// says something else has no effect, and is logged. Throws Error that names all that is wrong.
   [[nodiscard]] Model load(const std::string& path, const LoadOptions& options = {}) const;
   [[nodiscard]] Model load(const Checkpoint& checkpoint, const LoadOptions& options = {}) const;
   [[nodiscard]] Model load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options = {}) const;
