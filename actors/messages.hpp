@@ -32,7 +32,7 @@ struct Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() {
-    if (stream) stream->end(Error(Code::aborted, "the actors that served the request have stopped"));
+    if (stream) stream->end(std::move(lost_));
   }
 
   SequenceRequest sequence;
@@ -43,6 +43,9 @@ struct Request {
   [[nodiscard]] bool ends_at(TokenId token, const Tokenizer& tokenizer) const {
     return !ignore_end && tokenizer.ends_text(token);
   }
+
+ private:
+  Error lost_{Code::aborted, "the actors that served the request have stopped"};  ///< made while there is memory
 };
 
 /// The executors of a stage's members.
@@ -93,6 +96,9 @@ struct ReplicaDown {
   Error why;
 };
 
+// host -> supervisor: ends the model's actors
+struct Close {};
+
 using NodeActor = caf::typed_actor<caf::reacts_to<RunStep>>;
 using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
 using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>,
@@ -106,6 +112,7 @@ struct Replicas {
 
 using RouterActor = caf::typed_actor<caf::reacts_to<Replicas>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
                                      caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<ReplicaDown>>;
+using SupervisorActor = caf::typed_actor<caf::reacts_to<Close>>;
 
 }  // namespace troupe::actors
 
@@ -120,3 +127,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::End)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LookAtClock)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ReplicaDown)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicas)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Close)

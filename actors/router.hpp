@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "actors/log.hpp"
 #include "actors/messages.hpp"
 
 namespace troupe::actors {
@@ -20,10 +21,11 @@ struct RouterState {
   };
   std::vector<Replica> replicas;
   std::map<SequenceId, Entry> open;
+  std::vector<Submit> early;  ///< requests from before it has heard of its replicas
 };
 
 /// Where requests come in: gives each to the replica with the fewest, keeps its token log, and passes its tokens to the
-/// host. Hears of its replicas before its first request.
-[[nodiscard]] RouterActor::behavior_type router(RouterActor::stateful_pointer<RouterState> self);
+/// host. Requests that come before its replicas wait for them.
+[[nodiscard]] RouterActor::behavior_type router(RouterActor::stateful_pointer<RouterState> self, Log log);
 
 }  // namespace troupe::actors

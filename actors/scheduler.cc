@@ -49,7 +49,10 @@ void look_at_clock(Self self, const LookAtClock& look) {
   for (const auto& [id, deadline] : state.deadlines) {
     if (deadline <= now) late.push_back(id);
   }
-  for (const SequenceId id : late) end(self, id, Error(Code::deadline, "the request's deadline has passed"));
+  for (const SequenceId id : late) {
+    end(self, id, Error(Code::deadline, "the request's deadline has passed"));
+    state.log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
+  }
   watch_deadlines(self);
 }
 
@@ -59,7 +62,7 @@ void submit(Self self, const Submit& submit) {
   const SequenceId id = request->sequence.id;
   self->send(state.sampler, Begin{request});
   state.open.emplace(id, request);
-  if (const auto added = state.batcher->add(request->sequence); !added) return end(self, id, added.error());
+  state.batcher->add(request->sequence);
   if (request->deadline) {
     state.deadlines[id] = self->clock().now() + (*request->deadline - std::chrono::steady_clock::now());
     watch_deadlines(self);
@@ -100,10 +103,12 @@ void step_ran(Self self, const StepRan& ran) {
 }  // namespace
 
 SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
-                                        std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages) {
+                                        std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages,
+                                        Log log) {
   SchedulerState& state = self->state;
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;
+  state.log = std::move(log);
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
     state.stages.push_back(self->spawn<caf::linked>(stage, SchedulerActor(self), number, std::move(stages[number])));
   }

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -13,6 +14,7 @@ struct SchedulerState {
   const char* name = "scheduler";
   std::optional<Batcher> batcher;
   std::shared_ptr<const Tokenizer> tokenizer;
+  Log log;
   std::vector<StageActor> stages;
   SamplerActor sampler;
   std::map<SequenceId, std::shared_ptr<const Request>> open;     ///< requests that have not ended
@@ -33,6 +35,6 @@ struct SchedulerState {
 [[nodiscard]] SchedulerActor::behavior_type scheduler(SchedulerActor::stateful_pointer<SchedulerState> self,
                                                       BatchLimits limits, RouterActor router,
                                                       std::shared_ptr<const Tokenizer> tokenizer,
-                                                      std::vector<Members> stages);
+                                                      std::vector<Members> stages, Log log);
 
 }  // namespace troupe::actors

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <caf/all.hpp>
 
-#include "actors/router.hpp"
 #include "actors/scheduler.hpp"
 
 namespace troupe::actors {
@@ -17,38 +16,42 @@ std::string words(const caf::error& reason) {
   return "one of its actors has died, " + to_string(reason);
 }
 
-void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica,
-                  const caf::error& reason) {
+void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica, const caf::error& reason,
+                  const Log& log) {
   const Error why(Code::aborted, "replica " + std::to_string(replica) + " has failed: " + words(reason));
   for (const auto& members : replicas[replica].stages) {
     for (const auto& executor : members) executor->abort(why);
   }
   self->send(self->state.router, ReplicaDown{replica, why});
+  log(LogLevel::error, [&] { return why.message(); });
+}
+
+void end(Self self, const caf::error& reason) {
+  for (const SchedulerActor& scheduler : self->state.schedulers) self->send_exit(scheduler, reason);
+  self->quit(reason);
 }
 
 }  // namespace
 
-SupervisorActor::behavior_type supervisor(Self self, std::vector<ReplicaPlan> replicas,
-                                          std::shared_ptr<const Tokenizer> tokenizer) {
+SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<ReplicaPlan> replicas,
+                                          std::shared_ptr<const Tokenizer> tokenizer, Log log) {
   SupervisorState& state = self->state;
-  state.router = self->spawn<caf::linked>(router);
+  state.router = std::move(router);
+  self->link_to(state.router);
   for (const ReplicaPlan& replica : replicas) {
     state.schedulers.push_back(
-        self->spawn<caf::monitored>(scheduler, replica.limits, state.router, tokenizer, replica.stages));
+        self->spawn<caf::monitored>(scheduler, replica.limits, state.router, tokenizer, replica.stages, log));
   }
   self->send(state.router, Replicas{state.schedulers});
-  self->set_down_handler([self, replicas](const caf::down_msg& down) {
+  self->set_down_handler([self, replicas, log](const caf::down_msg& down) {
     const auto& schedulers = self->state.schedulers;
     const auto dead = std::find_if(schedulers.begin(), schedulers.end(),
                                    [&](const SchedulerActor& s) { return s.address() == down.source; });
     if (dead != schedulers.end())
-      replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason);
+      replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason, log);
   });
-  self->set_exit_handler([self](const caf::exit_msg& exit) {
-    for (const SchedulerActor& scheduler : self->state.schedulers) self->send_exit(scheduler, exit.reason);
-    self->quit(exit.reason);
-  });
-  return {[self](caf::atom_value) { return self->state.router; }};
+  self->set_exit_handler([self](const caf::exit_msg& exit) { end(self, exit.reason); });
+  return {[self](const Close&) { end(self, caf::exit_reason::user_shutdown); }};
 }
 
 }  // namespace troupe::actors

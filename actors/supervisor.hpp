@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -18,13 +19,11 @@ struct SupervisorState {
   std::vector<SchedulerActor> schedulers;  ///< [replicas]
 };
 
-using SupervisorActor = caf::typed_actor<caf::replies_to<caf::atom_value>::with<RouterActor>>;
-
-/// The root of a model's actors: starts the router and a scheduler for each replica (which starts its stages, they
-/// their nodes) and watches them. When a replica dies, its executors are aborted, its requests fail, the others go on.
-/// Answers any atom with the router.
+/// The root of a model's actors: links itself to the router, starts a scheduler for each replica (which starts its
+/// stages, they their nodes) and watches them. When a replica dies, its executors are aborted, its requests fail, the
+/// others go on. When it ends, all of them end.
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
-                                                        std::vector<ReplicaPlan> replicas,
-                                                        std::shared_ptr<const Tokenizer> tokenizer);
+                                                        RouterActor router, std::vector<ReplicaPlan> replicas,
+                                                        std::shared_ptr<const Tokenizer> tokenizer, Log log);
 
 }  // namespace troupe::actors

@@ -101,8 +101,7 @@ class Deployer {
     plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
                    .rows = settings_.rows,
                    .parallel = settings_.parallel,
-                   .context = settings_.context,
-                   .queue = options_.queue};
+                   .context = settings_.context};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
       std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());

@@ -5,45 +5,47 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
+#include "actors/host/retire.hpp"
+#include "actors/host/runtime.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
 
-/// What the models of one runtime share.
-class Runtime::Impl {
- public:
-  explicit Impl(RuntimeOptions options);
-  ~Impl();
-
-  RuntimeOptions options;
-  plugins::Registry registry;
-  host::ActorKinds kinds;
-  struct System;
-  std::unique_ptr<System> system;  ///< the actors' threads
-};
-
-/// A running graph.
+/// A running graph. Any thread.
 class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
  public:
   Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint checkpoint, const LoadOptions& options, std::uint32_t context,
        host::Deployment deployment);
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
   ~Impl();
 
-  Checkpoint checkpoint;
+  const Checkpoint checkpoint;
 
   /// Hands a request to the router. Throws queue_full.
   [[nodiscard]] Generation submit(std::vector<TokenId> prompt, const GenerateOptions& options,
                                   std::shared_ptr<const SequenceSettings> settings, std::uint32_t max_tokens);
+
+  /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
 
+  /// Throws invalid_argument where the calling thread could wait for ever: it is one that the model needs to go on, or
+  /// the model's are in the parent of this process.
+  void check_wait() const;
+
   [[nodiscard]] std::uint32_t context() const { return context_; }
+  [[nodiscard]] const actors::Log& log() const { return runtime_->log; }
+  [[nodiscard]] const host::Process& process() const { return process_; }
 
  private:
   struct Actors;
-  std::shared_ptr<Runtime::Impl> runtime_;
-  std::uint32_t context_;
-  std::size_t most_open_;  ///< requests that may run and wait, all replicas together
-  std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
+  [[nodiscard]] std::shared_ptr<void> take_place();
+
+  const host::Process process_;
+  const std::shared_ptr<Runtime::Impl> runtime_;
+  const std::uint32_t context_;
+  const std::size_t most_open_;  ///< requests that may run and wait, all replicas together
+  const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<SequenceId> last_id_{0};
   host::Deployment deployment_;
   std::unique_ptr<Actors> actors_;

@@ -22,7 +22,7 @@ void StreamBuffer::end(std::optional<Error> why) {
   {
     const std::lock_guard lock(mutex_);
     if (over_) return;
-    ended_();
+    place_.reset();
     over_ = true;
     why_ = std::move(why);
   }

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -17,8 +17,8 @@ namespace troupe::host {
 /// wakes it at once.
 class StreamBuffer : public actors::Stream {
  public:
-  /// `ended` is called once, when the stream ends, before a reader learns of it.
-  explicit StreamBuffer(std::function<void()> ended) : ended_(std::move(ended)) {}
+  /// `place` is let go of when the stream ends, before a reader learns of it.
+  explicit StreamBuffer(std::shared_ptr<void> place) : place_(std::move(place)) {}
 
   void push(Token token) override;
   void end(std::optional<Error> why) override;
@@ -35,7 +35,7 @@ class StreamBuffer : public actors::Stream {
   std::chrono::steady_clock::time_point woken_;  ///< long ago, so that the first token is waited for
   bool over_ = false;
   std::optional<Error> why_;
-  std::function<void()> ended_;
+  std::shared_ptr<void> place_;
 };
 
 }  // namespace troupe::host

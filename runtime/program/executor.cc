@@ -1,12 +1,13 @@
 #include "runtime/program/executor.hpp"
 
 #include "kernels/table.hpp"
+#include "runtime/program/own_thread.hpp"
 #include "runtime/program/team.hpp"
 
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core)
-    : runner_(std::move(runner)), core_(core), thread_([this] { work(); }) {}
+    : runner_(std::move(runner)), core_(core), thread_(start_thread("troupe.step", [this] { work(); })), id_(thread_.get_id()) {}
 
 void ThreadExecutor::stop() {
   std::deque<Job> dropped;

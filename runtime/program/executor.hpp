@@ -37,6 +37,9 @@ class ThreadExecutor : public Executor {
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
   void abort(const Error& why) override { runner_->abort(why); }
 
+  /// Whether the calling thread is the one that runs the steps.
+  [[nodiscard]] bool on_this_thread() const { return std::this_thread::get_id() == id_; }
+
   /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit`
   /// does nothing. Actors may hold an executor for longer than what its runner looks at lives. Not together with
   /// abort().
@@ -56,6 +59,7 @@ class ThreadExecutor : public Executor {
   std::deque<Job> jobs_;
   bool stopping_ = false;
   std::thread thread_;
+  std::thread::id id_;  ///< thread_'s, for good
 };
 
 }  // namespace troupe

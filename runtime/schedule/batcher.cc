@@ -28,15 +28,6 @@ Batcher::Batcher(BatchLimits limits)
       free_blocks_(falling(limits.parallel * blocks_for(limits.context))),
       under_way_(limits.stages, 0) {}
 
-Result<void> Batcher::add(SequenceRequest request) {
-  if (waiting_.size() >= limits_.queue) {
-    return Error(Code::queue_full, "the queue is full: " + std::to_string(limits_.queue) +
-                                       " requests wait already; try again when some have ended");
-  }
-  waiting_.push_back(std::move(request));
-  return {};
-}
-
 void Batcher::admit() {
   while (!waiting_.empty() && !free_lanes_.empty()) {
     Sequence sequence{.request = std::move(waiting_.front())};

@@ -15,7 +15,6 @@ struct BatchLimits {
   std::uint32_t rows = 512;     ///< of a step at most
   std::uint32_t parallel = 16;  ///< sequences that run at once; at most `rows`
   std::uint32_t context = 0;    ///< positions of a sequence at most
-  std::uint32_t queue = 1024;   ///< sequences that may wait
 };
 
 struct SequenceRequest {
@@ -32,8 +31,8 @@ class Batcher {
  public:
   explicit Batcher(BatchLimits limits);
 
-  /// Puts a sequence into the queue; queue_full where it has no place.
-  [[nodiscard]] Result<void> add(SequenceRequest request);
+  /// Puts a sequence into the queue. Who lets requests in bounds them.
+  void add(SequenceRequest request) { waiting_.push_back(std::move(request)); }
 
   /// The next step to send out, where one may be sent now.
   [[nodiscard]] std::optional<Step> next();

@@ -6,32 +6,9 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 200, .queue = 16};
+constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 200};
 
 }  // namespace
-
-TEST_CASE("a full queue says so, and those before it are served", "[bad-input]") {
-  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 2, .context = 64, .queue = 3});
-  for (int i = 0; i < 8; ++i) door.submit({.prompt = 2, .max_tokens = 4});
-  door.run_actors();  // before anything ends
-  door.run();
-  std::size_t refused = 0;
-  for (SequenceId id = 1; id <= 8; ++id) {
-    if (!door.stream(id).why) {
-      door.check_complete(id);
-      continue;
-    }
-    ++refused;
-    door.check_failed(id, Code::queue_full);
-    CHECK_THAT(door.stream(id).why->message(), Contains("3 requests wait"));
-    CHECK(door.stream(id).tokens.empty());
-  }
-  CHECK(refused == 3);  // two run, three wait
-  const SequenceId later = door.submit({.prompt = 2, .max_tokens = 4});
-  door.run();
-  door.check_complete(later);
-  door.check_clean();
-}
 
 TEST_CASE("a cancelled request ends at once, and frees what it had within a step", "[bad-input]") {
   StageDoor door(first_seed(), limits);
@@ -67,7 +44,7 @@ TEST_CASE("stopping twice, after the end, or what never was, changes nothing", "
 }
 
 TEST_CASE("a request is stopped while it waits in the queue", "[bad-input]") {
-  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 1, .context = 64, .queue = 8});
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 1, .context = 64});
   for (int i = 0; i < 3; ++i) door.submit({.prompt = 2, .max_tokens = 4});
   door.run_actors();
   door.stop(2);

@@ -10,7 +10,6 @@ BatchLimits random_limits(Random& random) {
   limits.parallel = 1 + random() % 6;
   limits.rows = limits.parallel + random() % 16;
   limits.context = 200;
-  limits.queue = 1000;
   return limits;
 }
 
@@ -84,7 +83,7 @@ TEST_CASE("whatever happens to some requests, the others get their tokens, and n
 }
 
 TEST_CASE("one message a step goes to each member, and control stays one step ahead") {
-  StageDoor door(1, {.stages = 1, .rows = 8, .parallel = 4, .context = 64, .queue = 8});
+  StageDoor door(1, {.stages = 1, .rows = 8, .parallel = 4, .context = 64});
   door.submit({.prompt = 3, .max_tokens = 10});
   door.run_actors();
   FakeReplica& replica = *door.replicas[0];
@@ -99,7 +98,7 @@ TEST_CASE("one message a step goes to each member, and control stays one step ah
 
 TEST_CASE("where executors fill every core, an outcome's actors run before its thread goes on") {
   for (const bool fill : {false, true}) {
-    StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 64, .queue = 8});
+    StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 64});
     FakeReplica& replica = *door.replicas[0];
     replica.fill_cores(fill);
     const SequenceId id = door.submit({.prompt = 1, .max_tokens = 10});
@@ -117,7 +116,7 @@ TEST_CASE("where executors fill every core, an outcome's actors run before its t
 }
 
 TEST_CASE("an end token ends a text one step later, and the surplus is dropped") {
-  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200, .queue = 8});
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200});
   const SequenceId ends = door.submit({.prompt = 2, .max_tokens = 100});
   const SequenceId ignores = door.submit({.prompt = 2, .max_tokens = 20, .ignore_end = true});
   const SequenceId at_once = door.submit({.prompt = 2, .max_tokens = 5});
@@ -143,7 +142,7 @@ TEST_CASE("an end token ends a text one step later, and the surplus is dropped")
 }
 
 TEST_CASE("no text ends within a character") {
-  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200, .queue = 8});
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200});
   const SequenceId id = door.submit({.prompt = 1, .max_tokens = 3});
   door.run_actors();
   const auto scheduler = StageDoor::state<actors::SchedulerActor, actors::SchedulerState>(door.scheduler_of(0)).sampler;
@@ -155,7 +154,7 @@ TEST_CASE("no text ends within a character") {
 }
 
 TEST_CASE("requests go to the replica with the fewest") {
-  StageDoor door(first_seed(), {.stages = 1, .rows = 16, .parallel = 8, .context = 64, .queue = 8}, 3);
+  StageDoor door(first_seed(), {.stages = 1, .rows = 16, .parallel = 8, .context = 64}, 3);
   for (int i = 0; i < 12; ++i) door.submit({.prompt = 1, .max_tokens = 5});
   door.run_actors();
   for (std::size_t r = 0; r < 3; ++r) {

@@ -71,12 +71,10 @@ class StageDoor {
       replicas.back()->fill_cores(random() % 2 == 0);
       plans.push_back({limits, replicas.back()->executors()});
     }
-    supervisor_ = system_.spawn(actors::supervisor, std::move(plans), tokenizer_);
-    caf::scoped_actor self(system_);
-    auto asked = self->request(supervisor_, caf::infinite, caf::atom("router"));
+    const actors::Log log([this](LogLevel level, std::string_view line) { logged.emplace_back(level, line); });
+    router_ = system_.spawn(actors::router, log);
+    supervisor_ = system_.spawn(actors::supervisor, router_, std::move(plans), tokenizer_, log);
     run_actors();
-    asked.receive([&](const actors::RouterActor& router) { router_ = router; },
-                  [](const caf::error&) { FAIL("no router"); });
   }
   ~StageDoor() {
     if (supervisor_) caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
@@ -221,6 +219,7 @@ class StageDoor {
   std::vector<std::unique_ptr<FakeReplica>> replicas;
   std::vector<Wish> wishes;
   std::vector<std::shared_ptr<KeptStream>> streams;
+  std::vector<std::pair<LogLevel, std::string>> logged;
 
  private:
   [[nodiscard]] std::uint32_t ends_at(SequenceId id) const {

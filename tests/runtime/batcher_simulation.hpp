@@ -29,18 +29,12 @@ class BatcherSimulation {
   }
   [[nodiscard]] bool through(SequenceId id) const { return sequences_.at(id).through; }
 
-  /// False where the queue is full.
-  bool add(SequenceId id, std::uint32_t prompt, std::uint32_t max_tokens) {
+  void add(SequenceId id, std::uint32_t prompt, std::uint32_t max_tokens) {
     Sequence sequence;
     for (std::uint32_t i = 0; i < prompt; ++i) sequence.prompt.push_back(static_cast<TokenId>(1000 * id + i));
     sequence.max_tokens = max_tokens;
-    const auto added = batcher_.add({id, sequence.prompt, max_tokens, std::make_shared<SequenceSettings>()});
-    if (!added) {
-      REQUIRE(added.error().code() == Code::queue_full);
-      return false;
-    }
+    batcher_.add({id, sequence.prompt, max_tokens, std::make_shared<SequenceSettings>()});
     sequences_.emplace(id, std::move(sequence));
-    return true;
   }
 
   /// The next step, where there is one, on its way to the first stage.

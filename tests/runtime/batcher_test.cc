@@ -14,7 +14,6 @@ BatchLimits random_limits(Random& random) {
   limits.parallel = 1 + random() % 12;
   limits.rows = limits.parallel + random() % 40;
   limits.context = 1 + random() % 300;
-  limits.queue = 1 + random() % 10;
   return limits;
 }
 
@@ -27,8 +26,7 @@ void play(Random& random, BatcherSimulation& game, const BatchLimits& limits) {
     if (what < 2) {
       const std::uint32_t prompt = 1 + random() % (random() % 2 == 0 ? limits.context : std::min(limits.context, 4U));
       const std::uint32_t room = limits.context - prompt + 1;
-      const bool added = game.add(last + 1, prompt, random() % std::min(room + 1, 20U));
-      last += added ? 1 : 0;
+      game.add(++last, prompt, random() % std::min(room + 1, 20U));
     } else if (what == 2 && last > 0) {
       game.stop(1 + random() % last);
     } else if (what < 12) {
@@ -51,7 +49,7 @@ TEST_CASE("a batcher keeps its promises whatever comes and in whatever order") {
     Random random(seed);
     const BatchLimits limits = random_limits(random);
     INFO("stages " << limits.stages << ", parallel " << limits.parallel << ", rows " << limits.rows << ", context "
-                   << limits.context << ", queue " << limits.queue);
+                   << limits.context);
     BatcherSimulation game(limits);
     play(random, game, limits);
     game.finish();
@@ -60,11 +58,11 @@ TEST_CASE("a batcher keeps its promises whatever comes and in whatever order") {
 }
 
 TEST_CASE("a step that waits for nothing does not take back what an earlier one waits for") {
-  BatcherSimulation game({.stages = 2, .rows = 8, .parallel = 4, .context = 256, .queue = 8});
-  REQUIRE(game.add(1, 4, 10));
+  BatcherSimulation game({.stages = 2, .rows = 8, .parallel = 4, .context = 256});
+  game.add(1, 4, 10);
   while (game.send() != nullptr) {  // its prompt, and a row that waits for the first token
   }
-  REQUIRE(game.add(2, 100, 1));  // its prompt goes into the other micro-batch, before any token is sampled
+  game.add(2, 100, 1);  // its prompt goes into the other micro-batch, before any token is sampled
   const Step* prefill = game.send();
   REQUIRE(prefill != nullptr);
   REQUIRE(prefill->slices[0].sequence == 2);
@@ -74,8 +72,8 @@ TEST_CASE("a step that waits for nothing does not take back what an earlier one 
 }
 
 TEST_CASE("decoding is scheduled one step ahead, and no further") {
-  BatcherSimulation game({.stages = 1, .rows = 8, .parallel = 4, .context = 64, .queue = 8});
-  REQUIRE(game.add(1, 3, 10));
+  BatcherSimulation game({.stages = 1, .rows = 8, .parallel = 4, .context = 64});
+  game.add(1, 3, 10);
   REQUIRE(game.send() != nullptr);
   const Step* ahead = game.send();
   REQUIRE(ahead != nullptr);
@@ -90,8 +88,8 @@ TEST_CASE("decoding is scheduled one step ahead, and no further") {
 
 TEST_CASE("one long prompt fills every stage of a pipeline") {
   for (std::uint32_t stages = 1; stages <= 8; ++stages) {
-    BatcherSimulation game({.stages = stages, .rows = 8, .parallel = 4, .context = 1024, .queue = 8});
-    REQUIRE(game.add(1, 800, 1));
+    BatcherSimulation game({.stages = stages, .rows = 8, .parallel = 4, .context = 1024});
+    game.add(1, 800, 1);
     while (game.send() != nullptr) {
     }
     REQUIRE(game.under_way() == stages + 1);
@@ -99,8 +97,8 @@ TEST_CASE("one long prompt fills every stage of a pipeline") {
 }
 
 TEST_CASE("micro-batches stay of one size as sequences end") {
-  BatcherSimulation game({.stages = 4, .rows = 64, .parallel = 16, .context = 256, .queue = 64});
-  for (SequenceId id = 1; id <= 16; ++id) REQUIRE(game.add(id, 1, id <= 8 ? 4 : 200));
+  BatcherSimulation game({.stages = 4, .rows = 64, .parallel = 16, .context = 256});
+  for (SequenceId id = 1; id <= 16; ++id) game.add(id, 1, id <= 8 ? 4 : 200);
   const auto lap = [&](const auto& look) {
     while (const Step* step = game.send()) look(*step);
     for (std::uint32_t i = 0; i < 8; ++i) {
@@ -119,15 +117,15 @@ TEST_CASE("micro-batches stay of one size as sequences end") {
 }
 
 TEST_CASE("a late prompt advances while others decode, and they while it does") {
-  BatcherSimulation game({.stages = 1, .rows = 16, .parallel = 8, .context = 1024, .queue = 8});
-  for (SequenceId id = 1; id <= 7; ++id) REQUIRE(game.add(id, 1, 500));
+  BatcherSimulation game({.stages = 1, .rows = 16, .parallel = 8, .context = 1024});
+  for (SequenceId id = 1; id <= 7; ++id) game.add(id, 1, 500);
   for (int i = 0; i < 4; ++i) {
     while (game.send() != nullptr) {
     }
     game.run(0);
     game.complete();
   }
-  REQUIRE(game.add(8, 300, 5));
+  game.add(8, 300, 5);
   const std::uint32_t before = game.sampled(1);
   std::uint32_t steps = 0;
   while (!game.prefilled(8)) {
@@ -146,8 +144,8 @@ TEST_CASE("a late prompt advances while others decode, and they while it does") 
 }
 
 TEST_CASE("prompts are taken in the order in which they came") {
-  BatcherSimulation game({.stages = 1, .rows = 10, .parallel = 2, .context = 128, .queue = 8});
-  for (SequenceId id = 1; id <= 4; ++id) REQUIRE(game.add(id, 20, 1));
+  BatcherSimulation game({.stages = 1, .rows = 10, .parallel = 2, .context = 128});
+  for (SequenceId id = 1; id <= 4; ++id) game.add(id, 20, 1);
   std::vector<SequenceId> ended;
   while (!game.batcher().idle()) {
     game.send();
@@ -160,27 +158,11 @@ TEST_CASE("prompts are taken in the order in which they came") {
   REQUIRE(ended == std::vector<SequenceId>{1, 2, 3, 4});
 }
 
-TEST_CASE("a full queue says so and how long it is", "[bad-input]") {
-  Batcher batcher({.stages = 1, .rows = 4, .parallel = 2, .context = 64, .queue = 3});
-  const auto add = [&](SequenceId id) { return batcher.add({id, {1, 2}, 4, std::make_shared<SequenceSettings>()}); };
-  for (SequenceId id = 1; id <= 2; ++id) REQUIRE(add(id));
-  const auto step = batcher.next();  // takes the two out of the queue
-  REQUIRE(step);
-  for (SequenceId id = 3; id <= 5; ++id) REQUIRE(add(id));
-  const auto refused = add(6);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code() == Code::queue_full);
-  CHECK_THAT(refused.error().message(), Contains("3 requests wait"));
-  CHECK(batcher.waiting() == 3);
-  CHECK(batcher.stop(4));
-  CHECK(add(6));
-}
-
 TEST_CASE("stopping what is not there, or has been stopped, changes nothing", "[bad-input]") {
-  BatcherSimulation game({.stages = 2, .rows = 4, .parallel = 2, .context = 64, .queue = 3});
-  Batcher empty({.stages = 1, .rows = 4, .parallel = 2, .context = 64, .queue = 3});
+  BatcherSimulation game({.stages = 2, .rows = 4, .parallel = 2, .context = 64});
+  Batcher empty({.stages = 1, .rows = 4, .parallel = 2, .context = 64});
   CHECK_FALSE(empty.stop(1));
-  REQUIRE(game.add(1, 10, 10));
+  game.add(1, 10, 10);
   while (game.send() != nullptr) {
   }
   game.stop(1);

@@ -1,0 +1,219 @@
+#include "actors/control.hpp"
+
+#include <algorithm>
+#include <caf/all.hpp>
+#include <caf/detail/thread_safe_actor_clock.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "runtime/program/own_thread.hpp"
+
+namespace troupe::actors {
+namespace {
+
+/// Actors that have messages, first in, first out. Each is in it once at most, so that it grows with their number
+/// alone: to enqueue one must not fail for want of memory, or it would wait for ever.
+class Jobs {
+ public:
+  Jobs() : ring_(1024) {}
+
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+  void push(caf::resumable* job) {
+    if (count_ == ring_.size()) grow();
+    ring_[(first_ + count_++) % ring_.size()] = job;
+  }
+  [[nodiscard]] caf::resumable* pop() {
+    caf::resumable* const job = ring_[first_];
+    first_ = (first_ + 1) % ring_.size();
+    --count_;
+    return job;
+  }
+
+ private:
+  void grow() {
+    std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>(first_), ring_.end());
+    first_ = 0;
+    ring_.resize(2 * ring_.size());
+  }
+
+  std::vector<caf::resumable*> ring_;
+  std::size_t first_ = 0, count_ = 0;
+};
+
+/// What the threads of a system share. They are made before the system, and wait for it.
+struct Shared {
+  std::mutex mutex;
+  std::condition_variable changed;
+  Jobs jobs;
+  caf::actor_system* system = nullptr;
+  bool stopping = false;
+  caf::detail::thread_safe_actor_clock clock;
+
+  void enqueue(caf::resumable* job) {
+    {
+      const std::lock_guard lock(mutex);
+      jobs.push(job);
+    }
+    changed.notify_one();
+  }
+
+  /// Null when there is nothing left to do, ever.
+  [[nodiscard]] caf::resumable* next() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return stopping || !jobs.empty(); });
+    return jobs.empty() ? nullptr : jobs.pop();
+  }
+
+  /// The system, once it is there; null where there will be none.
+  [[nodiscard]] caf::actor_system* wait_for_system() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return stopping || system != nullptr; });
+    return system;
+  }
+
+  void begin(caf::actor_system* made) {
+    const std::lock_guard lock(mutex);
+    system = made;
+    changed.notify_all();
+  }
+
+  void stop() {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    changed.notify_all();
+  }
+};
+
+class Worker final : public caf::execution_unit {
+ public:
+  Worker(caf::actor_system* system, Shared& shared) : execution_unit(system), shared_(shared) {}
+  void exec_later(caf::resumable* job) override { shared_.enqueue(job); }
+
+  void run() {
+    constexpr std::size_t messages = 64;
+    while (caf::resumable* job = shared_.next()) {
+      if (resume(job, messages) == caf::resumable::resume_later) {
+        shared_.enqueue(job);
+      } else {
+        caf::intrusive_ptr_release(job);
+      }
+    }
+  }
+
+ private:
+  /// CAF keeps what handlers throw; what its own code throws (memory is gone) ends the actor's turn, not the process.
+  caf::resumable::resume_result resume(caf::resumable* job, std::size_t messages) {
+    try {
+      return job->resume(this, messages);
+    } catch (...) {
+      return caf::resumable::done;
+    }
+  }
+
+  Shared& shared_;
+};
+
+thread_local const Shared* threads_of = nullptr;
+
+/// The threads, joined at the end of their life.
+class Threads {
+ public:
+  explicit Threads(std::uint32_t workers) {
+    try {
+      clock_ = start_thread("troupe.clock", [this] { keep_time(); });
+      for (std::uint32_t i = 0; i < workers; ++i) {
+        workers_.push_back(start_thread("troupe.control", [this] { work(); }));
+      }
+    } catch (...) {
+      join();
+      throw;
+    }
+  }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+  ~Threads() { join(); }
+
+  /// The clock's last: whoever ends tells it to forget its timeouts.
+  void join() {
+    shared.stop();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+    while (!shared.jobs.empty()) caf::scheduler::abstract_coordinator::cleanup_and_release(shared.jobs.pop());
+    if (!clock_.joinable()) return;
+    shared.clock.cancel_dispatch_loop();
+    clock_.join();
+  }
+
+  Shared shared;
+
+ private:
+  void work() {
+    threads_of = &shared;
+    if (caf::actor_system* system = shared.wait_for_system()) Worker(system, shared).run();
+  }
+  void keep_time() {
+    threads_of = &shared;
+    if (shared.wait_for_system() != nullptr) shared.clock.run_dispatch_loop();
+  }
+
+  std::thread clock_;
+  std::vector<std::thread> workers_;
+};
+
+/// CAF's view of them.
+class Scheduler final : public caf::scheduler::abstract_coordinator {
+ public:
+  Scheduler(caf::actor_system& system, Threads& threads) : abstract_coordinator(system), threads_(threads) {}
+
+  void start() override { threads_.shared.begin(&system()); }
+  void stop() override { threads_.join(); }
+  void enqueue(caf::resumable* job) override { threads_.shared.enqueue(job); }
+  caf::actor_clock& clock() noexcept override { return threads_.shared.clock; }
+
+ private:
+  Threads& threads_;
+};
+
+}  // namespace
+
+NoLoggerLeft::~NoLoggerLeft() { caf::logger::set_current_actor_system(nullptr); }
+
+class Control::Impl {
+ public:
+  explicit Impl(std::uint32_t workers) : threads(workers) {
+    const NoLoggerLeft guard;
+    config.module_factories.push_back([this](caf::actor_system& made) { return new Scheduler(made, threads); });
+    system.emplace(config);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    const NoLoggerLeft guard;
+    system.reset();
+  }
+
+  Threads threads;
+  caf::actor_system_config config;
+  std::optional<caf::actor_system> system;
+};
+
+Result<std::unique_ptr<Control>> Control::start(std::uint32_t threads) {
+  try {
+    return std::unique_ptr<Control>(new Control(std::make_unique<Impl>(threads)));
+  } catch (const std::system_error& thrown) {
+    return Error(Code::failed, "the runtime's threads cannot be started (" + std::string(thrown.what()) +
+                                   "); raise the limit of threads or processes, or ask for fewer");
+  }
+}
+
+Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Control::~Control() = default;
+caf::actor_system& Control::system() { return *impl_->system; }
+bool Control::on_this_thread() const { return threads_of == &impl_->threads.shared; }
+
+}  // namespace troupe::actors

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "troupe/error.hpp"
+
+namespace caf {
+class actor_system;
+}
+
+namespace troupe::actors {
+
+/// For the scope in which a thread of the host's, or a shard's, makes a system or spawns actors. CAF then leaves a
+/// reference to the system's logger in the thread, and the system's end waits until the thread ends, or the thread's end
+/// finds the system gone: so none is left behind.
+struct NoLoggerLeft {
+  NoLoggerLeft() = default;
+  NoLoggerLeft(const NoLoggerLeft&) = delete;
+  NoLoggerLeft& operator=(const NoLoggerLeft&) = delete;
+  ~NoLoggerLeft();
+};
+
+/// The actors' system, and the threads that run their messages: started here and handed to CAF, because its own would
+/// end the process where the system has none left, take the host's signals, and have other names.
+class Control {
+ public:
+  /// Code::failed where the threads cannot be had.
+  [[nodiscard]] static Result<std::unique_ptr<Control>> start(std::uint32_t threads);
+
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  /// Waits for every actor to end. Any thread but those of on_this_thread().
+  ~Control();
+
+  [[nodiscard]] caf::actor_system& system();
+
+  /// Whether the calling thread runs this system's messages: then it must not wait for them.
+  [[nodiscard]] bool on_this_thread() const;
+
+ private:
+  class Impl;
+  explicit Control(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,36 @@
+#include "actors/host/generation.hpp"
+
+namespace troupe {
+namespace {
+
+Generation::Impl& held(const std::shared_ptr<Generation::Impl>& impl) { return host::held(impl, "the generation"); }
+
+}  // namespace
+
+Generation::Impl::~Impl() {
+  try {
+    if (!stream->over()) model->stop(id, Error(Code::cancelled, "the host dropped the request"));
+  } catch (...) {  // no memory for the message: the request goes on to its end, and nobody reads it
+  }
+}
+
+Generation::Generation(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Generation::Generation(Generation&&) noexcept = default;
+Generation& Generation::operator=(Generation&&) noexcept = default;
+Generation::~Generation() = default;
+
+std::optional<Token> Generation::next() {
+  Impl& impl = held(impl_);
+  impl.model->check_wait();
+  return impl.stream->next();
+}
+
+std::uint64_t Generation::id() const { return held(impl_).id; }
+
+void Generation::cancel() {
+  Impl& impl = held(impl_);
+  impl.model->process().check();
+  impl.model->stop(impl.id, Error(Code::cancelled, "the request was cancelled"));
+}
+
+}  // namespace troupe

@@ -1,0 +1,137 @@
+#include "actors/host/runtime.hpp"
+
+#include <new>
+
+#include "actors/host/model.hpp"
+
+namespace troupe {
+namespace {
+
+void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) {
+  if (options.memory_limit == 0) return;
+  std::uint64_t promised = 0;
+  for (const ActorMemory& actor : checkpoint.memory(graph, options)) promised += actor.total();
+  if (promised <= options.memory_limit) return;
+  throw Error(Code::out_of_memory, "the graph needs up to " + std::to_string(promised) + " bytes, the limit is " +
+                                       std::to_string(options.memory_limit) +
+                                       "; a smaller context or fewer parallel sequences need less");
+}
+
+/// A graph counts for itself; whoever gave something else beside it should know.
+void say_what_has_no_effect(const actors::Log& log, const Graph& graph, const LoadOptions& options,
+                            const host::Settings& settings) {
+  std::size_t shards = 0, other_threads = 0;
+  for (const GraphNode& node : graph.nodes) {
+    if (node.kind != "shard") continue;
+    ++shards;
+    other_threads += options.threads != 0 && node.threads != options.threads ? 1 : 0;
+  }
+  if (!options.plan.empty() && settings.plan.ranks() != shards) {
+    log(LogLevel::warning, [&] {
+      return "plan \"" + options.plan + "\" has no effect beside a graph, which has " + std::to_string(shards) +
+             " shards";
+    });
+  }
+  if (other_threads > 0) {
+    log(LogLevel::warning, [&] {
+      return "threads " + std::to_string(options.threads) +
+             " have no effect beside a graph: " + std::to_string(other_threads) + " of its shards have another number";
+    });
+  }
+}
+
+/// Runs a load, and tells the log how it went.
+template <class Load>
+Model logged(const actors::Log& log, const std::string& path, const Load& load) {
+  const auto failed = [&](const char* why) {
+    log(LogLevel::error, [&] { return "loading " + path + " failed: " + why; });
+  };
+  try {
+    return load();
+  } catch (const std::exception& thrown) {
+    failed(thrown.what());
+    throw;
+  } catch (...) {
+    failed("the host's progress callback threw");
+    throw;
+  }
+}
+
+}  // namespace
+
+Runtime::Impl::Impl(RuntimeOptions options)
+    : log(std::move(options.log)), registry(plugins::builtin()), control_threads_(options.control_threads) {}
+
+void Runtime::Impl::add_kind(const std::string& kind, ActorFactory factory) {
+  const std::lock_guard lock(mutex_);
+  const bool taken = kind == "shard" || kind == "sampler" || kinds_.contains(kind);
+  if (taken || kind.empty() || !factory) {
+    throw Error(Code::invalid_argument, "actor kind \"" + kind + "\" cannot be added: " +
+                                            (taken ? "the name is taken" : "it needs a name and a factory"));
+  }
+  kinds_.emplace(kind, std::move(factory));
+}
+
+host::ActorKinds Runtime::Impl::kinds() const {
+  const std::lock_guard lock(mutex_);
+  return kinds_;
+}
+
+actors::Control& Runtime::Impl::control() {
+  const std::lock_guard lock(mutex_);
+  if (control_ == nullptr) control_ = actors::Control::start(control_threads_).value();
+  return *control_;
+}
+
+Runtime::Runtime(RuntimeOptions options) {
+  constexpr std::uint32_t most = 256;
+  if (options.control_threads < 1 || options.control_threads > most) {
+    throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
+                                            "; it must be between 1 and " + std::to_string(most));
+  }
+  impl_ = host::make_retiring<Impl>(std::move(options));
+}
+
+void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
+  host::held(impl_, "the runtime").add_kind(kind, std::move(factory));
+}
+
+Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
+  return Checkpoint(host::open_checkpoint(path, host::held(impl_, "the runtime").registry).value());
+}
+
+Model Runtime::load(const std::string& path, const LoadOptions& options) const {
+  const Impl& impl = host::held(impl_, "the runtime");
+  std::optional<Checkpoint> checkpoint;
+  try {
+    checkpoint = open(path, options);
+  } catch (const std::exception& thrown) {
+    impl.log(LogLevel::error, [&] { return std::string("loading failed: ") + thrown.what(); });
+    throw;
+  }
+  return load(*checkpoint, options);
+}
+
+Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
+  return load(checkpoint, checkpoint.expand(options), options);
+}
+
+Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
+  Impl& impl = host::held(impl_, "the runtime");
+  const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
+  return logged(impl.log, path, [&] {
+    (void)impl.control();  // nothing is packed where its threads cannot be had
+    const auto settings = host::resolve(*checkpoint.impl(), options).value();
+    say_what_has_no_effect(impl.log, graph, options, settings);
+    check_memory(checkpoint, graph, options);
+    auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl.kinds()).value();
+    const std::size_t nodes = deployment.executors.size();
+    Model model(host::make_retiring<Model::Impl>(impl_, checkpoint, options, settings.context, std::move(deployment)));
+    impl.log(LogLevel::info, [&] {
+      return "loaded " + path + ": " + std::to_string(nodes) + " nodes, kernels " + std::string(settings.kernels->name);
+    });
+    return model;
+  });
+}
+
+}  // namespace troupe

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "actors/control.hpp"
+#include "actors/host/deploy.hpp"
+#include "actors/log.hpp"
+#include "plugins/builtin.hpp"
+#include "troupe/runtime.hpp"
+
+namespace troupe {
+
+/// What the models of one runtime share. Any thread.
+class Runtime::Impl {
+ public:
+  explicit Impl(RuntimeOptions options);
+
+  const actors::Log log;
+  const plugins::Registry registry;
+
+  void add_kind(const std::string& kind, ActorFactory factory);
+  [[nodiscard]] host::ActorKinds kinds() const;
+
+  /// The actors' system; its threads are started when the first model is loaded.
+  [[nodiscard]] actors::Control& control();
+
+ private:
+  const std::uint32_t control_threads_;
+  mutable std::mutex mutex_;  ///< guards what follows
+  host::ActorKinds kinds_;
+  std::unique_ptr<actors::Control> control_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,43 @@
+#include "runtime/program/own_thread.hpp"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <utility>
+
+namespace troupe {
+namespace {
+
+/// Blocks the host's signals in the calling thread, and so in those that it starts, until the end of the scope.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) sigdelset(&blocked, own);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before_);
+  }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+thread_local bool is_own = false;
+
+}  // namespace
+
+std::thread start_thread(const char* name, std::function<void()> work) {
+  const BlockedSignals blocked;
+  return std::thread([name, work = std::move(work)] {
+    is_own = true;
+    pthread_setname_np(pthread_self(), name);
+    work();
+  });
+}
+
+bool on_own_thread() { return is_own; }
+
+}  // namespace troupe
