@@ -12,8 +12,8 @@ class actor_system;
 namespace troupe::actors {
 
 /// For the scope in which a thread of the host's, or a shard's, makes a system or spawns actors. CAF then leaves a
-/// reference to the system's logger in the thread, and the system's end waits until the thread ends, or the thread's end
-/// finds the system gone: so none is left behind.
+/// reference to the system's logger in the thread, and the system's end waits until the thread ends, or the thread's
+/// end finds the system gone: so none is left behind.
 struct NoLoggerLeft {
   NoLoggerLeft() = default;
   NoLoggerLeft(const NoLoggerLeft&) = delete;

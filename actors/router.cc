@@ -4,6 +4,8 @@
 #include <caf/all.hpp>
 #include <utility>
 
+#include "actors/failure.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -66,6 +68,7 @@ void replica_down(Self self, const ReplicaDown& down) {
 }  // namespace
 
 RouterActor::behavior_type router(Self self, Log log) {
+  end_on_exception(self);
   return {
       [self, log](const Replicas& replicas) { begin(self, replicas, log); },
       [self, log](const Submit& message) { submit(self, message, log); },

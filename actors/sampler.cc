@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include "actors/failure.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -26,6 +28,7 @@ void end_text(Self self, const RouterActor& router, SequenceId id, const std::op
 }  // namespace
 
 SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, RouterActor router) {
+  end_on_exception(self);
   return {
       [=](const Begin& begin) { self->state.open[begin.request->sequence.id].request = begin.request; },
       [=](const Sampled& sampled) {

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/failure.hpp"
 #include "actors/sampler.hpp"
 #include "actors/stage.hpp"
 
@@ -71,7 +72,7 @@ void submit(Self self, const Submit& submit) {
 }
 
 /// A member is broken: no step that is under way or to come can be trusted to end. The supervisor hears of it and why.
-void give_up(Self self, const Error& why) { self->quit(caf::make_error(caf::sec::runtime_error, why.message())); }
+void give_up(Self self, const Error& why) { self->quit(failure(why.message())); }
 
 void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   SchedulerState& state = self->state;
@@ -105,6 +106,7 @@ void step_ran(Self self, const StepRan& ran) {
 SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
                                         std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages,
                                         Log log) {
+  end_on_exception(self);
   SchedulerState& state = self->state;
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;

@@ -2,12 +2,14 @@
 
 #include <caf/all.hpp>
 
+#include "actors/failure.hpp"
 #include "actors/node.hpp"
 
 namespace troupe::actors {
 
 StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
                                 std::uint32_t number, Members executors) {
+  end_on_exception(self);
   StageState& state = self->state;
   state.scheduler = std::move(scheduler);
   state.number = number;

@@ -48,7 +48,7 @@ TEST_CASE("fault 21: what has been moved from says so", "[bad-input]") {
                    [&] { (void)checkpoint.prompt("a"); }, [&] { (void)checkpoint.detokenize(hello); },
                    [&] { (void)checkpoint.expand({}); }, [&] { (void)checkpoint.memory({}, {}); },
                    [&] { (void)checkpoint.program({}, "a", {}); }, [&] { (void)checkpoint.plans(2); },
-                   [&] { (void)runtime.load(checkpoint, {}); });
+                   [&] { (void)runtime.load(checkpoint, LoadOptions{}); });
 
   Runtime house = std::move(runtime);
   check_moved_from([&] { (void)runtime.open(tiny_path()); }, [&] { (void)runtime.load(tiny_path()); },
