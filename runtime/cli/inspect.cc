@@ -19,7 +19,10 @@ using Rows = std::vector<std::vector<std::string>>;
 void print_metadata(const Checkpoint& checkpoint) {
   std::string text = "metadata\n";
   for (const auto& [key, value] : checkpoint.metadata()) {
-    text += printable(key) + " = " + printable(shortened(value, 60)) + "\n";  // templates are thousands long
+    const std::string start = shortened(value, 60);  // templates are thousands long
+    const bool whole = start == value;
+    text += printable(key) + " = " + printable(start) +
+            (whole ? "" : " (" + std::to_string(value.size()) + " bytes)") + "\n";
   }
   print(text);
 }

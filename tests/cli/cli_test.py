@@ -509,7 +509,8 @@ class Inspect(Case):
         template = whole.index(b"{% for message")
         value = ("a" + 59 * "é" + "…b").encode()
         path.write_bytes(whole[:template] + value + whole[template + len(value):])
-        self.assertIn(f"\ntokenizer.chat_template = a{59 * 'é'}…\n", self.succeed("inspect", path).decode())
+        said = self.succeed("inspect", path).decode()
+        self.assertRegex(said, rf"\ntokenizer\.chat_template = a{59 * 'é'}… \([0-9]+ bytes\)\n")
 
     def test_memory_adds_up(self):
         for plan in ((), ("--plan", "tp2"), ("--plan", "pp2"), ("--plan", "dp2")):
