@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, with apt-get, of what building troupe needs and, unless `build` is given, of what testing needs.
+# Builds CAF where that has not been done.
 #   setup.sh [build]
 set -euo pipefail
 
@@ -19,7 +20,6 @@ fail() {
 need g++ command -v "${CXX:-c++}"
 need cmake command -v cmake
 need ninja-build command -v ninja
-need libcaf-dev header caf/actor_system.hpp
 need libtomlplusplus-dev header toml++/toml.h
 need libcli11-dev header CLI/CLI.hpp
 need libxxhash-dev header xxhash.h
@@ -42,3 +42,5 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get install -y -qq --no-install-recommends ca-certificates "${missing[@]}" > "$log" 2>&1 ||
     fail "cannot install ${missing[*]}: $(grep -m 1 '^E:' "$log")"
 fi
+
+"$(dirname "$0")/../actors/build_caf.sh" || fail "cannot build CAF"

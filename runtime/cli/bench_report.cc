@@ -1,7 +1,6 @@
 #include "runtime/cli/bench_report.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 #include <utility>
 
@@ -84,10 +83,10 @@ std::string csv(const BenchSetup& setup, const std::vector<BenchTest>& tests) {
 std::vector<std::vector<std::string>> cells(const BenchSetup& setup, const std::vector<BenchTest>& tests) {
   std::vector<std::vector<std::string>> rows = {{"model", "plan", "threads", "parallel", "test", "t/s"}};
   for (const auto& test : tests) {
-    char speed[64];
-    std::snprintf(speed, sizeof speed, "%.2f ± %.2f", mean(test.samples_ts), deviation(test.samples_ts));
-    rows.push_back({setup.model.substr(setup.model.rfind('/') + 1), setup.plan.empty() ? "-" : setup.plan,
-                    std::to_string(setup.threads), std::to_string(setup.load.parallel),
+    const std::string speed = fixed(mean(test.samples_ts), 2) + " ± " + fixed(deviation(test.samples_ts), 2);
+    rows.push_back({printable(setup.model.substr(setup.model.rfind('/') + 1)),
+                    setup.plan.empty() ? "-" : printable(setup.plan), std::to_string(setup.threads),
+                    std::to_string(setup.load.parallel),
                     test.n_gen == 0 ? "pp" + std::to_string(test.n_prompt) : "tg" + std::to_string(test.n_gen), speed});
   }
   return rows;

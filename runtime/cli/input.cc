@@ -22,6 +22,25 @@ std::string read_all(std::FILE* file, const std::string& name) {
   return bytes;
 }
 
+constexpr std::string_view space = " \t\r\n";
+
+[[noreturn]] void refuse_id(std::size_t place, std::string_view word) {
+  throw Error(Code::invalid_argument, "id " + std::to_string(place + 1) + " is '" + std::string(word.substr(0, 32)) +
+                                          "', not a whole number from 0 to 2147483647");
+}
+
+void append_ids(std::string_view text, std::vector<TokenId>& ids) {
+  std::size_t start = text.find_first_not_of(space);
+  while (start != text.npos) {
+    const std::string_view word = text.substr(start, text.find_first_of(space, start) - start);
+    TokenId id = 0;
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || stop != word.data() + word.size() || id < 0) refuse_id(ids.size(), word);
+    ids.push_back(id);
+    start = text.find_first_not_of(space, start + word.size());
+  }
+}
+
 }  // namespace
 
 std::string read_file(const std::string& name) {
@@ -32,20 +51,15 @@ std::string read_file(const std::string& name) {
 }
 
 std::vector<TokenId> parse_ids(std::string_view text) {
-  constexpr std::string_view between = ", \t\r\n";
   std::vector<TokenId> ids;
-  std::size_t start = text.find_first_not_of(between);
-  while (start != std::string_view::npos) {
-    const std::string_view word = text.substr(start, text.find_first_of(between, start) - start);
-    TokenId id = 0;
-    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc() || stop != word.data() + word.size() || id < 0) {
-      throw Error(Code::invalid_argument, "id " + std::to_string(ids.size() + 1) + " is '" +
-                                              std::string(word.substr(0, 32)) +
-                                              "', not a whole number from 0 to 2147483647");
-    }
-    ids.push_back(id);
-    start = text.find_first_not_of(between, start + word.size());
+  if (text.find_first_not_of(space) == text.npos) return ids;
+  for (bool more = true; more;) {  // from comma to comma
+    const std::size_t comma = text.find(',');
+    more = comma != text.npos;
+    const std::size_t before = ids.size();
+    append_ids(text.substr(0, comma), ids);
+    if (ids.size() == before) refuse_id(ids.size(), "");
+    text.remove_prefix(more ? comma + 1 : text.size());
   }
   return ids;
 }

@@ -12,7 +12,8 @@ namespace troupe::cli {
 /// than 256 MiB.
 std::string read_file(const std::string& name);
 
-/// Ids with commas or white space between them. Throws Error (invalid_argument) naming the first that is none.
+/// Ids with commas or white space between them. Throws Error (invalid_argument) naming the first that is none, or the
+/// place between two commas that holds none.
 std::vector<TokenId> parse_ids(std::string_view text);
 
 }  // namespace troupe::cli

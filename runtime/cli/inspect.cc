@@ -18,7 +18,12 @@ using Rows = std::vector<std::vector<std::string>>;
 
 void print_metadata(const Checkpoint& checkpoint) {
   std::string text = "metadata\n";
-  for (const auto& [key, value] : checkpoint.metadata()) text += printable(key) + " = " + printable(value) + "\n";
+  for (const auto& [key, value] : checkpoint.metadata()) {
+    const std::string start = shortened(value, 60);  // templates are thousands long
+    const bool whole = start == value;
+    text += printable(key) + " = " + printable(start) +
+            (whole ? "" : " (" + std::to_string(value.size()) + " bytes)") + "\n";
+  }
   print(text);
 }
 
@@ -80,7 +85,7 @@ void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOption
 }
 
 void inspect(const Inspect& args) {
-  const Checkpoint checkpoint = make_runtime().open(args.flags.model);
+  const Checkpoint checkpoint = make_runtime().open(args.flags.model, args.flags.load);
   const Graph graph = graph_of(checkpoint, args.flags);
   auto memory = checkpoint.memory(graph, args.flags.load);
   share_sequences(memory, graph, args.flags.load.parallel);

@@ -60,7 +60,7 @@ Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& gr
 }
 
 Model load(const Runtime& runtime, const ModelFlags& flags) {
-  const Checkpoint checkpoint = runtime.open(flags.model);
+  const Checkpoint checkpoint = runtime.open(flags.model, flags.load);
   return load(runtime, checkpoint, graph_of(checkpoint, flags), flags.load);
 }
 

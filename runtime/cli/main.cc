@@ -4,6 +4,9 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "runtime/cli/output.hpp"
 #include "runtime/cli/verbs.hpp"
@@ -31,7 +34,7 @@ std::string names_of(const CLI::Option& flag) {
 
 /// One line each for the summary, every verb and flag, and the example.
 std::string help(const CLI::App* app, const std::string&, CLI::AppFormatMode) {
-  std::string text = app->get_parent() == nullptr ? "troupe" : "troupe " + app->get_name();
+  std::string text = app->get_name().empty() ? "troupe" : "troupe " + app->get_name();
   text.append(": ").append(app->get_description()).append("\n\n");
   for (const CLI::App* verb : app->get_subcommands([](const CLI::App*) { return true; })) {
     text += line_of(verb->get_name(), verb->get_description());
@@ -46,28 +49,54 @@ int complain(const std::string& message, int status) {
   return status;
 }
 
+bool takes_a_text(const CLI::App& verb, const std::string& name) {
+  const CLI::Option* flag = name.starts_with('-') ? verb.get_option_no_throw(name) : nullptr;
+  return flag != nullptr && flag->get_expected_min() > 0;
+}
+
+/// What follows the verb, last word first, as CLI11 wants it. "--flag=" becomes two words, the second empty: CLI11
+/// would take the next one for it.
+std::vector<std::string> words_of(const CLI::App& verb, int argc, char** argv) {
+  std::vector<std::string> words;
+  bool flags = true, is_text = false;
+  for (std::string word : std::span(argv + 2, argv + argc)) {
+    const bool is_flag = flags && !is_text;
+    const bool cut = is_flag && word.ends_with('=') && takes_a_text(verb, word.substr(0, word.size() - 1));
+    is_text = is_flag && takes_a_text(verb, word);
+    flags = flags && (!is_flag || word != "--");
+    words.push_back(cut ? word.substr(0, word.size() - 1) : word);
+    if (cut) words.emplace_back();
+  }
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
+/// A verb is parsed as a command of its own: among subcommands, CLI11 keeps "++" and the names of verbs for itself.
+int run_verb(CLI::App& verb, int argc, char** argv) {
+  try {
+    verb.parse(words_of(verb, argc, argv));
+    return ok;
+  } catch (const CLI::CallForHelp&) {
+    print(verb.help());
+    return ok;
+  } catch (const CLI::ParseError& error) {
+    return complain(error.what(), wrong_use);
+  }
+}
+
 int run_command(int argc, char** argv) {
   CLI::App command("runs large language models as a troupe of actors");
   command.formatter_fn(help);
   command.set_help_flag("-h,--help", "this text");
   command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
   command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
-  command.require_subcommand(1);
   for (auto add : {add_run, add_inspect, add_tokenize, add_logits, add_bench, add_graph}) add(command);
-  try {
-    command.parse(argc, argv);
-    return ok;
-  } catch (const CLI::CallForHelp&) {
-    const auto verbs = command.get_subcommands();
-    print((verbs.empty() ? &command : verbs.front())->help());
-    return ok;
-  } catch (const CLI::CallForVersion& version) {
-    print(std::string(version.what()) + "\n");
-    return ok;
-  } catch (const CLI::ParseError& error) {
-    const bool no_verb = command.get_subcommands().empty();
-    return complain(no_verb ? "which verb? run, inspect, tokenize, logits, bench or graph" : error.what(), wrong_use);
-  }
+  const std::string name = argc < 2 ? "" : argv[1];
+  const auto verbs = command.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
+  if (!verbs.empty()) return run_verb(*verbs.front(), argc, argv);
+  if (name == "-h" || name == "--help") return print(command.help()), ok;
+  if (name == "--version") return print(command.version() + "\n"), ok;
+  return complain("which verb? run, inspect, tokenize, logits, bench or graph", wrong_use);
 }
 
 /// What came of the command, as its exit code; what went wrong, as one line on standard error.

@@ -24,6 +24,22 @@ std::optional<Number> parse(const std::string& text) {
   return number;
 }
 
+using Read = std::function<void(const std::string&)>;
+
+/// A flag that takes one text, which `read` gets as it is: CLI11's own conversions know texts that mean something else.
+CLI::Option* add_taking(CLI::App& verb, const std::string& names, Read read, const std::string& help,
+                        const std::string& type) {
+  const auto last = [read = std::move(read)](const CLI::results_t& texts) {
+    read(texts.back());
+    return true;
+  };
+  return verb.add_option(names, CLI::callback_t(last), help)->type_name(type)->type_size(1)->expected(1);
+}
+
+Read to(std::optional<std::string>& target) {
+  return [&target](const std::string& text) { target = text; };
+}
+
 std::string joined(const std::vector<std::string>& words, const std::string& between) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : between) + word;
@@ -32,16 +48,19 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 
 }  // namespace
 
-void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::uint64_t)> set, Limits limits,
-               const std::string& help) {
-  const std::string wanted =
-      "a whole number from " + std::to_string(limits.least) + " to " + std::to_string(limits.most);
+void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::optional<std::uint64_t>)> set,
+               const Limits& limits, const std::string& help) {
+  const std::string least = std::to_string(limits.none), most = std::to_string(limits.most);
+  const std::string wanted = "a whole number from " + (limits.none < 0 ? least : std::to_string(limits.least)) +
+                             " to " + (limits.most_in_words.empty() ? most : limits.most_in_words);
   auto read = [names, set = std::move(set), limits, wanted](const std::string& text) {
     const auto number = parse<std::uint64_t>(text);
+    const auto negative = parse<std::int64_t>(text);
+    if (negative && *negative < 0 && *negative >= limits.none) return set({});
     if (!number || *number < limits.least || *number > limits.most) refuse(names, wanted, text);
-    set(*number);
+    set(number);
   };
-  verb.add_option_function<std::string>(names, read, help)->type_name("N");
+  add_taking(verb, names, std::move(read), help, "N");
 }
 
 void add_real(CLI::App& verb, const std::string& names, float& target, const RealLimits& limits,
@@ -52,7 +71,7 @@ void add_real(CLI::App& verb, const std::string& names, float& target, const Rea
     if (!fits) refuse(names, limits.wanted, text);
     target = *number;
   };
-  verb.add_option_function<std::string>(names, read, help)->type_name("X");
+  add_taking(verb, names, std::move(read), help, "X");
 }
 
 void add_choice(CLI::App& verb, const std::string& names, std::string& target,
@@ -61,12 +80,20 @@ void add_choice(CLI::App& verb, const std::string& names, std::string& target,
     if (std::find(words.begin(), words.end(), text) == words.end()) refuse(names, joined(words, " or "), text);
     target = text;
   };
-  verb.add_option_function<std::string>(names, read, help)->type_name("WORD");
+  add_taking(verb, names, std::move(read), help, "WORD");
+}
+
+void add_on_off(CLI::App& verb, const std::string& names, bool& target, const std::string& help) {
+  auto read = [names, &target](const std::string& text) {
+    if (text != "on" && text != "off") refuse(names, "on or off", text);
+    target = text == "on";
+  };
+  add_taking(verb, names, std::move(read), help, "WORD");
 }
 
 void add_text(CLI::App& verb, const std::string& names, std::optional<std::string>& target, const std::string& type,
               const std::string& help) {
-  verb.add_option(names, target, help)->type_name(type);
+  add_taking(verb, names, to(target), help, type);
 }
 
 void add_switch(CLI::App& verb, const std::string& names, bool& target, const std::string& help) {
@@ -75,10 +102,9 @@ void add_switch(CLI::App& verb, const std::string& names, bool& target, const st
 
 void add_source(CLI::App& verb, const std::string& names, Source& source, const std::string& type,
                 const std::string& help) {
-  CLI::Option* given = verb.add_option(names, source.given, help)->type_name(type);
+  CLI::Option* given = add_taking(verb, names, to(source.given), help, type);
   source.flag = given->get_name(given->get_positional());
-  verb.add_option("-f,--file", source.file, "the same from a file, byte for byte ('-': standard input)")
-      ->type_name("FILE")
+  add_taking(verb, "-f,--file", to(source.file), "the same from a file, byte for byte ('-': standard input)", "FILE")
       ->excludes(given);
 }
 
@@ -89,7 +115,14 @@ std::string read(const Source& source) {
 }
 
 void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names) {
-  verb.add_option(names, flags.model, "the model, a GGUF file")->type_name("FILE")->required();
+  LoadOptions& load = flags.load;
+  auto model = [&flags](const std::string& file) { flags.model = file; };
+  add_taking(verb, names, model, "the model, a GGUF file", "FILE")->required();
+  verb.add_flag_callback(
+      "--no-mmap", [&load] { load.copy = true; }, "read the file into memory, as one that may change");
+  auto ignore = [&load](const std::string& key) { load.ignore_keys.push_back(key); };
+  add_taking(verb, "--ignore-key", ignore, "run in spite of that metadata key's value (once for each)", "KEY")
+      ->trigger_on_parse();
 }
 
 void add_plan(CLI::App& verb, ModelFlags& flags) {
@@ -98,27 +131,22 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake
     flags.load.plan = plan;
   };
-  add_count(verb, "-t,--threads", flags.load.threads, {1, 4096}, "threads of each shard (default: cores / ranks)");
-  verb.add_option_function<std::string>("--plan", read, wanted + " or pp20:10 (default: one shard)")->type_name("PLAN");
+  add_count(verb, "-t,--threads", flags.load.threads, {1, 256}, "threads of each shard (default: cores / ranks)");
+  add_taking(verb, "--plan", read, wanted + " or pp20:10 (default: one shard)", "PLAN");
 }
 
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);
-  verb.add_option("--graph", flags.graph, "a graph instead of a plan, as `troupe graph -o toml` writes it")
-      ->type_name("FILE")
-      ->excludes(verb.get_option("--plan"));
-  add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits},
+  add_taking(verb, "--graph", to(flags.graph), "a graph instead of a plan, as `troupe graph -o toml` writes it", "FILE")
+      ->excludes(verb.get_option("--plan"))
+      ->excludes(verb.get_option("--threads"));  // which the graph says, of each of its nodes
+  add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits, 0, "the model's own context"},
             "positions of a sequence (default 0: the model's own)");
-  add_count(verb, "-b,--chunk", load.chunk, {}, "tokens of a prefill chunk (default 512)");
+  add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
              "avx2, avx512 or reference (default: the best that this processor has)");
-  auto fusion = [&load](const std::string& text) {
-    if (text != "on" && text != "off") refuse("--fusion", "on or off", text);
-    load.fusion = text == "on";
-  };
-  verb.add_option_function<std::string>("--fusion", fusion, "on: fused ops (default); off: plain ones")
-      ->type_name("WORD");
+  add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
 }
 
 }  // namespace troupe::cli

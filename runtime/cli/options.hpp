@@ -21,15 +21,28 @@ inline constexpr std::uint64_t most_parallel = 1024;  // as many requests as the
 /// Which whole numbers a flag takes.
 struct Limits {
   std::uint64_t least = 1, most = most_32_bits;
+  std::int64_t none = 0;           ///< negative: numbers from it to -1 are taken as well, as if the flag were not given
+  std::string most_in_words = {};  ///< where `most` depends on the model
 };
 
-/// A flag that takes a whole number.
-void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::uint64_t)> set, Limits limits,
-               const std::string& help);
+/// A flag that takes a whole number. `set` gets nothing for a negative one.
+void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::optional<std::uint64_t>)> set,
+               const Limits& limits, const std::string& help);
 template <class Target>
-void add_count(CLI::App& verb, const std::string& names, Target& target, Limits limits, const std::string& help) {
+void add_count(CLI::App& verb, const std::string& names, Target& target, const Limits& limits,
+               const std::string& help) {
   add_whole(
-      verb, names, [&target](std::uint64_t number) { target = static_cast<Target>(number); }, limits, help);
+      verb, names, [&target](std::optional<std::uint64_t> number) { target = static_cast<Target>(*number); }, limits,
+      help);
+}
+template <class Target>
+void add_count(CLI::App& verb, const std::string& names, std::optional<Target>& target, const Limits& limits,
+               const std::string& help) {
+  const auto set = [&target](std::optional<std::uint64_t> number) {
+    target.reset();
+    if (number) target = static_cast<Target>(*number);
+  };
+  add_whole(verb, names, set, limits, help);
 }
 
 /// A flag that takes a number above or at `least` and up to `most`; `wanted` says so in words.
@@ -43,6 +56,9 @@ void add_real(CLI::App& verb, const std::string& names, float& target, const Rea
 /// A flag that takes one of a few words; its help names them.
 void add_choice(CLI::App& verb, const std::string& names, std::string& target,
                 std::initializer_list<std::string> choices, const std::string& help);
+
+/// A flag that takes "on" or "off".
+void add_on_off(CLI::App& verb, const std::string& names, bool& target, const std::string& help);
 
 /// A flag that takes any text; `type` is what the help calls it.
 void add_text(CLI::App& verb, const std::string& names, std::optional<std::string>& target, const std::string& type,
@@ -69,16 +85,16 @@ struct ModelFlags {
   ModelFlags() { load.parallel = 1; }
   std::string model;                 ///< a file
   std::optional<std::string> graph;  ///< a file; none: the plan's graph
-  LoadOptions load;
+  LoadOptions load;                  ///< what opening and loading get
 };
 
-/// -m. `names` may add a positional name.
+/// -m, --no-mmap and --ignore-key: what opening takes. `names` may add a positional name to -m.
 void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model");
 
 /// --plan and -t: what a graph comes from.
 void add_plan(CLI::App& verb, ModelFlags& flags);
 
-/// --plan -t --graph -c -b --isa --fusion: what a graph is run with.
+/// --plan, -t or --graph, -c -b --isa --fusion: what a graph is run with.
 void add_spread(CLI::App& verb, ModelFlags& flags);
 
 }  // namespace troupe::cli

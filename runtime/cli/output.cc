@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -13,23 +14,64 @@
 namespace troupe::cli {
 namespace {
 
-// The form that both JSON and a terminal take; only \u differs from C's.
-std::string escaped(std::string_view text, std::string_view also) {
+struct Character {
+  std::uint32_t code;  ///< no_code where the bytes are no UTF-8
+  std::size_t length;  ///< in bytes
+};
+constexpr auto no_code = ~std::uint32_t{0};
+
+std::size_t length_of(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return 2;
+  if (lead >= 0xe0 && lead <= 0xef) return 3;
+  return lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+}
+
+/// The first character of a text that is not empty.
+Character first_of(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::size_t length = length_of(byte(0));
+  if (length == 0 || length > text.size()) return {no_code, 1};
+  std::uint32_t code = length == 1 ? byte(0) : byte(0) & (0x7fU >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return {no_code, 1};
+    code = code << 6 | (byte(i) & 0x3fU);
+  }
+  constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code < least[length] || surrogate || code > 0x10ffff ? Character{no_code, 1} : Character{code, length};
+}
+
+bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && code <= 0x9f); }
+
+/// Line separators, and Unicode's Bidi_Control.
+bool is_layout(std::uint32_t code) {
+  return code == 0x61c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+std::string code_of(const char* form, std::uint32_t value) {
+  char code[16];
+  std::snprintf(code, sizeof code, form, value);
+  return code;
+}
+
+/// A character as it may be shown, in the form that both JSON and a terminal take; `stray` is what a byte that is no
+/// UTF-8 becomes, with its value.
+std::string escaped(std::string_view bytes, std::uint32_t code, const char* stray) {
+  if (code == no_code) return code_of(stray, static_cast<unsigned char>(bytes[0]));
+  if (code == '\n') return "\\n";
+  if (code == '\t') return "\\t";
+  return is_control(code) || is_layout(code) ? code_of("\\u%04x", code) : std::string(bytes);
+}
+
+template <class Show>
+std::string each_shown(std::string_view text, Show show) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\u%04x", unsigned{byte});
-      out += code;
-    } else {
-      if (also.find(c) != also.npos) out += '\\';
-      out += c;
-    }
+  while (!text.empty()) {
+    const Character character = first_of(text);
+    out += show(text.substr(0, character.length), character.code);
+    text.remove_prefix(character.length);
   }
   return out;
 }
@@ -51,13 +93,41 @@ void end_line_on_terminal() {
   if (isatty(STDOUT_FILENO)) print("\n");
 }
 
-std::string printable(std::string_view text) { return escaped(text, ""); }
+void print_text(std::string_view text) {
+  if (!isatty(STDOUT_FILENO)) return print(text);
+  print(each_shown(text, [](std::string_view bytes, std::uint32_t code) {
+    const bool harmless = code == '\n' || code == '\t' || is_layout(code);  // languages need the latter
+    return harmless ? std::string(bytes) : escaped(bytes, code, "\\x%02x");
+  }));
+}
 
-std::string json_string(std::string_view text) { return '"' + escaped(text, "\"\\") + '"'; }
+std::string printable(std::string_view text) {
+  return each_shown(text, [](auto bytes, std::uint32_t code) { return escaped(bytes, code, "\\x%02x"); });
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < most && end < text.size(); ++i) end += first_of(text.substr(end)).length;
+  return std::string(text.substr(0, end)) + (end < text.size() ? "…" : "");
+}
+
+std::string json_string(std::string_view text) {
+  return '"' +
+         each_shown(text,
+                    [](auto bytes, std::uint32_t code) {
+                      return (code == '"' || code == '\\' ? "\\" : "") + escaped(bytes, code, "\\ufffd");
+                    }) +
+         '"';
+}
 
 std::string number(double value) {
   char digits[32];
   return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+std::string fixed(double value, int digits) {
+  char text[400];  // of the largest double before the point, and some after it
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits).ptr};
 }
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows) {

@@ -13,17 +13,29 @@ struct ReaderGone {};
 /// Writes to standard output, at once. Throws ReaderGone, or Error where the bytes cannot be written.
 void print(std::string_view text);
 
+/// The same with text that a model wrote. A terminal gets it with the control characters escaped that could steer it,
+/// all but line ends and tabs; anything else gets every byte.
+void print_text(std::string_view text);
+
 /// Ends the line on a terminal, so that a prompt does not follow the text; nothing elsewhere, where every byte counts.
 void end_line_on_terminal();
 
-/// Text from a file, with its control characters escaped, so that it cannot steer a terminal.
+/// Text from a file, on one line, so that it can neither steer a terminal nor look like another text: control
+/// characters (C0, C1), line separators, what changes the direction of writing, and bytes that are no UTF-8 are
+/// escaped.
 std::string printable(std::string_view text);
 
-/// Quoted and escaped (RFC 8259).
+/// Its first `most` characters, and "…" where there are more.
+std::string shortened(std::string_view text, std::size_t most);
+
+/// Quoted and escaped (RFC 8259), printable; U+FFFD in place of bytes that are no UTF-8.
 std::string json_string(std::string_view text);
 
 /// The shortest digits that read back as the same number.
 std::string number(double value);
+
+/// With so many digits after the point, whatever the locale.
+std::string fixed(double value, int digits);
 
 /// [1,2,3]
 template <class Number>

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -14,6 +15,7 @@ struct Run {
   ModelFlags flags;
   Source prompt;
   GenerateOptions options;
+  std::optional<std::uint32_t> tokens;
   std::optional<std::uint64_t> seed;
 };
 
@@ -30,7 +32,10 @@ void run(Run& args) {
   const Model model = load(runtime, args.flags);
   const bool random = args.options.sampling.temperature > 0;
   if (random) args.options.sampling.seed = args.seed ? *args.seed : draw_seed();
-  for (Generation stream = model.generate(prompt, args.options); auto token = stream.next();) print(token->text);
+  args.options.max_tokens = args.tokens ? std::max(*args.tokens, 1U) : 0;
+  Generation stream = model.generate(prompt, args.options);
+  if (args.tokens == 0U) return (void)stream.next();  // the prompt has been checked and computed
+  while (auto token = stream.next()) print_text(token->text);
   end_line_on_terminal();
 }
 
@@ -43,16 +48,18 @@ void add_run(CLI::App& command) {
                             [args] { run(*args); });
   add_model(verb, args->flags);
   add_source(verb, "-p,--prompt", args->prompt, "TEXT", "the prompt; special tokens in it count ('-': standard input)");
-  add_count(verb, "-n,--predict", args->options.max_tokens, {},
-            "tokens at most (default: to the end of the text or context)");
+  add_on_off(verb, "--parse-special", args->options.parse_special,
+             "off: special tokens in it are plain text (default on)");
+  add_count(verb, "-n,--predict", args->tokens, {0, most_32_bits, -2},
+            "tokens at most (default -1, and -2: to the end of the text or context)");
   Sampling& sampling = args->options.sampling;
   add_real(verb, "--temp", sampling.temperature, {0, 1000, "a number from 0 to 1000"},
            "temperature (default 0: greedy)");
   add_count(verb, "--top-k", sampling.top_k, {0, most_32_bits}, "choose among the K likeliest (default 0: all)");
-  const RealLimits share = {std::numeric_limits<float>::min(), 1, "a number above 0, up to 1"};
+  const RealLimits share = {std::numeric_limits<float>::denorm_min(), 1, "a number above 0, up to 1"};
   add_real(verb, "--top-p", sampling.top_p, share, "choose among the likeliest that make up X (default 1)");
-  add_count(verb, "-s,--seed", args->seed, {0, std::numeric_limits<std::uint64_t>::max()},
-            "of the choices (default: drawn, and printed to standard error)");
+  add_count(verb, "-s,--seed", args->seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
+            "of the choices (default -1: drawn, and printed to standard error)");
   add_spread(verb, args->flags);
 }
 

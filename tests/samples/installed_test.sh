@@ -16,6 +16,8 @@ fail() {
 [ -f "$model" ] || fail "$model is missing; samples/get_model.sh gets it"
 cmake --install "$TROUPE_BUILD" --prefix "$work/prefix" > "$work/install.log" 2>&1 || fail "installing"
 export CXXFLAGS=${TROUPE_SANITIZE:+-fsanitize=$TROUPE_SANITIZE}
+grep -q 'C++ Actor Framework' "$work"/prefix/share/doc/troupe/THIRD_PARTY_LICENSES || fail "fault 22: CAF's licence is not installed"
+[ -z "$(find "$work/prefix" -name '*caf*')" ] || fail "fault 22: a CAF is installed beside the library"
 for sample in embed custom_graph; do
   cmake -G Ninja -S "$samples/$sample" -B "$work/$sample" -DCMAKE_PREFIX_PATH="$work/prefix" > "$work/$sample.log" 2>&1 &&
     cmake --build "$work/$sample" >> "$work/$sample.log" 2>&1 || fail "building $sample against the installed package"
