@@ -5,7 +5,8 @@
 
 namespace troupe::testing {
 
-/// The C++ locale of a host that writes 8.192,5: numbers in groups, a comma before what is no whole. As long as it lives.
+/// The C++ locale of a host that writes 8.192,5: numbers in groups, a comma before what is no whole. As long as it
+/// lives.
 class ForeignLocale {
  public:
   ForeignLocale() : before_(std::locale::global(std::locale(std::locale::classic(), new Numbers))) {}

@@ -72,9 +72,11 @@ void change_graph(Graph& graph, Random& random) {
     case 2:
       graph.edges.erase(graph.edges.begin() + random() % graph.edges.size());
       break;
-    case 3:
-      std::reverse(any_of(graph.groups, random).nodes.begin(), any_of(graph.groups, random).nodes.end());
+    case 3: {
+      auto& ranks = any_of(graph.groups, random).nodes;
+      std::reverse(ranks.begin(), ranks.end());
       break;
+    }
     case 4:
       any_of(graph.groups, random).nodes.push_back(any_of(graph.nodes, random).name);
       break;
@@ -104,10 +106,14 @@ TEST_CASE("fault 20: a program is built for a checked graph only", "[bad-input]"
   REQUIRE_FALSE(checkpoint.program(whole, "r0.s0.t0", {}).empty());
   CHECK_THAT(refusal("r0.s0.t0", [](Graph& graph) { node(graph, "r0.s0.t0").layers = {5, 3}; }), Contains("r0.s0"));
   CHECK_THAT(refusal("r0.s0.t0", [](Graph& graph) { graph.groups.clear(); }), Contains("is in no group"));
-  CHECK_THAT(refusal("r0.s0.t0", [](Graph& graph) { node(graph, "r0.sampler").layers = {5, 3}; }),
+  CHECK_THAT(refusal("r0.s0.t0",
+                     [](Graph& graph) {
+                       node(graph, "r0.sampler").layers = {5, 3};
+                     }),
              Contains("r0.sampler"));
   for (const Range odd : {Range{0, half}, {half, most}, {0, most}, {most, 0}}) {
-    for (Range GraphNode::*range : {&GraphNode::attention, &GraphNode::ffn, &GraphNode::vocabulary, &GraphNode::layers}) {
+    for (Range GraphNode::*range :
+         {&GraphNode::attention, &GraphNode::ffn, &GraphNode::vocabulary, &GraphNode::layers}) {
       for (const char* name : {"r0.s0.t0", "r0.s1.t1", "r0.sampler"}) {
         CHECK_THAT(refusal(name, [&](Graph& graph) { node(graph, name).*range = odd; }), Contains("r0.s"));
       }
@@ -192,7 +198,8 @@ TEST_CASE("fault 20: a graph with anything changed is refused in one line, or me
       return std::nullopt;
     }();
     for (const GraphNode& each : graph.nodes) {
-      if (error) CHECK(error_of([&] { (void)checkpoint.program(graph, each.name, options); }).message() == error->message());
+      if (error)
+        CHECK(error_of([&] { (void)checkpoint.program(graph, each.name, options); }).message() == error->message());
       if (!error && each.kind == "shard") CHECK_FALSE(checkpoint.program(graph, each.name, options).empty());
     }
     error ? ++refused : ++accepted;
