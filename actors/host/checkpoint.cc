@@ -1,40 +1,47 @@
 #include "actors/host/checkpoint.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <charconv>
 
 #include "actors/host/deploy.hpp"
+#include "runtime/model/checked.hpp"
 #include "runtime/program/shard_runner.hpp"
+#include "runtime/text/utf8.hpp"
 
 namespace troupe {
 namespace {
 
-/// Longer texts and lists are cut here for people.
-constexpr std::size_t shown_characters = 60;
-
-std::string shown(const MetaValue& value) {
-  std::ostringstream text;
-  if (const auto* array = std::get_if<MetaArray>(&value)) {
-    text << "[" << array->count << " entries]";
-  } else if (const auto* words = std::get_if<std::string_view>(&value)) {
-    for (const char c : words->substr(0, shown_characters)) text << (static_cast<unsigned char>(c) < 32 ? ' ' : c);
-    if (words->size() > shown_characters) text << "... (" << words->size() << " bytes)";
-  } else if (const auto* truth = std::get_if<bool>(&value)) {
-    text << (*truth ? "true" : "false");
-  } else {
-    std::visit(
-        [&](const auto& number) {
-          if constexpr (std::is_arithmetic_v<std::decay_t<decltype(number)>>) text << number;
-        },
-        value);
-  }
-  return text.str();
+template <class Number>
+std::string shortest(Number number) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
 }
 
-const GraphNode& node_named(const Graph& graph, const std::string& name) {
-  const GraphNode* node = find_node(graph, name);
-  if (node == nullptr) throw Error(Code::not_found, "the graph has no node " + name);
-  return *node;
+std::string text_of(std::uint64_t number) { return std::to_string(number); }
+std::string text_of(std::int64_t number) { return std::to_string(number); }
+std::string text_of(bool truth) { return truth ? "true" : "false"; }
+std::string text_of(std::string_view text) { return std::string(text); }
+std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.count) + " entries]"; }
+
+/// The fewest digits that are read back as the same number; what is a float, as most are in the file, as a float.
+std::string text_of(double number) {
+  const auto narrow = static_cast<float>(number);
+  return static_cast<double>(narrow) == number ? shortest(narrow) : shortest(number);
+}
+
+/// A host's actors are anything to whom only counts or lists.
+bool any_kind(const std::string&) { return true; }
+
+/// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
+constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
+
+std::uint64_t kv_bytes(const std::string& actor, std::uint64_t block, const host::Settings& settings) {
+  const std::uint64_t blocks = (std::uint64_t{settings.context} + kernels::kv_block - 1) / kernels::kv_block;
+  const auto bytes = checked_mul(block, blocks * settings.parallel);
+  if (bytes && *bytes <= most_kv_bytes) return *bytes;
+  throw Error(Code::out_of_memory, "actor " + actor + ": the KV of " + std::to_string(settings.parallel) +
+                                       " sequences of " + std::to_string(settings.context) +
+                                       " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
 }
 
 }  // namespace
@@ -43,7 +50,9 @@ Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
   std::vector<std::pair<std::string, std::string>> entries{{"file", impl_->file.description}};
-  for (const MetaEntry& entry : impl_->file.metadata) entries.emplace_back(entry.key, shown(entry.value));
+  for (const MetaEntry& entry : impl_->file.metadata) {
+    entries.emplace_back(entry.key, std::visit([](const auto& value) { return text_of(value); }, entry.value));
+  }
   return entries;
 }
 
@@ -89,12 +98,19 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const auto settings = host::resolve(*impl_, options).value();
-  return to_string(host::program_of(*impl_, graph, node_named(graph, node), options, settings.context).value());
+  (void)check_graph(graph, impl_->model, any_kind).value();
+  const GraphNode* shard = find_node(graph, node);
+  if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
+  if (shard->kind != "shard") {
+    throw Error(Code::invalid_argument,
+                "node " + node + " is of kind " + quoted(shard->kind) + "; only a shard has a program");
+  }
+  return to_string(host::program_of(*impl_, graph, *shard, options, settings.context).value());
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const auto settings = host::resolve(*impl_, options).value();
-  const auto replicas = check_graph(graph, impl_->model, [](const std::string&) { return true; }).value();
+  const auto replicas = check_graph(graph, impl_->model, any_kind).value();
   std::vector<ActorMemory> actors;
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
@@ -108,8 +124,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       packed.push_back(&node);
       memory.activations = activation_bytes(program, settings.rows, node.threads, impl_->model.rope_thetas.size());
       memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
-      const std::size_t blocks = (settings.context + kernels::kv_block - 1) / kernels::kv_block;
-      memory.kv_full = memory.kv_block * blocks * settings.parallel;
+      memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
       memory.kv_heads = program.kv_heads;
     }
     const std::size_t stages = replicas[node.replica].stages.size();

@@ -19,6 +19,12 @@ struct Packed {
   std::shared_ptr<const ShardWeights> weights;
 };
 
+/// The first rank of a group, which receives for all of them.
+bool leads_group(const Graph& graph, const std::string& shard) {
+  return std::any_of(graph.groups.begin(), graph.groups.end(),
+                     [&](const GraphGroup& group) { return !group.nodes.empty() && group.nodes[0] == shard; });
+}
+
 class Deployer {
  public:
   Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, const ActorKinds& kinds,
@@ -145,11 +151,11 @@ class Deployer {
     parts.policy = policy_;
     parts.cores = take_cores(node.threads);
     parts.communicator = std::move(communicator);
-    const SharedChannel in = incoming_[node.name][0];
+    const auto& in = incoming_[node.name];
     if (node.layers.first == 0) {
-      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in);
-    } else {
-      parts.hidden_in = in;
+      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in[0]);
+    } else if (!in.empty()) {
+      parts.hidden_in = in[0];
     }
     const auto& out = outgoing_[node.name];
     if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
@@ -241,7 +247,8 @@ ChannelSize channel_size(const ModelDescription& model, const Settings& settings
 bool needs_channel(const Graph& graph, const GraphEdge& edge) {
   const GraphNode* from = find_node(graph, split_end(edge.from).first);
   const GraphNode* to = find_node(graph, split_end(edge.to).first);
-  return !(from->kind == "shard" && to->kind == "sampler");
+  if (to->kind == "sampler") return from->kind != "shard";
+  return edge.flows != "hidden" || to->kind != "shard" || leads_group(graph, to->name);
 }
 
 Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,

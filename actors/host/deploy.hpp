@@ -44,6 +44,7 @@ struct ChannelSize {
                                        std::size_t stages);
 
 /// Does this edge need a channel? Logits that flow straight from a shard to the sampler do not: it samples them itself.
+/// Nor does a hidden state that flows into a further rank of a group: the first one's is passed on to it.
 [[nodiscard]] bool needs_channel(const Graph& graph, const GraphEdge& edge);
 
 }  // namespace troupe::host

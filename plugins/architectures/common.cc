@@ -44,6 +44,13 @@ class Reader {
                                  std::to_string(other) + " (" + what + ") is supported"});
   }
 
+  void must_have_leaves(const char* name, std::uint32_t value, Leaves leaves) {
+    if (leaves.count <= most_leaves) return;
+    fail({Code::unsupported, file_.path + ": " + prefix_ + name + " is " + std::to_string(value) + "; its " +
+                                 std::to_string(leaves.count) + " parts cannot be cut into 8 to " +
+                                 std::to_string(most_leaves) + " equal leaves, so that sums could leave 64 bits"});
+  }
+
   std::uint32_t fail(Error error) {
     if (!error_) error_ = std::move(error);
     return 1;
@@ -83,6 +90,8 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
                   "the key length");
   read.must_equal("rope.dimension_count", read.integer("rope.dimension_count", 256, model.head_dim), model.head_dim,
                   "the key length");
+  read.must_have_leaves("attention.head_count", model.heads, model.attention_leaves());
+  read.must_have_leaves("feed_forward_length", model.ffn, model.ffn_leaves());
   if (file.find(std::string(prefix) + ".expert_count") != nullptr) {
     const auto experts = file.integer_or(std::string(prefix) + ".expert_count", 0);
     read.must_equal("expert_count", experts ? *experts : 1, 0, "no experts");

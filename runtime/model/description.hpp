@@ -14,12 +14,17 @@ struct Leaves {
   std::uint32_t units = 0;  ///< of each leaf: query heads, or 32-column blocks
 };
 
-/// The fewest equal groups of `units` that are at least eight; one unit each where there are fewer than eight.
+/// A leaf is at most 2^19 with 32 bits after the point: 2^51, of which 4096 could leave 64 bits.
+inline constexpr std::uint32_t most_leaves = 4095;
+
+/// The fewest equal groups of `units` that are at least eight; one unit each where there are fewer than eight, and
+/// where that would be more than most_leaves, with which no model is opened.
 [[nodiscard]] inline Leaves leaves_of(std::uint32_t units) {
   if (units < 8) return {units, units > 0 ? 1U : 0U};
-  std::uint32_t count = 8;
-  while (units % count != 0) ++count;
-  return {count, units / count};
+  for (std::uint32_t count = 8; count <= most_leaves; ++count) {
+    if (units % count == 0) return {count, units / count};
+  }
+  return {units, 1};
 }
 
 /// What an architecture reads from a model file: plain numbers, checked against each other.

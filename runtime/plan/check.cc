@@ -28,6 +28,7 @@ class Checker {
       check_edges();
       check_ports();
       if (problems_ == 0) check_flow();
+      if (problems_ == 0) check_states();
     }
     if (problems_ > 0) return error();
     return replicas_;
@@ -71,7 +72,8 @@ class Checker {
     std::set<std::string> names;
     for (const GraphNode& node : graph_.nodes) {
       if (!names.insert(node.name).second) wrong("two nodes are named " + quoted(node.name));
-      if (node.name.empty() || node.name.find_first_of(":\"\\") != std::string::npos) {
+      if (node.name.empty() || node.name.find_first_of(":\"\\") != std::string::npos ||
+          on_one_line(node.name) != node.name) {
         wrong(quoted(node.name) + " is no node name");
       }
       if (node.replica >= max_ranks) {
@@ -91,7 +93,11 @@ class Checker {
       if (node.device != "cpu")
         wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
-      shards += node.kind == "shard" ? 1 : 0;
+      const bool shard = node.kind == "shard";
+      const bool holds =
+          node.layers != Range{} || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
+      if (!shard && holds) wrong("node " + node.name + " is no shard, so it holds no layers, leaves or vocabulary");
+      shards += shard ? 1 : 0;
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];
       if (is_host(node)) replica.hosts.push_back(&node);
@@ -118,6 +124,7 @@ class Checker {
           continue;
         }
         if (!grouped.insert(name).second) wrong("shard " + name + " is in two groups");
+        group_of_.emplace(name, &group);
         if (first != nullptr && (node->layers != first->layers || node->replica != first->replica)) {
           wrong("group " + group.name + ": " + name + " has other layers, or another replica, than " + first->name);
         }
@@ -220,12 +227,18 @@ class Checker {
     }
   }
 
+  /// The first rank of a group takes the hidden state for all and has what all have; the others need no edges.
+  [[nodiscard]] bool may_be_open(const GraphNode& node, const std::string& flows) const {
+    const auto group = group_of_.find(node.name);
+    return flows == "hidden" && group != group_of_.end() && group->second->nodes[0] != node.name;
+  }
+
   void check_ports() {
     for (const GraphNode& node : graph_.nodes) {
       for (const bool outgoing : {false, true}) {
         for (const auto& [port, flows] : ports(node, outgoing)) {
           const auto& edges = ends_[{outgoing, node.name + ":" + port}];
-          if (edges.empty()) wrong("port " + node.name + ":" + port + " is not joined");
+          if (edges.empty() && !may_be_open(node, flows)) wrong("port " + node.name + ":" + port + " is not joined");
           if (edges.size() > 1 && (!outgoing || flows == "logits")) {
             wrong("port " + node.name + ":" + port + " has " + std::to_string(edges.size()) + " edges, not one");
           }
@@ -252,7 +265,7 @@ class Checker {
   void check_flow() {
     for (const GraphNode& node : graph_.nodes) {
       for (const auto& [port, flows] : ports(node, false)) {
-        if (flows == "tokens") continue;
+        if (flows == "tokens" || ends_[{false, node.name + ":" + port}].empty()) continue;
         const GraphNode* from = origin(node, port, 0);
         if (from == nullptr) {
           if (problems_ == 0) wrong("a cycle leads through " + node.name);
@@ -264,10 +277,33 @@ class Checker {
     }
   }
 
+  /// Who makes what flows into a shard: an actor of the host, or the ranks of a group, which all have the same.
+  [[nodiscard]] std::string producer(const GraphEdge& edge) const {
+    const std::string from = split_end(edge.from).first;
+    const auto group = group_of_.find(from);
+    return group == group_of_.end() ? "actor " + from : "group " + group->second->name;
+  }
+
+  /// A group has one incoming state, however many edges say so.
+  void check_states() {
+    for (const GraphGroup& group : graph_.groups) {
+      const auto& first = ends_[{false, group.nodes[0] + ":hidden"}];
+      if (first.empty()) continue;  // tokens flow in
+      for (const std::string& name : group.nodes) {
+        const auto& edges = ends_[{false, name + ":hidden"}];
+        if (edges.empty() || producer(*edges[0]) == producer(*first[0])) continue;
+        wrong("group " + group.name + " has one incoming hidden state, but " + group.nodes[0] + " takes it from " +
+              producer(*first[0]) + ", " + name + " from " + producer(*edges[0]) +
+              "; join both to the same, or leave " + name + ":hidden unjoined");
+      }
+    }
+  }
+
   const Graph& graph_;
   const ModelDescription& model_;
   const std::function<bool(const std::string&)>& is_host_kind_;
   std::vector<ReplicaLayout> replicas_;
+  std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
   std::string wrong_;
   std::size_t problems_ = 0;

@@ -65,8 +65,12 @@ void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const Mo
       }
       group.nodes.push_back(node.name);
       if (s == 0) graph.edges.push_back({sampler + ":tokens", node.name + ":tokens", "tokens"});
-      if (s > 0) graph.edges.push_back({shard_name(replica, s - 1, t) + ":hidden", node.name + ":hidden", "hidden"});
       graph.nodes.push_back(std::move(node));
+    }
+    // The first rank of a stage receives for all of them.
+    if (s > 0) {
+      graph.edges.push_back(
+          {shard_name(replica, s - 1, 0) + ":hidden", shard_name(replica, s, 0) + ":hidden", "hidden"});
     }
     graph.groups.push_back(std::move(group));
   }

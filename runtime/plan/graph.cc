@@ -1,8 +1,8 @@
 #include "troupe/graph.hpp"
 
 #include <algorithm>
-#include <sstream>
 
+#include "runtime/text/utf8.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe {
@@ -10,15 +10,37 @@ namespace {
 
 std::string node_of(const std::string& end) { return end.substr(0, end.rfind(':')); }
 
-std::string label(const GraphNode& node) {
-  std::ostringstream text;
-  text << node.name << "\\n" << node.kind;
-  if (node.layers.size() > 0) {
-    text << "\\nlayers " << node.layers.first << "-" << node.layers.last - 1 << "\\nattention " << node.attention.first
-         << "-" << node.attention.last - 1 << ", ffn " << node.ffn.first << "-" << node.ffn.last - 1;
+/// A text between the quotation marks of DOT, where a backslash escapes. For what a terminal must not see DOT has no
+/// escape but that of a line's end: such bytes stand there as \\x1b, which a picture shows as \x1b.
+std::string escaped(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Char c = first_char(text.substr(at));
+    const std::string_view bytes = text.substr(at, c.length);
+    at += c.length;
+    if (bytes == "\n") {
+      out += "\\n";
+    } else if (on_one_line(bytes) != bytes) {
+      for (const char byte : bytes) {
+        out += {'\\', '\\', 'x', digits[static_cast<unsigned char>(byte) >> 4], digits[byte & 15]};
+      }
+    } else {
+      if (bytes == "\"" || bytes == "\\") out += '\\';
+      out += bytes;
+    }
   }
-  if (node.vocabulary.size() > 0) text << "\\nvocabulary " << node.vocabulary.first << "-" << node.vocabulary.last - 1;
-  return text.str();
+  return out;
+}
+
+std::string span(const char* what, Range range) {
+  if (range.last <= range.first) return {};
+  return what + std::to_string(range.first) + "-" + std::to_string(range.last - 1);
+}
+
+std::string label(const GraphNode& node) {
+  return escaped(node.name) + "\\n" + escaped(node.kind) + span("\\nlayers ", node.layers) +
+         span("\\nattention ", node.attention) + span(", ffn ", node.ffn) + span("\\nvocabulary ", node.vocabulary);
 }
 
 }  // namespace
@@ -26,7 +48,9 @@ std::string label(const GraphNode& node) {
 void Graph::insert(GraphNode node, const std::string& from, const std::string& to) {
   const auto edge =
       std::find_if(edges.begin(), edges.end(), [&](const GraphEdge& e) { return e.from == from && e.to == to; });
-  if (edge == edges.end()) throw Error(Code::not_found, "the graph has no edge from " + from + " to " + to);
+  if (edge == edges.end()) {
+    throw Error(Code::not_found, on_one_line("the graph has no edge from " + from + " to " + to));
+  }
   const std::string flows = edge->flows;
   edge->to = node.name + ":in";
   edges.push_back({node.name + ":out", to, flows});
@@ -34,32 +58,31 @@ void Graph::insert(GraphNode node, const std::string& from, const std::string& t
 }
 
 std::string to_dot(const Graph& graph) {
-  std::ostringstream text;
-  const auto line = [&](const GraphNode& node, const char* indent) {
-    text << indent << '"' << node.name << "\" [label=\"" << label(node) << "\"];\n";
+  std::string text =
+      "digraph troupe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n  edge "
+      "[fontname=\"sans-serif\"];\n";
+  const auto add_node = [&](const GraphNode& node, const char* indent) {
+    text += indent + ('"' + escaped(node.name)) + "\" [label=\"" + label(node) + "\"];\n";
   };
-  text << "digraph troupe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n  edge "
-          "[fontname=\"sans-serif\"];\n";
   for (const GraphGroup& group : graph.groups) {
-    text << "  subgraph \"cluster_" << group.name << "\" {\n    label=\"" << group.name << "\";\n";
+    const std::string name = escaped(group.name);
+    text += "  subgraph \"cluster_" + name + "\" {\n    label=\"" + name + "\";\n";
     for (const GraphNode& node : graph.nodes) {
-      if (std::find(group.nodes.begin(), group.nodes.end(), node.name) != group.nodes.end()) line(node, "    ");
+      if (std::find(group.nodes.begin(), group.nodes.end(), node.name) != group.nodes.end()) add_node(node, "    ");
     }
-    text << "  }\n";
+    text += "  }\n";
   }
   for (const GraphNode& node : graph.nodes) {
     const bool grouped = std::any_of(graph.groups.begin(), graph.groups.end(), [&](const GraphGroup& group) {
       return std::find(group.nodes.begin(), group.nodes.end(), node.name) != group.nodes.end();
     });
-    if (!grouped) line(node, "  ");
+    if (!grouped) add_node(node, "  ");
   }
   for (const GraphEdge& edge : graph.edges) {
-    text << "  \"" << node_of(edge.from) << "\" -> \"" << node_of(edge.to) << "\" [label=\"" << edge.flows << "\"";
-    if (edge.flows == "tokens") text << ", style=dashed, constraint=false";
-    text << "];\n";
+    text += "  \"" + escaped(node_of(edge.from)) + "\" -> \"" + escaped(node_of(edge.to)) + "\" [label=\"" +
+            escaped(edge.flows) + "\"" + (edge.flows == "tokens" ? ", style=dashed, constraint=false" : "") + "];\n";
   }
-  text << "}\n";
-  return text.str();
+  return text + "}\n";
 }
 
 }  // namespace troupe

@@ -9,6 +9,8 @@
 namespace troupe {
 namespace {
 
+constexpr std::uint32_t largest_share = 1'000'000;
+
 Error wrong(std::string_view text, const std::string& why) {
   return {Code::invalid_argument, "plan " + quoted(text) + ": " + why};
 }
@@ -21,7 +23,7 @@ std::vector<std::uint32_t> parse_shares(std::string_view text) {
   while (true) {
     std::uint32_t number = 0;
     const auto [next, failed] = std::from_chars(at, end, number);
-    if (failed != std::errc{} || number == 0 || number > 1'000'000) return {};
+    if (failed != std::errc{} || number == 0 || number > largest_share) return {};
     numbers.push_back(number);
     if (next == end) break;
     if (*next != ':') return {};
@@ -50,7 +52,7 @@ std::vector<std::vector<std::uint32_t>> forms(std::uint32_t degree, std::uint32_
   if (degree == 1 || degree == limit) return {equal};
   std::vector<std::uint32_t> first = equal, last = equal;
   first.front() = 2;
-  last.back() = limit - degree + 1;
+  last.back() = std::min(limit - degree + 1, largest_share);
   return {equal, first, last};
 }
 
@@ -72,7 +74,8 @@ Result<Plan> parse_plan(std::string_view text) {
     seen.append(name).push_back(' ');
     const std::vector<std::uint32_t> shares = parse_shares(factor.substr(2));
     if (shares.empty()) {
-      return wrong(text, quoted(factor) + " needs a number or shares from 1 to 1000000, as in tp2 or tp2:1");
+      return wrong(text, quoted(factor) + " needs a number or shares from 1 to " + std::to_string(largest_share) +
+                             ", as in tp2 or tp2:1");
     }
     if (name == "dp" && factor.find(':') != std::string_view::npos) return wrong(text, "dp takes no uneven shares");
     if (name == "dp") plan.dp = static_cast<std::uint32_t>(shares.size());
@@ -95,6 +98,7 @@ std::string to_string(const Plan& plan) {
 }
 
 std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
+  ranks = std::min(ranks, max_ranks);
   std::vector<Plan> plans;
   for (std::uint32_t dp = 1; dp <= ranks; ++dp) {
     for (std::uint32_t pp = 1; dp * pp <= ranks; ++pp) {

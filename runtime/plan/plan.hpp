@@ -28,9 +28,9 @@ struct Plan {
 /// Tensor-parallel ranks at most: a leaf of the attention, one of the FFN and a group of the vocabulary's rows each.
 [[nodiscard]] std::uint32_t most_shards(const ModelDescription& model);
 
-/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks: every product of degrees, each
-/// degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality
-/// tests run.
+/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks, and at most max_ranks: every
+/// product of degrees, each degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can
+/// get). What the equality tests run.
 [[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);
 
 /// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >=

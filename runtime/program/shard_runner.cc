@@ -87,18 +87,27 @@ Result<void> ShardRunner::begin(const Step& step) {
   rows.overflow_layer.assign(rows.rows(), UINT32_MAX);
   rows.angles.resize(frequencies_.size() * rows.rows() * parts_.program->head_dim);
 
-  if (parts_.hidden_in) {
-    float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
-    const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
-    const auto received =
-        parts_.hidden_in->receive(state_.queue, f32_tensor(hidden, rows.rows(), columns), state_.deadline);
-    if (!received) return received.error();
-    return {};
-  }
+  if (!parts_.tokens) return receive_hidden();
   if (auto received = parts_.tokens->receive(step.token_messages, state_.deadline); !received) return received;
   for (const SequenceSlice& slice : step.slices) {
     if (slice.tokens.empty()) rows.tokens.push_back(parts_.tokens->token(slice.lane));
     rows.tokens.insert(rows.tokens.end(), slice.tokens.begin(), slice.tokens.end());
+  }
+  return {};
+}
+
+/// One state flows into a group of ranks, whatever stands before it: the first rank receives it for all.
+Result<void> ShardRunner::receive_hidden() {
+  float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
+  const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+  const transport::Tensor rows = f32_tensor(hidden, state_.step.rows(), columns);
+  if (parts_.hidden_in) {
+    const auto received = parts_.hidden_in->receive(state_.queue, rows, state_.deadline);
+    if (!received) return received.error();
+  }
+  if (parts_.communicator) {
+    const auto told = parts_.communicator->broadcast(state_.queue, rows, 0, state_.deadline);
+    if (!told) return told.error();
   }
   return {};
 }

@@ -23,7 +23,7 @@ struct ShardParts {
   std::vector<int> cores;                                 ///< [threads] to pin them to, or empty
   std::shared_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
   std::unique_ptr<TokenBoard> tokens;                     ///< in the first stage
-  std::shared_ptr<transport::Channel> hidden_in;          ///< in the others
+  std::shared_ptr<transport::Channel> hidden_in;          ///< in the others, at the first rank, which tells the rest
   std::vector<std::shared_ptr<transport::Channel>> hidden_out;
   std::unique_ptr<LogitsEnd> logits_end;           ///< first rank of the last stage: samples here, or
   std::shared_ptr<transport::Channel> logits_out;  ///< sends its logits on
@@ -43,6 +43,7 @@ class ShardRunner : public StepRunner {
  private:
   explicit ShardRunner(ShardParts parts, Buffer arena);
   Result<void> begin(const Step& step);
+  Result<void> receive_hidden();
   void compute_angles(std::uint32_t thread);
   void run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted, std::uint32_t thread);
   Result<void> send_hidden();

@@ -40,8 +40,7 @@ void check_tap_and_filter(const std::string& path, const std::vector<const char*
     const Ids expected = continued(plain, prompt, count);
     CHECK(continued(load(runtime, path, plan, "tap", "hidden"), prompt, count) == expected);
     const bool staged = std::string(plan).find("pp") != std::string::npos;
-    const std::size_t taps = std::string(plan).find("tp") != std::string::npos ? 2 : 1;
-    CHECK(rows == (staged ? taps * (prompt.size() + count - 1) : 0));
+    CHECK(rows == (staged ? prompt.size() + count - 1 : 0));
 
     const Model filtered = load(runtime, path, plan, "filter", "logits");
     CHECK(continued(filtered, prompt, count) == expected);  // it forbids nothing yet

@@ -18,6 +18,9 @@ struct TinyModel {
   std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&,
                                                                                      std::vector<float>&) {};
 
+  /// Adds keys of the metadata.
+  std::function<void(GgufWriter&)> add_keys = [](GgufWriter&) {};
+
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
 
   /// The bytes of its file.
@@ -36,6 +39,7 @@ struct TinyModel {
     number("attention.value_length", head_dim);
     number("rope.dimension_count", head_dim);
     number("context_length", context);
+    add_keys(writer);
     std::string data;
     std::mt19937 random(7);
     add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {

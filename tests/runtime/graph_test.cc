@@ -42,9 +42,9 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   };
 
   SECTION("an edge is missing") {
-    graph.edges.erase(edge_from("r0.s0.t1:hidden"));
+    graph.edges.erase(edge_from("r0.s0.t0:hidden"));
     CHECK_THAT(problems(graph),
-               Contains("port r0.s0.t1:hidden is not joined") && Contains("port r0.s1.t1:hidden is not joined"));
+               Contains("port r0.s0.t0:hidden is not joined") && Contains("port r0.s1.t0:hidden is not joined"));
   }
   SECTION("no edges at all") {
     graph.edges.clear();
@@ -121,7 +121,7 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   }
   SECTION("ends that are not there") {
     edge_from("r0.s0.t0:hidden")->to = "nobody:hidden";
-    edge_from("r0.s0.t1:hidden")->from = "r0.s0.t1";
+    edge_from("r0.sampler:tokens")->from = "r0.s0.t1";
     CHECK_THAT(problems(graph), Contains("there is no node nobody") && Contains("r0.s0.t1 has no output port \"\""));
   }
   SECTION("a stage is passed over") {
@@ -202,6 +202,34 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   SECTION("an unknown version") {
     graph.version = 2;
     CHECK_THAT(problems(graph), Contains("version 2 is unknown; this build reads 1"));
+  }
+}
+
+TEST_CASE("fault 20: ranges that no model has are refused, on nodes of every kind", "[bad-input]") {
+  constexpr std::uint32_t most = UINT32_MAX, half = 1U << 31;
+  Graph whole = graph_of("pp2.tp2", smollm2());
+  whole.insert(tap("tap"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+  REQUIRE(problems(whole) == "none");
+  for (const char* name : {"r0.s0.t0", "r0.s1.t1", "r0.sampler", "tap"}) {
+    for (Range GraphNode::*range :
+         {&GraphNode::layers, &GraphNode::attention, &GraphNode::ffn, &GraphNode::vocabulary}) {
+      for (const Range odd : {Range{5, 3}, {most, 0}, {0, most}, {0, half}, {half, half + 1}, {most, most}, {7, 7}}) {
+        INFO(name << " [" << odd.first << ", " << odd.last << "]");
+        Graph graph = whole;
+        node(graph, name).*range = odd;
+        const std::string said = problems(graph);
+        CHECK(said != "none");
+        if (node(graph, name).kind != "shard") CHECK_THAT(said, Contains(name));
+      }
+    }
+  }
+  for (const std::uint32_t odd : {0U, 257U, half, most}) {
+    Graph graph = whole;
+    node(graph, "r0.s0.t0").threads = odd;
+    CHECK_THAT(problems(graph), Contains("r0.s0.t0: threads must be between 1 and 256"));
+    if (odd == 0) continue;
+    node(graph, "tap").replica = odd;
+    CHECK_THAT(problems(graph), Contains("beyond the limit of 8 ranks"));
   }
 }
 

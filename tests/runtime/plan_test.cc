@@ -199,6 +199,22 @@ TEST_CASE("every plan of the enumeration can be written, read and deployed") {
   }
 }
 
+TEST_CASE("fault 20: no plan of more ranks than there may be is listed, and no share that cannot be written") {
+  const auto texts = [](std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
+    std::vector<std::string> all;
+    for (const Plan& plan : enumerate_plans(ranks, layers, leaves)) all.push_back(to_string(plan));
+    return all;
+  };
+  CHECK(texts(0, 4, 8).empty());
+  CHECK(texts(1, 4, 8) == std::vector<std::string>{"tp1"});
+  const auto most = texts(max_ranks, 4, 8);
+  for (const std::uint32_t ranks : {9U, 16U, 65536U, 1U << 31, UINT32_MAX}) CHECK(texts(ranks, 4, 8) == most);
+  for (const std::string& text : texts(UINT32_MAX, UINT32_MAX, UINT32_MAX)) {
+    INFO(text);
+    CHECK(parse_plan(text).ok());
+  }
+}
+
 TEST_CASE("a graph holds what its plan asks for") {
   const Graph even = graph_of("pp20:10.tp2:1", gemma3());
   CHECK(find_node(even, "r0.s0.t0")->layers == Range{0, 12});

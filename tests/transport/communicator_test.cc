@@ -175,6 +175,22 @@ TEST_CASE("broadcast gives every rank the tensor of the root", "[transport][comm
   }
 }
 
+TEST_CASE("fault 7: the hidden state of a whole prompt chunk is broadcast", "[transport][communicator]") {
+  for (const int size : {2, 3, 8}) {
+    auto group = make_in_process_group(size, {size > 2 ? 0U : 1000U});
+    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
+      std::uint64_t call = 0;
+      for (const std::size_t rows : {512UL, 1UL, 31UL, 32UL, 33UL, 512UL}) {  // 32 rows of 128 are what is staged
+        for (const std::size_t columns : {128UL, 1024UL}) {
+          if (auto wrong = try_broadcast(self, ++call, rows, columns, 0, 0); !wrong.empty()) return wrong;
+        }
+      }
+      return "";
+    });
+    CHECK(outcomes == std::vector<std::string>(group.size()));
+  }
+}
+
 TEST_CASE("long random sequences of collectives", "[transport][communicator]") {
   const std::uint32_t seed = std::random_device{}();
   INFO("seed " << seed);
