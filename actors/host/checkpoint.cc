@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "actors/host/deploy.hpp"
+#include "actors/host/retire.hpp"
 #include "runtime/model/checked.hpp"
 #include "runtime/program/shard_runner.hpp"
 #include "runtime/text/utf8.hpp"
@@ -44,13 +45,17 @@ std::uint64_t kv_bytes(const std::string& actor, std::uint64_t block, const host
                                        " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
 }
 
+const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
+  return host::held(impl, "the checkpoint");
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
-  std::vector<std::pair<std::string, std::string>> entries{{"file", impl_->file.description}};
-  for (const MetaEntry& entry : impl_->file.metadata) {
+  std::vector<std::pair<std::string, std::string>> entries{{"file", opened(impl_).file.description}};
+  for (const MetaEntry& entry : opened(impl_).file.metadata) {
     entries.emplace_back(entry.key, std::visit([](const auto& value) { return text_of(value); }, entry.value));
   }
   return entries;
@@ -58,71 +63,74 @@ std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
 
 std::vector<TensorInfo> Checkpoint::tensors() const {
   std::vector<TensorInfo> infos;
-  for (const FileTensor& tensor : impl_->file.tensors) {
+  for (const FileTensor& tensor : opened(impl_).file.tensors) {
     infos.push_back({std::string(tensor.name), std::string(kernels::info(tensor.format).name), tensor.rows,
                      tensor.columns, tensor.data.size()});
   }
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return impl_->model.layers; }
-std::uint32_t Checkpoint::context() const { return impl_->model.context; }
-std::uint32_t Checkpoint::vocabulary() const { return impl_->model.vocabulary; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
+std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
-std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const { return impl_->tokenizer->encode(text); }
+std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const {
+  return opened(impl_).tokenizer->encode(text);
+}
 std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
-  return impl_->tokenizer->encode_prompt(text);
+  return opened(impl_).tokenizer->encode_prompt(text);
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
   for (const TokenId id : ids) {
-    if (id >= 0 && static_cast<std::size_t>(id) < impl_->tokenizer->size()) continue;
+    if (id >= 0 && static_cast<std::size_t>(id) < opened(impl_).tokenizer->size()) continue;
     throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
-                                            std::to_string(impl_->tokenizer->size() - 1));
+                                            std::to_string(opened(impl_).tokenizer->size() - 1));
   }
-  return decode(*impl_->tokenizer, ids, true);
+  return decode(*opened(impl_).tokenizer, ids, true);
 }
 
 Graph Checkpoint::expand(const LoadOptions& options) const {
-  const auto settings = host::resolve(*impl_, options).value();
-  return troupe::expand(settings.plan, impl_->model, host::stage_costs(*impl_), settings.threads).value();
+  const auto settings = host::resolve(opened(impl_), options).value();
+  return troupe::expand(settings.plan, opened(impl_).model, host::stage_costs(opened(impl_)), settings.threads).value();
 }
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, most_shards(impl_->model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
 }
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
-  const auto settings = host::resolve(*impl_, options).value();
-  (void)check_graph(graph, impl_->model, any_kind).value();
+  const auto settings = host::resolve(opened(impl_), options).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
     throw Error(Code::invalid_argument,
                 "node " + node + " is of kind " + quoted(shard->kind) + "; only a shard has a program");
   }
-  return to_string(host::program_of(*impl_, graph, *shard, options, settings.context).value());
+  return to_string(host::program_of(opened(impl_), graph, *shard, options, settings.context).value());
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
-  const auto settings = host::resolve(*impl_, options).value();
-  const auto replicas = check_graph(graph, impl_->model, any_kind).value();
+  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
   std::vector<ActorMemory> actors;
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
     ActorMemory memory;
     memory.actor = node.name;
     if (node.kind == "shard") {
-      const Program program = host::program_of(*impl_, graph, node, options, settings.context).value();
+      const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
                                       [&](const GraphNode* other) { return host::same_part(graph, *other, node); });
       if (!shared) memory.weights = weight_bytes(program);
       packed.push_back(&node);
-      memory.activations = activation_bytes(program, settings.rows, node.threads, impl_->model.rope_thetas.size());
+      memory.activations =
+          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
       memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
       memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
       memory.kv_heads = program.kv_heads;
@@ -130,7 +138,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {
       if (split_end(edge.to).first != node.name || !host::needs_channel(graph, edge)) continue;
-      const host::ChannelSize size = host::channel_size(impl_->model, settings, edge, stages);
+      const host::ChannelSize size = host::channel_size(opened(impl_).model, settings, edge, stages);
       memory.other += size.slots * size.slot_bytes;
       if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
     }
@@ -138,7 +146,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   }
   ActorMemory router;
   router.actor = "router";
-  router.other = impl_->tokenizer->memory_bytes();
+  router.other = opened(impl_).tokenizer->memory_bytes();
   actors.push_back(router);
   return actors;
 }
