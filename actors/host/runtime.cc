@@ -57,6 +57,23 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
   }
 }
 
+/// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
+Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
+            const LoadOptions& options) {
+  runtime->start_control();
+  const auto settings = host::resolve(*checkpoint.impl(), options).value();
+  say_what_has_no_effect(runtime->log, graph, options, settings);
+  check_memory(checkpoint, graph, options);
+  auto deployment = host::deploy(*checkpoint.impl(), graph, options, runtime->kinds()).value();
+  const std::size_t nodes = deployment.executors.size();
+  Model model(host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
+  runtime->log(LogLevel::info, [&] {
+    return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + " nodes, kernels " +
+           std::string(settings.kernels->name);
+  });
+  return model;
+}
+
 }  // namespace
 
 Runtime::Impl::Impl(RuntimeOptions options)
@@ -77,10 +94,9 @@ host::ActorKinds Runtime::Impl::kinds() const {
   return kinds_;
 }
 
-actors::Control& Runtime::Impl::control() {
+void Runtime::Impl::start_control() {
   const std::lock_guard lock(mutex_);
   if (control_ == nullptr) control_ = actors::Control::start(control_threads_).value();
-  return *control_;
 }
 
 Runtime::Runtime(RuntimeOptions options) {
@@ -101,37 +117,21 @@ Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
 }
 
 Model Runtime::load(const std::string& path, const LoadOptions& options) const {
-  const Impl& impl = host::held(impl_, "the runtime");
-  std::optional<Checkpoint> checkpoint;
-  try {
-    checkpoint = open(path, options);
-  } catch (const std::exception& thrown) {
-    impl.log(LogLevel::error, [&] { return std::string("loading failed: ") + thrown.what(); });
-    throw;
-  }
-  return load(*checkpoint, options);
+  return logged(host::held(impl_, "the runtime").log, path, [&] {
+    const Checkpoint checkpoint = open(path, options);
+    return start(impl_, checkpoint, checkpoint.expand(options), options);
+  });
 }
 
 Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
-  return load(checkpoint, checkpoint.expand(options), options);
+  const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
+  return logged(host::held(impl_, "the runtime").log, path,
+                [&] { return start(impl_, checkpoint, checkpoint.expand(options), options); });
 }
 
 Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
-  Impl& impl = host::held(impl_, "the runtime");
   const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
-  return logged(impl.log, path, [&] {
-    (void)impl.control();  // nothing is packed where its threads cannot be had
-    const auto settings = host::resolve(*checkpoint.impl(), options).value();
-    say_what_has_no_effect(impl.log, graph, options, settings);
-    check_memory(checkpoint, graph, options);
-    auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl.kinds()).value();
-    const std::size_t nodes = deployment.executors.size();
-    Model model(host::make_retiring<Model::Impl>(impl_, checkpoint, options, settings.context, std::move(deployment)));
-    impl.log(LogLevel::info, [&] {
-      return "loaded " + path + ": " + std::to_string(nodes) + " nodes, kernels " + std::string(settings.kernels->name);
-    });
-    return model;
-  });
+  return logged(host::held(impl_, "the runtime").log, path, [&] { return start(impl_, checkpoint, graph, options); });
 }
 
 }  // namespace troupe

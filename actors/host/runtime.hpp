@@ -23,8 +23,11 @@ class Runtime::Impl {
   void add_kind(const std::string& kind, ActorFactory factory);
   [[nodiscard]] host::ActorKinds kinds() const;
 
-  /// The actors' system; its threads are started when the first model is loaded.
-  [[nodiscard]] actors::Control& control();
+  /// Starts the threads of the actors' system, where no model has been loaded before. Throws Error.
+  void start_control();
+
+  /// For models: the actors' system.
+  [[nodiscard]] actors::Control& control() { return *control_; }
 
  private:
   const std::uint32_t control_threads_;
