@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "actors/host/deploy.hpp"
+#include "kernels/floating_point.hpp"
 #include "runtime/program/shard_runner.hpp"
 
 namespace troupe {
@@ -42,12 +43,14 @@ const GraphNode& node_named(const Graph& graph, const std::string& name) {
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
+  const kernels::FloatingPointScope floats;
   std::vector<std::pair<std::string, std::string>> entries{{"file", impl_->file.description}};
   for (const MetaEntry& entry : impl_->file.metadata) entries.emplace_back(entry.key, shown(entry.value));
   return entries;
 }
 
 std::vector<TensorInfo> Checkpoint::tensors() const {
+  const kernels::FloatingPointScope floats;
   std::vector<TensorInfo> infos;
   for (const FileTensor& tensor : impl_->file.tensors) {
     infos.push_back({std::string(tensor.name), std::string(kernels::info(tensor.format).name), tensor.rows,
@@ -60,12 +63,17 @@ std::uint32_t Checkpoint::layers() const { return impl_->model.layers; }
 std::uint32_t Checkpoint::context() const { return impl_->model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return impl_->model.vocabulary; }
 
-std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const { return impl_->tokenizer->encode(text); }
+std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const {
+  const kernels::FloatingPointScope floats;
+  return impl_->tokenizer->encode(text);
+}
 std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
+  const kernels::FloatingPointScope floats;
   return impl_->tokenizer->encode_prompt(text);
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
+  const kernels::FloatingPointScope floats;
   for (const TokenId id : ids) {
     if (id >= 0 && static_cast<std::size_t>(id) < impl_->tokenizer->size()) continue;
     throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
@@ -75,11 +83,13 @@ std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
 }
 
 Graph Checkpoint::expand(const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(*impl_, options).value();
   return troupe::expand(settings.plan, impl_->model, host::stage_costs(*impl_), settings.threads).value();
 }
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
+  const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
   for (const Plan& plan : enumerate_plans(ranks, impl_->model.layers, most_shards(impl_->model))) {
     texts.push_back(to_string(plan));
@@ -88,11 +98,13 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 }
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(*impl_, options).value();
   return to_string(host::program_of(*impl_, graph, node_named(graph, node), options, settings.context).value());
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(*impl_, options).value();
   const auto replicas = check_graph(graph, impl_->model, [](const std::string&) { return true; }).value();
   std::vector<ActorMemory> actors;

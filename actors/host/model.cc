@@ -6,6 +6,7 @@
 
 #include "actors/host/stream.hpp"
 #include "actors/supervisor.hpp"
+#include "kernels/floating_point.hpp"
 
 namespace troupe {
 
@@ -147,6 +148,7 @@ Generation Model::generate(std::string_view prompt, const GenerateOptions& optio
 }
 
 Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
+  const kernels::FloatingPointScope floats;
   check_ids(impl_->checkpoint, prompt);
   check_sampling(options.sampling);
   if (prompt.size() > impl_->context()) too_long(prompt.size(), impl_->context());
@@ -159,6 +161,7 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
 }
 
 void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink) const {
+  const kernels::FloatingPointScope floats;
   check_ids(impl_->checkpoint, ids);
   if (ids.size() > impl_->context()) too_long(ids.size(), impl_->context());
   const auto last = static_cast<std::uint32_t>(ids.size() - 1);
@@ -207,6 +210,7 @@ Runtime::Impl::Impl(RuntimeOptions wanted)
 Runtime::Impl::~Impl() = default;
 
 Runtime::Runtime(RuntimeOptions options) {
+  const kernels::FloatingPointScope floats;
   constexpr std::uint32_t most = 256;
   if (options.control_threads < 1 || options.control_threads > most) {
     throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
@@ -225,6 +229,7 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 }
 
 Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
+  const kernels::FloatingPointScope floats;
   return Checkpoint(host::open_checkpoint(path, impl_->registry).value());
 }
 
@@ -235,9 +240,10 @@ Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) co
 }
 
 Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
   check_memory(checkpoint, graph, options);
-  auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl_->kinds).value();
+  auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl_->kinds, *impl_->cores).value();
   if (impl_->options.log) {
     impl_->options.log(LogLevel::info, "loaded " + checkpoint.impl()->file.path + ": " +
                                            std::to_string(deployment.executors.size()) + " nodes, kernels " +

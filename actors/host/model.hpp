@@ -18,6 +18,7 @@ class Runtime::Impl {
   RuntimeOptions options;
   plugins::Registry registry;
   host::ActorKinds kinds;
+  std::shared_ptr<CoreLedger> cores = std::make_shared<CoreLedger>();
   struct System;
   std::unique_ptr<System> system;  ///< the actors' threads
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "kernels/floating_point.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe {
@@ -34,6 +35,7 @@ void Graph::insert(GraphNode node, const std::string& from, const std::string& t
 }
 
 std::string to_dot(const Graph& graph) {
+  const kernels::FloatingPointScope floats;
   std::ostringstream text;
   const auto line = [&](const GraphNode& node, const char* indent) {
     text << indent << '"' << node.name << "\" [label=\"" << label(node) << "\"];\n";

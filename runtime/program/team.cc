@@ -1,24 +1,15 @@
 #include "runtime/program/team.hpp"
 
-#include <pthread.h>
-#include <sched.h>
-
-#include "kernels/table.hpp"
+#include "kernels/floating_point.hpp"
+#include "runtime/machine/cores.hpp"
 
 namespace troupe {
 namespace {
 
 // Within a team every wait is for computation that ends by itself, or whose own waits have deadlines.
-constexpr auto no_deadline = transport::Deadline::max();
+constexpr transport::Deadline no_deadline;
 
 }  // namespace
-
-void pin_thread(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
 
 Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
     : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
