@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "kernels/floating_point.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe::actors {
@@ -20,6 +21,7 @@ class Log {
   void operator()(LogLevel level, const Line& line) const noexcept {
     if (callback_ == nullptr || !*callback_) return;
     try {
+      const kernels::HostFloatingPointScope floats;
       (*callback_)(level, line());
     } catch (...) {  // a log that fails is no reason for anything else to fail
     }

@@ -1,12 +1,9 @@
 #include "kernels/table.hpp"
 
-#include <cfenv>
-
 #include "kernels/reference/kernels.hpp"
 
 #ifdef __x86_64__
 #include <cpuid.h>
-#include <xmmintrin.h>
 
 #include "kernels/cpu/avx2_kernels.hpp"
 #include "kernels/cpu/avx512_kernels.hpp"
@@ -66,14 +63,6 @@ const KernelTable* find_table(std::string_view name) {
     if (table->name == name) return table;
   }
   return nullptr;
-}
-
-void set_floating_point_mode() {
-  std::fesetround(FE_TONEAREST);
-#ifdef __x86_64__
-  constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
-  _mm_setcsr(_mm_getcsr() & ~(flush_to_zero | denormals_are_zero));
-#endif
 }
 
 }  // namespace troupe::kernels

@@ -126,7 +126,4 @@ struct KernelTable {
 /// The last of tables(), or the named one; null if it is unknown or this processor cannot run it.
 [[nodiscard]] const KernelTable* find_table(std::string_view name = {});
 
-/// Sets the calling thread's rounding and denormal mode to what the contract assumes (nearest even, denormals kept).
-void set_floating_point_mode();
-
 }  // namespace troupe::kernels

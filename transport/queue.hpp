@@ -6,7 +6,15 @@
 namespace troupe::transport {
 
 using Clock = std::chrono::steady_clock;
-using Deadline = Clock::time_point;
+
+class Activity;
+
+/// When a wait for a peer ends in vain: once the peer has been silent for `patience`. Counted from when the wait begins,
+/// and not while anyone is at work, where an activity says who is: the peer may have to wait for it.
+struct Deadline {
+  Clock::duration patience = Clock::duration::max();
+  Activity* activity = nullptr;  ///< the waiter is one of its members, at work until it waits
+};
 
 /// What has been enqueued up to here. On the CPU a queue runs in place, so an event is a counter that has passed.
 struct Event {

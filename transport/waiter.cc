@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "transport/activity.hpp"
+
 namespace troupe::transport {
 namespace {
 
@@ -21,11 +23,11 @@ void relax() {
 #endif
 }
 
-/// Sleeps while `word` is `seen`, at most until `deadline`. May return early.
+/// Sleeps while `word` is `seen`, at most until `latest`. May return early.
 /// std::atomic::wait knows no deadline, hence the system call; steady_clock is CLOCK_MONOTONIC, which it counts by.
-void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline deadline) {
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, Clock::time_point latest) {
   static_assert(sizeof(word) == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
-  const auto since_boot = deadline.time_since_epoch();
+  const auto since_boot = latest.time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
   const timespec until{static_cast<time_t>(seconds.count()), static_cast<long>((since_boot - seconds).count())};
   syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
@@ -34,6 +36,40 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, Deadline d
 void futex_wake_all(std::atomic<std::uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
 }
+
+/// How long a sleeper has heard nothing. It looks several times, so that a process that was stopped, in a debugger or by
+/// its container, takes all of that time for one look.
+class Silence {
+ public:
+  explicit Silence(const Deadline& deadline)
+      : activity_(deadline.activity), between_looks_(deadline.patience / looks + Clock::duration(1)) {
+    look();
+  }
+
+  [[nodiscard]] Clock::time_point next_look() const { return next_look_; }
+
+  [[nodiscard]] bool too_long() {
+    if (Clock::now() < next_look_) return false;
+    const std::uint64_t before = pulse_;
+    look();
+    silent_ = pulse_ == before ? silent_ + 1 : 0;
+    return silent_ == looks;
+  }
+
+ private:
+  static constexpr int looks = 8;
+
+  void look() {
+    next_look_ = Clock::now() + between_looks_;
+    if (activity_ != nullptr) pulse_ = activity_->pulse();
+  }
+
+  Activity* activity_;
+  Clock::duration between_looks_;
+  Clock::time_point next_look_;
+  std::uint64_t pulse_ = 0;
+  int silent_ = 0;
+};
 
 }  // namespace
 
@@ -53,7 +89,10 @@ Result<void> Counter::wait_until(std::uint64_t target, WaitPolicy policy, Deadli
     relax();
   }
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  Activity::Sleeper self{&value_, target};
+  if (deadline.activity != nullptr) deadline.activity->fall_asleep(self);
   Result<void> result = sleep_until(target, deadline, abort, what);
+  if (deadline.activity != nullptr) deadline.activity->wake_up(self);
   sleepers_.fetch_sub(1, std::memory_order_relaxed);
   return result;
 }
@@ -62,12 +101,13 @@ Result<void> Counter::wait_until(std::uint64_t target, WaitPolicy policy, Deadli
 // and then reads the sleepers: one of the two sees the other. And the bell is read before anything it announces, so a
 // ring after that makes futex_wait return at once.
 Result<void> Counter::sleep_until(std::uint64_t target, Deadline deadline, const AbortFlag& abort, const char* what) {
+  Silence silence(deadline);
   for (;;) {
     const std::uint32_t heard = bell_.load(std::memory_order_acquire);
     if (value_.load(std::memory_order_seq_cst) >= target) return {};
     if (abort.raised()) return abort.error();
-    if (Clock::now() >= deadline) return Error(Code::deadline, std::string("the deadline passed before ") + what);
-    futex_wait(bell_, heard, deadline);
+    if (silence.too_long()) return Error(Code::deadline, std::string("the deadline passed before ") + what);
+    futex_wait(bell_, heard, silence.next_look());
   }
 }
 

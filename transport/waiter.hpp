@@ -41,7 +41,8 @@ class alignas(64) Counter {
   }
 
   /// Returns once the value has reached `target`; else fails with the error of `abort`, or with Code::deadline and
-  /// `what`, the name of what did not come. A target that is reached counts before either.
+  /// `what`, the name of what did not come. A target that is reached counts before either. Only a wait that sleeps
+  /// looks at its deadline.
   [[nodiscard]] Result<void> wait_until(std::uint64_t target, WaitPolicy policy, Deadline deadline,
                                         const AbortFlag& abort, const char* what);
 

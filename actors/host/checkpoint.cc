@@ -5,6 +5,7 @@
 
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
+#include "kernels/floating_point.hpp"
 #include "runtime/model/checked.hpp"
 #include "runtime/program/shard_runner.hpp"
 #include "runtime/text/utf8.hpp"
@@ -54,6 +55,7 @@ const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& im
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
+  const kernels::FloatingPointScope floats;
   std::vector<std::pair<std::string, std::string>> entries{{"file", opened(impl_).file.description}};
   for (const MetaEntry& entry : opened(impl_).file.metadata) {
     entries.emplace_back(entry.key, std::visit([](const auto& value) { return text_of(value); }, entry.value));
@@ -62,6 +64,7 @@ std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
 }
 
 std::vector<TensorInfo> Checkpoint::tensors() const {
+  const kernels::FloatingPointScope floats;
   std::vector<TensorInfo> infos;
   for (const FileTensor& tensor : opened(impl_).file.tensors) {
     infos.push_back({std::string(tensor.name), std::string(kernels::info(tensor.format).name), tensor.rows,
@@ -75,13 +78,16 @@ std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; 
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
 std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const {
+  const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode(text);
 }
 std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
+  const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode_prompt(text);
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
+  const kernels::FloatingPointScope floats;
   for (const TokenId id : ids) {
     if (id >= 0 && static_cast<std::size_t>(id) < opened(impl_).tokenizer->size()) continue;
     throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
@@ -91,11 +97,13 @@ std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
 }
 
 Graph Checkpoint::expand(const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
   return troupe::expand(settings.plan, opened(impl_).model, host::stage_costs(opened(impl_)), settings.threads).value();
 }
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
+  const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
   for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
@@ -104,6 +112,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 }
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
   (void)check_graph(graph, opened(impl_).model, any_kind).value();
   const GraphNode* shard = find_node(graph, node);
@@ -116,6 +125,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
   const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
   std::vector<ActorMemory> actors;

@@ -36,8 +36,5 @@ struct Settings {
 /// The relative costs by which stages are balanced: see StageCosts.
 [[nodiscard]] StageCosts stage_costs(const Checkpoint::Impl& checkpoint);
 
-/// Processors that this process may run on.
-[[nodiscard]] std::vector<int> usable_cores();
-
 }  // namespace host
 }  // namespace troupe

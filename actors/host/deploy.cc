@@ -1,9 +1,13 @@
 #include "actors/host/deploy.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <system_error>
 
+#include "kernels/floating_point.hpp"
+#include "runtime/machine/cores.hpp"
+#include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/shard_runner.hpp"
@@ -25,11 +29,45 @@ bool leads_group(const Graph& graph, const std::string& shard) {
                      [&](const GraphGroup& group) { return !group.nodes.empty() && group.nodes[0] == shard; });
 }
 
+/// The host's `progress`. What it throws is kept, and cancels.
+class Progress {
+ public:
+  explicit Progress(const std::function<void(double)>& host) : host_(host) {}
+
+  /// False once the host has thrown.
+  [[nodiscard]] bool tell(double fraction) noexcept {
+    if (!host_) return true;
+    try {
+      const kernels::HostFloatingPointScope floats;
+      host_(fraction);
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    return thrown_ == nullptr;
+  }
+
+  /// Throws what the host has thrown.
+  void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  const std::function<void(double)>& host_;
+  std::exception_ptr thrown_;
+};
+
 class Deployer {
  public:
   Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, const ActorKinds& kinds,
-           const Settings& settings)
-      : checkpoint_(checkpoint), graph_(graph), options_(options), kinds_(kinds), settings_(settings) {}
+           const Settings& settings, CoreLedger& cores, std::chrono::nanoseconds patience, Progress& progress)
+      : checkpoint_(checkpoint),
+        graph_(graph),
+        options_(options),
+        kinds_(kinds),
+        settings_(settings),
+        cores_(cores),
+        patience_(patience),
+        progress_(progress) {}
 
   Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
     if (auto packed = pack_all(); !packed) return packed.error();
@@ -61,11 +99,11 @@ class Deployer {
       twin_[node.name] = node.name;
       distinct.push_back(&node);
     }
-    const auto threads = static_cast<std::uint32_t>(usable_cores().size());
+    const std::uint32_t threads = busy_threads();
     std::size_t before = 0;
     for (auto& [name, packed] : packed_) {
       auto weights = pack_weights(*packed.program, threads, [&](std::size_t done) {
-        if (options_.progress) options_.progress(static_cast<double>(before + done) / static_cast<double>(total));
+        return progress_.tell(static_cast<double>(before + done) / static_cast<double>(total));
       });
       if (!weights) return weights.error();
       packed.weights = std::move(*weights);
@@ -74,14 +112,14 @@ class Deployer {
     return {};
   }
 
-  /// Threads that fill this process's cores exactly are pinned, one to a core; where there are more threads than cores,
-  /// who waits sleeps at once.
+  /// Threads that have this process's cores to themselves and fill them exactly are pinned, one to a core; where there
+  /// are more threads than cores, who waits sleeps at once.
   void plan_threads() {
-    const std::vector<int> cores = usable_cores();
     std::size_t threads = 0;
     for (const GraphNode& node : graph_.nodes) threads += node.kind == "shard" ? node.threads : 0;
-    if (threads > cores.size()) policy_.spins = 0;
-    if (threads == cores.size()) free_cores_ = cores;
+    deployment_.cores = cores_.enter(threads, usable_cores(), cpu_quota());
+    if (deployment_.cores->crowded()) policy_.spins = 0;
+    free_cores_ = deployment_.cores->pinned();
   }
 
   std::vector<int> take_cores(std::uint32_t count) {
@@ -103,6 +141,7 @@ class Deployer {
   }
 
   Result<void> start_replica(const ReplicaLayout& replica) {
+    activity_ = std::make_shared<transport::Activity>();
     actors::ReplicaPlan plan;
     plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
                    .rows = settings_.rows,
@@ -130,7 +169,7 @@ class Deployer {
     if (incoming_.contains(replica.sampler->name)) {
       plan.stages.push_back(
           {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler), checkpoint_.model.vocabulary,
-                                                 incoming_[replica.sampler->name][0]),
+                                                 incoming_[replica.sampler->name][0], deadline()),
                  -1)});
     }
     deployment_.replicas.push_back(std::move(plan));
@@ -149,6 +188,7 @@ class Deployer {
     parts.rows = settings_.rows;
     parts.threads = node.threads;
     parts.policy = policy_;
+    parts.deadline = deadline();
     parts.cores = take_cores(node.threads);
     parts.communicator = std::move(communicator);
     const auto& in = incoming_[node.name];
@@ -173,6 +213,8 @@ class Deployer {
     return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name]};
   }
 
+  transport::Deadline deadline() { return {patience_, activity_.get()}; }
+
   Result<std::shared_ptr<Executor>> start_actor(const GraphNode& node) {
     const auto edge = std::find_if(graph_.edges.begin(), graph_.edges.end(),
                                    [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
@@ -180,6 +222,7 @@ class Deployer {
     std::unique_ptr<Actor> actor;
     std::string why = "its factory made none";
     try {
+      const kernels::HostFloatingPointScope floats;
       actor = kinds_.at(node.kind)(node.options);
     } catch (const std::exception& thrown) {
       why = thrown.what();
@@ -189,12 +232,12 @@ class Deployer {
     if (actor == nullptr) return Error(Code::failed, "actor " + node.name + " (" + node.kind + "): " + why);
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
     return start(std::make_unique<ActorRunner>(node.name, std::move(actor), flow, columns, incoming_[node.name][0],
-                                               outgoing_[node.name]),
+                                               outgoing_[node.name], deadline()),
                  -1);
   }
 
   std::shared_ptr<Executor> start(std::unique_ptr<StepRunner> runner, int core) {
-    deployment_.executors.push_back(std::make_shared<ThreadExecutor>(std::move(runner), core));
+    deployment_.executors.push_back(std::make_shared<ThreadExecutor>(std::move(runner), core, activity_));
     return deployment_.executors.back();
   }
 
@@ -203,7 +246,11 @@ class Deployer {
   const LoadOptions& options_;
   const ActorKinds& kinds_;
   const Settings& settings_;
+  CoreLedger& cores_;
+  std::chrono::nanoseconds patience_;
+  Progress& progress_;
   transport::WaitPolicy policy_;
+  std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
   std::vector<int> free_cores_;
   std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
   std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
@@ -252,21 +299,26 @@ bool needs_channel(const Graph& graph, const GraphEdge& edge) {
 }
 
 Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,
-                          const ActorKinds& kinds) {
+                          const ActorKinds& kinds, CoreLedger& cores, std::chrono::nanoseconds patience) {
   const auto settings = resolve(checkpoint, options);
   if (!settings) return settings.error();
   const auto replicas =
       check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
   if (!replicas) return replicas.error();
-  try {
-    return Deployer(checkpoint, graph, options, kinds, *settings).run(*replicas);
-  } catch (const std::bad_alloc&) {
-    return Error(Code::out_of_memory,
-                 "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
-                 "number of parallel sequences needs less");
-  } catch (const std::system_error& thrown) {
-    return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
-  }
+  Progress progress(options.progress);
+  auto deployment = [&]() -> Result<Deployment> {
+    try {
+      return Deployer(checkpoint, graph, options, kinds, *settings, cores, patience, progress).run(*replicas);
+    } catch (const std::bad_alloc&) {
+      return Error(Code::out_of_memory,
+                   "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
+                   "number of parallel sequences needs less");
+    } catch (const std::system_error& thrown) {
+      return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
+    }
+  }();
+  progress.rethrow();
+  return deployment;
 }
 
 }  // namespace troupe::host

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/supervisor.hpp"
+#include "runtime/machine/core_ledger.hpp"
 #include "runtime/plan/check.hpp"
 #include "runtime/program/executor.hpp"
 #include "troupe/actor.hpp"
@@ -18,13 +20,16 @@ using ActorKinds = std::map<std::string, ActorFactory>;
 
 /// A graph whose threads run: what the actors hand their steps to.
 struct Deployment {
+  std::shared_ptr<const CoreLedger::Lease> cores;  ///< given back once the threads have ended
   std::vector<std::shared_ptr<ThreadExecutor>> executors;
   std::vector<actors::ReplicaPlan> replicas;
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
+/// `cores`: on which the threads are entered. Throws what the host's `progress` has thrown, and that alone.
 [[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph,
-                                        const LoadOptions& options, const ActorKinds& kinds);
+                                        const LoadOptions& options, const ActorKinds& kinds, CoreLedger& cores,
+                                        std::chrono::nanoseconds patience = peer_patience);
 
 /// The program of one shard, fused or not as the options say.
 [[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,

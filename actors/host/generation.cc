@@ -1,5 +1,7 @@
 #include "actors/host/generation.hpp"
 
+#include "kernels/floating_point.hpp"
+
 namespace troupe {
 namespace {
 

@@ -9,6 +9,7 @@
 #include "actors/host/generation.hpp"
 #include "actors/router.hpp"
 #include "actors/supervisor.hpp"
+#include "kernels/floating_point.hpp"
 
 namespace troupe {
 
@@ -160,6 +161,7 @@ Generation Model::generate(std::string_view prompt, const GenerateOptions& optio
 }
 
 Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
+  const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
   return logged(impl.log(), [&] {
     check_ids(impl.checkpoint, prompt);
@@ -175,6 +177,7 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
 }
 
 void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink) const {
+  const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
   const auto guarded = std::make_shared<GuardedSink>(sink);

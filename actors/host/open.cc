@@ -1,10 +1,9 @@
-#include <sched.h>
-
 #include <algorithm>
 #include <fstream>
 #include <set>
 
 #include "actors/host/checkpoint.hpp"
+#include "runtime/machine/cpu_quota.hpp"
 
 namespace troupe::host {
 namespace {
@@ -126,9 +125,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   if (options.threads > 256) return out_of_bounds("threads", options.threads, 1, 256);
   settings.parallel = options.parallel;
   settings.rows = std::max(options.chunk, options.parallel);
-  const auto cores = static_cast<std::uint32_t>(usable_cores().size());
   const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());
-  settings.threads = options.threads != 0 ? options.threads : std::max(1U, cores / ranks);
+  settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
   settings.kernels = kernels::find_table(options.isa);
   if (settings.kernels == nullptr) {
     std::string known;
@@ -155,17 +153,6 @@ StageCosts stage_costs(const Checkpoint::Impl& checkpoint) {
   }
   const std::uint32_t layers = checkpoint.model.layers;
   return {cost(weights / layers, bytes / layers) + 25, cost(head->rows * head->columns, head->data.size())};
-}
-
-std::vector<int> usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-  }
-  return cores;
 }
 
 }  // namespace troupe::host

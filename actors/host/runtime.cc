@@ -3,6 +3,7 @@
 #include <new>
 
 #include "actors/host/model.hpp"
+#include "kernels/floating_point.hpp"
 
 namespace troupe {
 namespace {
@@ -64,7 +65,7 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
   say_what_has_no_effect(runtime->log, graph, options, settings);
   check_memory(checkpoint, graph, options);
-  auto deployment = host::deploy(*checkpoint.impl(), graph, options, runtime->kinds()).value();
+  auto deployment = host::deploy(*checkpoint.impl(), graph, options, runtime->kinds(), *runtime->cores).value();
   const std::size_t nodes = deployment.executors.size();
   Model model(host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
   runtime->log(LogLevel::info, [&] {
@@ -100,6 +101,7 @@ void Runtime::Impl::start_control() {
 }
 
 Runtime::Runtime(RuntimeOptions options) {
+  const kernels::FloatingPointScope floats;
   constexpr std::uint32_t most = 256;
   if (options.control_threads < 1 || options.control_threads > most) {
     throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
@@ -113,10 +115,12 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 }
 
 Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
+  const kernels::FloatingPointScope floats;
   return Checkpoint(host::open_checkpoint(path, host::held(impl_, "the runtime").registry).value());
 }
 
 Model Runtime::load(const std::string& path, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   return logged(host::held(impl_, "the runtime").log, path, [&] {
     const Checkpoint checkpoint = open(path, options);
     return start(impl_, checkpoint, checkpoint.expand(options), options);
@@ -124,12 +128,14 @@ Model Runtime::load(const std::string& path, const LoadOptions& options) const {
 }
 
 Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
   return logged(host::held(impl_, "the runtime").log, path,
                 [&] { return start(impl_, checkpoint, checkpoint.expand(options), options); });
 }
 
 Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
   const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
   return logged(host::held(impl_, "the runtime").log, path, [&] { return start(impl_, checkpoint, graph, options); });
 }

@@ -19,6 +19,7 @@ class Runtime::Impl {
 
   const actors::Log log;
   const plugins::Registry registry;
+  const std::shared_ptr<CoreLedger> cores = std::make_shared<CoreLedger>();
 
   void add_kind(const std::string& kind, ActorFactory factory);
   [[nodiscard]] host::ActorKinds kinds() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/floating_point.hpp"
 #include "runtime/text/utf8.hpp"
 #include "troupe/error.hpp"
 
@@ -58,6 +59,7 @@ void Graph::insert(GraphNode node, const std::string& from, const std::string& t
 }
 
 std::string to_dot(const Graph& graph) {
+  const kernels::FloatingPointScope floats;
   std::string text =
       "digraph troupe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n  edge "
       "[fontname=\"sans-serif\"];\n";

@@ -11,6 +11,7 @@
 #define TOML_MAX_NESTED_VALUES 16
 #include <toml++/toml.h>
 
+#include "kernels/floating_point.hpp"
 #include "runtime/text/utf8.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
@@ -142,6 +143,7 @@ std::vector<T> parse_all(const toml::table& file, const char* key, T (*parse)(co
 }  // namespace
 
 Graph parse_graph(const std::string& toml) {
+  const kernels::FloatingPointScope floats;
   check_size(toml);
   try {
     const toml::table file = toml::parse(toml);
@@ -158,6 +160,7 @@ Graph parse_graph(const std::string& toml) {
 }
 
 std::string to_toml(const Graph& graph) {
+  const kernels::FloatingPointScope floats;
   toml::array nodes, edges, groups;
   for (const GraphNode& node : graph.nodes) {
     toml::table table{{"name", node.name}, {"kind", node.kind}, {"device", node.device}, {"replica", node.replica}};

@@ -58,7 +58,7 @@ struct ShardState {
   KvStore kv;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
   transport::Queue queue;
-  transport::Deadline deadline;  ///< of the step's waits
+  transport::Deadline deadline;  ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
   std::vector<std::vector<float>> scratch;       ///< [threads]

@@ -1,13 +1,18 @@
 #include "runtime/program/executor.hpp"
 
-#include "kernels/table.hpp"
+#include "kernels/floating_point.hpp"
+#include "runtime/machine/cores.hpp"
 #include "runtime/program/own_thread.hpp"
-#include "runtime/program/team.hpp"
 
 namespace troupe {
 
-ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core)
-    : runner_(std::move(runner)), core_(core), thread_(start_thread("troupe.step", [this] { work(); })), id_(thread_.get_id()) {}
+ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
+                               std::shared_ptr<transport::Activity> activity)
+    : activity_(std::move(activity)),
+      runner_(std::move(runner)),
+      core_(core),
+      thread_(start_thread("troupe.step", [this] { work(); })),
+      id_(thread_.get_id()) {}
 
 void ThreadExecutor::stop() {
   std::deque<Job> dropped;
@@ -26,22 +31,31 @@ void ThreadExecutor::submit(std::shared_ptr<const Step> step, Done done) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     jobs_.push_back({std::move(step), std::move(done)});
+    note_work(true);
   }
   changed_.notify_one();
 }
 
+/// Precondition: mutex_ is held.
+void ThreadExecutor::note_work(bool at_work) {
+  if (at_work == at_work_) return;
+  at_work_ = at_work;
+  at_work ? activity_->begin_work() : activity_->end_work();
+}
+
 void ThreadExecutor::work() {
   if (core_ >= 0) pin_thread(core_);
-  kernels::set_floating_point_mode();
   for (;;) {
     Job job;
     {
       std::unique_lock lock(mutex_);
+      note_work(!jobs_.empty());
       changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
+    kernels::set_floating_point_mode();  // `done` may have run code of the host's
     job.done(runner_->run(*job.step));
   }
 }

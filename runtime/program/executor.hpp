@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "runtime/program/runner.hpp"
+#include "transport/activity.hpp"
 
 namespace troupe {
 
@@ -30,8 +31,9 @@ class Executor {
 /// Runs steps on a plain thread. The scheduler bounds how many are under way.
 class ThreadExecutor : public Executor {
  public:
-  /// `core`: to pin the thread to, where such threads fill every core; negative: not.
-  ThreadExecutor(std::unique_ptr<StepRunner> runner, int core);
+  /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
+  /// may wait for each other, where this one is at work from when it is given a step until it has run all that it has.
+  ThreadExecutor(std::unique_ptr<StepRunner> runner, int core, std::shared_ptr<transport::Activity> activity);
   ~ThreadExecutor() override { stop(); }
   void submit(std::shared_ptr<const Step> step, Done done) override;
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
@@ -51,13 +53,15 @@ class ThreadExecutor : public Executor {
     Done done;
   };
   void work();
+  void note_work(bool at_work);
 
+  std::shared_ptr<transport::Activity> activity_;  // the runner looks at it
   std::unique_ptr<StepRunner> runner_;
   int core_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
-  bool stopping_ = false;
+  bool stopping_ = false, at_work_ = false;
   std::thread thread_;
   std::thread::id id_;  ///< thread_'s, for good
 };

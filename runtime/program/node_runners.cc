@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/floating_point.hpp"
 #include "runtime/program/program.hpp"
 
 namespace troupe {
@@ -38,13 +39,15 @@ Result<void> for_each_piece(Flow flow, const Step& step, const Visit& visit) {
 }  // namespace
 
 ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
-                         std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out)
+                         std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out,
+                         transport::Deadline deadline)
     : name_(std::move(name)),
       actor_(std::move(actor)),
       flow_(flow),
       columns_(columns),
       in_(std::move(in)),
-      out_(std::move(out)) {}
+      out_(std::move(out)),
+      deadline_(deadline) {}
 
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
@@ -55,14 +58,13 @@ StepOutcome ActorRunner::run(const Step& step) {
 }
 
 Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
-  const transport::Deadline deadline = step_deadline();
   received_.resize(rows.size() * columns_);
-  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline); !received)
+  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline_); !received)
     return received.error();
   sent_ = received_;
   call(step, rows, outcome);
   for (const auto& channel : out_) {
-    if (auto sent = channel->send(queue_, tensor_of(sent_, columns_), deadline); !sent) return sent.error();
+    if (auto sent = channel->send(queue_, tensor_of(sent_, columns_), deadline_); !sent) return sent.error();
   }
   return {};
 }
@@ -78,6 +80,7 @@ void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOu
     }
   };
   try {
+    const kernels::HostFloatingPointScope floats;
     actor_->on_step({step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}});
   } catch (const std::exception& thrown) {
     failed(thrown.what());
@@ -91,20 +94,21 @@ void ActorRunner::abort(const Error& why) {
   for (const auto& channel : out_) channel->abort(why);
 }
 
-SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in)
-    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)) {}
+SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in,
+                             transport::Deadline deadline)
+    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline) {}
 
 StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   auto done = for_each_piece(Flow::logits, step, [&](std::span<const WantedRow> rows) -> Result<void> {
     logits_.resize(rows.size() * vocabulary_);
-    if (auto received = in_->receive(queue_, tensor_of(logits_, vocabulary_), step_deadline()); !received) {
+    if (auto received = in_->receive(queue_, tensor_of(logits_, vocabulary_), deadline_); !received) {
       return received.error();
     }
     end_.take(step, rows, logits_.data(), vocabulary_, outcome);
     return {};
   });
-  if (done) done = end_.finish(step, outcome, step_deadline());
+  if (done) done = end_.finish(step, outcome, deadline_);
   if (!done) outcome.broken = done.error();
   return outcome;
 }

@@ -14,11 +14,12 @@ namespace troupe {
 /// tiles.
 enum class Flow : std::uint8_t { hidden, logits };
 
-/// A host's actor between two others.
+/// A host's actor between two others. `deadline`: of its waits for them.
 class ActorRunner : public StepRunner {
  public:
   ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
-              std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out);
+              std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out,
+              transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
@@ -32,6 +33,7 @@ class ActorRunner : public StepRunner {
   std::size_t columns_;
   std::shared_ptr<transport::Channel> in_;
   std::vector<std::shared_ptr<transport::Channel>> out_;
+  transport::Deadline deadline_;
   transport::Queue queue_;
   std::vector<float> received_, sent_;
   std::vector<StepRow> rows_;
@@ -40,7 +42,8 @@ class ActorRunner : public StepRunner {
 /// A sampler whose logits come through a channel, because other actors stand between it and the last stage.
 class SamplerRunner : public StepRunner {
  public:
-  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in);
+  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in,
+                transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
@@ -48,6 +51,7 @@ class SamplerRunner : public StepRunner {
   LogitsEnd end_;
   std::size_t vocabulary_;
   std::shared_ptr<transport::Channel> in_;
+  transport::Deadline deadline_;
   transport::Queue queue_;
   std::vector<float> logits_;
 };

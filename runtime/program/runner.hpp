@@ -19,10 +19,7 @@ class StepRunner {
   virtual void abort(const Error& why) = 0;
 };
 
-/// The longest that a step waits for a peer. A peer that is alive answers within a step's work; this ends what would
-/// hang.
+/// The longest silence of a peer that a step bears; this ends what would hang.
 inline constexpr std::chrono::seconds peer_patience{600};
-
-[[nodiscard]] inline transport::Deadline step_deadline() { return transport::Clock::now() + peer_patience; }
 
 }  // namespace troupe

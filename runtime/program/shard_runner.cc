@@ -43,7 +43,7 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
              .kv = KvStore(parts_.program->kv_layers, parts_.program->kv_heads, parts_.program->head_dim),
              .communicator = parts_.communicator.get(),
              .queue = {},
-             .deadline = {},
+             .deadline = parts_.deadline,
              .team = &team_,
              .step = {},
              .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
@@ -56,7 +56,6 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
 
 StepOutcome ShardRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
-  state_.deadline = step_deadline();
   Result<void> done = begin(step);
   if (done) {
     team_.run([&](std::uint32_t thread) {

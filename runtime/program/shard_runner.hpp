@@ -20,6 +20,7 @@ struct ShardParts {
   std::uint32_t rows = 0;  ///< of a step at most
   std::uint32_t threads = 1;
   transport::WaitPolicy policy;
+  transport::Deadline deadline{peer_patience};            ///< of waits for peers
   std::vector<int> cores;                                 ///< [threads] to pin them to, or empty
   std::shared_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
   std::unique_ptr<TokenBoard> tokens;                     ///< in the first stage

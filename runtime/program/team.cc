@@ -1,30 +1,22 @@
 #include "runtime/program/team.hpp"
 
-#include <pthread.h>
-#include <sched.h>
-
-#include "kernels/table.hpp"
+#include "kernels/floating_point.hpp"
+#include "runtime/machine/cores.hpp"
+#include "runtime/program/own_thread.hpp"
 
 namespace troupe {
 namespace {
 
 // Within a team every wait is for computation that ends by itself, or whose own waits have deadlines.
-constexpr auto no_deadline = transport::Deadline::max();
+constexpr transport::Deadline no_deadline;
 
 }  // namespace
-
-void pin_thread(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
 
 Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
     : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
   try {
     for (std::uint32_t thread = 1; thread < threads_; ++thread)
-      others_.emplace_back([this, thread] { follow(thread); });
+      others_.push_back(start_thread("troupe.team", [this, thread] { follow(thread); }));
   } catch (...) {  // the system has no more threads: those that run must end before they are forgotten
     stop();
     throw;

@@ -41,7 +41,4 @@ class Team {
   std::vector<std::thread> others_;
 };
 
-/// Puts the calling thread on one core; ignored where the system refuses.
-void pin_thread(int core);
-
 }  // namespace troupe

@@ -1,5 +1,6 @@
 #include "runtime/program/tokens.hpp"
 
+#include "kernels/floating_point.hpp"
 #include "runtime/text/sampling.hpp"
 
 namespace troupe {
@@ -12,6 +13,7 @@ transport::Tensor tensor_of(std::vector<std::int32_t>& message) {
 /// Gives one row to the host's sink; its exception is the slice's failure.
 void give(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome) {
   try {
+    const kernels::HostFloatingPointScope floats;
     settings.sink(row.position, logits);
   } catch (const std::exception& thrown) {
     outcome.failures.push_back(

@@ -6,6 +6,9 @@
 #include <mutex>
 #include <thread>
 
+#include "kernels/floating_point.hpp"
+#include "runtime/program/own_thread.hpp"
+
 namespace troupe {
 namespace {
 
@@ -51,6 +54,51 @@ LoadedWeight place(const Weight& weight, std::byte* data, std::vector<Job>& jobs
   return loaded;
 }
 
+/// Does all jobs, unless it is told to stop.
+class Packer {
+ public:
+  Packer(const std::vector<Job>& jobs, std::size_t bytes, const std::function<bool(std::size_t)>& advanced)
+      : jobs_(jobs), advanced_(advanced), done_(bytes) {
+    for (const Job& job : jobs) done_ -= job.bytes;  // the rest needs no packing
+  }
+
+  /// False where it was told to stop.
+  bool run(std::uint32_t threads) {
+    std::vector<std::thread> others;
+    others.reserve(threads);
+    try {
+      while (others.size() + 1 < threads) others.push_back(start_thread("troupe.pack", [this] { work_elsewhere(); }));
+    } catch (const std::exception&) {  // the system has no more threads: those that there are will do
+    }
+    work();
+    for (std::thread& other : others) other.join();
+    return !stopped_;
+  }
+
+ private:
+  void work_elsewhere() {
+    kernels::set_floating_point_mode();
+    work();
+  }
+
+  void work() {
+    for (std::size_t i = next_++; i < jobs_.size() && !stopped_; i = next_++) {
+      const Job& job = jobs_[i];
+      kernels::pack(*job.source, job.first_group, job.last_group, job.data);
+      const std::lock_guard lock(reporting_);
+      done_ += job.bytes;
+      if (!stopped_ && !advanced_(done_)) stopped_ = true;
+    }
+  }
+
+  const std::vector<Job>& jobs_;
+  const std::function<bool(std::size_t)>& advanced_;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> stopped_{false};
+  std::mutex reporting_;
+  std::size_t done_;
+};
+
 }  // namespace
 
 std::size_t weight_bytes(const Program& program) {
@@ -60,8 +108,9 @@ std::size_t weight_bytes(const Program& program) {
 }
 
 Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
-                                                         const std::function<void(std::size_t)>& advanced) {
-  auto memory = Buffer::allocate(weight_bytes(program), "packed weights");
+                                                         const std::function<bool(std::size_t)>& advanced) {
+  const std::size_t bytes = weight_bytes(program);
+  auto memory = Buffer::allocate(bytes, "packed weights");
   if (!memory) return memory.error();
   auto packed = std::make_shared<ShardWeights>();
   packed->memory = std::move(*memory);
@@ -72,22 +121,8 @@ Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program,
     packed->weights.push_back(place(weight, at, jobs));
     at += bytes_of(weight);
   }
-
-  std::atomic<std::size_t> next{0};
-  std::mutex reporting;
-  std::size_t done = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      kernels::pack(*jobs[i].source, jobs[i].first_group, jobs[i].last_group, jobs[i].data);
-      const std::lock_guard lock(reporting);
-      done += jobs[i].bytes;
-      advanced(done);
-    }
-  };
-  std::vector<std::thread> others;
-  for (std::uint32_t i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  for (std::thread& other : others) other.join();
+  if (!Packer(jobs, bytes, advanced).run(threads))
+    return Error(Code::cancelled, "the packing of weights was cancelled");
   return std::shared_ptr<const ShardWeights>(std::move(packed));
 }
 

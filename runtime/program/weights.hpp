@@ -28,8 +28,10 @@ struct ShardWeights {
 /// Bytes that pack_weights allocates.
 [[nodiscard]] std::size_t weight_bytes(const Program& program);
 
-/// Packs in parallel on `threads` threads, and calls `advanced` (from one thread at a time) with the bytes done so far.
+/// Packs in parallel on up to `threads` threads, fewer where the system has no more. Calls `advanced` with the bytes done
+/// so far, weight_bytes at the end: from one thread at a time, and never again once it has said false, which ends the
+/// packing with Code::cancelled. It must not throw.
 [[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(
-    const Program& program, std::uint32_t threads, const std::function<void(std::size_t)>& advanced);
+    const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced);
 
 }  // namespace troupe

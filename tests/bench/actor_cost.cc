@@ -35,7 +35,7 @@ class PlainLoop {
     auto program =
         std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
     ShardParts parts;
-    parts.weights = pack_weights(*program, 2, [](std::size_t) {}).value();
+    parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
     parts.program = std::move(program);
     parts.kernels = settings.kernels;
     parts.rope_style = impl.model.rope_style;

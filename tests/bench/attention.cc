@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/floating_point.hpp"
 #include "kernels/math.hpp"
 #include "kernels/table.hpp"
 

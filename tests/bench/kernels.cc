@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/floating_point.hpp"
 #include "kernels/table.hpp"
 #include "runtime/memory/buffer.hpp"
 #include "tests/kernels/random_tensor.hpp"

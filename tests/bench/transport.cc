@@ -56,12 +56,12 @@ void meet() {
   const AbortFlag never;
   measure("two threads meet", 200, 1000, 0, [&](int self, std::uint64_t call) {
     arrived[self].advance();
-    arrived[1 - self].wait_until(call, spin, Deadline::max(), never, "the other thread").value();
+    arrived[1 - self].wait_until(call, spin, Deadline{}, never, "the other thread").value();
   });
   Counter ping, pong;
   measure("counter, there and back", 200, 1000, 0, [&](int self, std::uint64_t call) {
     if (self == 0) ping.advance();
-    (self == 0 ? pong : ping).wait_until(call, spin, Deadline::max(), never, "the other thread").value();
+    (self == 0 ? pong : ping).wait_until(call, spin, Deadline{}, never, "the other thread").value();
     if (self == 1) pong.advance();
   });
 }
@@ -79,7 +79,7 @@ void all_reduce(const char* name, std::size_t rows, std::size_t columns, int bat
   };
   measure(name, batches, batch, static_cast<double>(rows * columns * 8), [&](int self, std::uint64_t) {
     (void)group[static_cast<std::size_t>(self)]
-        ->all_reduce(queues[self], view(values[self]), view(sums[self]), Deadline::max())
+        ->all_reduce(queues[self], view(values[self]), view(sums[self]), Deadline{})
         .value();
   });
 }
@@ -93,9 +93,9 @@ void channel(const char* name, std::size_t bytes, int batches, int batch) {
     const Tensor tensor{memory[self].data(), Element::u8, 1, bytes, bytes};
     auto& out = self == 0 ? there : back;
     auto& in = self == 0 ? back : there;
-    if (self == 0) (void)out->send(queues[self], tensor, Deadline::max()).value();
-    (void)in->receive(queues[self], tensor, Deadline::max()).value();
-    if (self == 1) (void)out->send(queues[self], tensor, Deadline::max()).value();
+    if (self == 0) (void)out->send(queues[self], tensor, Deadline{}).value();
+    (void)in->receive(queues[self], tensor, Deadline{}).value();
+    if (self == 1) (void)out->send(queues[self], tensor, Deadline{}).value();
   });
 }
 

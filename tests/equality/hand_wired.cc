@@ -17,7 +17,7 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
   ShardParts shard;
   shard.program = std::make_shared<const Program>(
       host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
-  shard.weights = pack_weights(*shard.program, 1, [](std::size_t) {}).value();
+  shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
   shard.rope_style = checkpoint.impl()->model.rope_style;
   shard.rope_thetas = checkpoint.impl()->model.rope_thetas;
   shard.rows = options.chunk;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/floating_point.hpp"
 #include "kernels/table.hpp"
 #include "tests/kernels/random_tensor.hpp"
 

@@ -36,7 +36,7 @@ std::shared_ptr<const Step> step(StepId id) { return std::make_shared<const Step
 TEST_CASE("an executor runs steps in order, and once it is stopped runs and knows nothing more") {
   Runner::Notes notes;
   std::vector<StepOutcome> outcomes;
-  ThreadExecutor executor(std::make_unique<Runner>(notes), -1);
+  ThreadExecutor executor(std::make_unique<Runner>(notes), -1, std::make_shared<transport::Activity>());
   const auto submit = [&](StepId id) {
     executor.submit(step(id), [&](StepOutcome outcome) { outcomes.push_back(std::move(outcome)); });
   };
@@ -59,7 +59,7 @@ TEST_CASE("an executor runs steps in order, and once it is stopped runs and know
 
 TEST_CASE("an executor that is dropped ends by itself") {
   Runner::Notes notes;
-  { const ThreadExecutor executor(std::make_unique<Runner>(notes), -1); }
+  { const ThreadExecutor executor(std::make_unique<Runner>(notes), -1, std::make_shared<transport::Activity>()); }
   CHECK(notes.gone);
   CHECK(notes.ran.empty());
 }

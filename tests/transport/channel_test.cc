@@ -12,7 +12,7 @@ using namespace troupe;
 using namespace troupe::transport;
 using namespace std::chrono_literals;
 
-Deadline soon() { return Clock::now() + 60s; }
+Deadline soon() { return {60s}; }
 
 /// Memory of `rows` rows of `columns` f32, `gap` elements after each; the gaps hold -1.
 struct Matrix {
@@ -144,7 +144,7 @@ TEST_CASE("a channel that stays empty or full ends a wait by its deadline", "[tr
   Matrix matrix(2, 4, 0);
   for (const std::uint32_t spins : {0U, 100U}) {
     auto empty = make_in_process_channel(1, 64, {spins});
-    const auto received = empty->receive(queue, matrix.view(), Clock::now() + 5ms);
+    const auto received = empty->receive(queue, matrix.view(), Deadline{5ms});
     REQUIRE(!received);
     CHECK(received.error().code() == Code::deadline);
     CHECK(received.error().message() == "the deadline passed before an empty channel had a tensor to receive");
@@ -152,7 +152,7 @@ TEST_CASE("a channel that stays empty or full ends a wait by its deadline", "[tr
     auto full = make_in_process_channel(2, 64, {spins});
     REQUIRE(full->send(queue, matrix.view(), soon()).ok());
     REQUIRE(full->send(queue, matrix.view(), soon()).ok());
-    const auto sent = full->send(queue, matrix.view(), Clock::now() + 5ms);
+    const auto sent = full->send(queue, matrix.view(), Deadline{5ms});
     REQUIRE(!sent);
     CHECK(sent.error().code() == Code::deadline);
     CHECK(sent.error().message() == "the deadline passed before a full channel had room to send");
@@ -167,13 +167,13 @@ TEST_CASE("an abort ends the waits of both sides", "[transport][channel]") {
     std::thread receiver([&] {
       Queue queue;
       Matrix matrix(2, 4, 0);
-      at_receive = empty->receive(queue, matrix.view(), Deadline::max()).error().message();
+      at_receive = empty->receive(queue, matrix.view(), Deadline{}).error().message();
     });
     std::thread sender([&] {
       Queue queue;
       Matrix matrix(2, 4, 0);
-      auto sent = full->send(queue, matrix.view(), Deadline::max());
-      if (sent) sent = full->send(queue, matrix.view(), Deadline::max());
+      auto sent = full->send(queue, matrix.view(), Deadline{});
+      if (sent) sent = full->send(queue, matrix.view(), Deadline{});
       at_send = sent.error().message();
     });
     empty->abort({Code::aborted, "the epoch ended"});

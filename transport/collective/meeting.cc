@@ -67,7 +67,7 @@ void Meeting::part(Place& place) {
   // All are past the gate and only have to finish, so this wait is short, and leaving it early would not be safe.
   const AbortFlag never;
   for (Seat& seat : seats_)
-    (void)seat.arrived.wait_until(place.phase, policy_, Deadline::max(), never, "the end of a collective");
+    (void)seat.arrived.wait_until(place.phase, policy_, Deadline{}, never, "the end of a collective");
 }
 
 std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
