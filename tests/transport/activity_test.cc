@@ -65,7 +65,10 @@ TEST_CASE("fault 10: members that all wait for each other come to an end", "[tra
   activity.begin_work();
   activity.begin_work();
   Code other = Code::failed;
-  std::thread thread([&] { other = wait_in(*a); });
+  std::thread thread([&] {
+    other = wait_in(*a);
+    activity.end_work();
+  });
   CHECK(wait_in(*b) == Code::deadline);
   activity.end_work();
   thread.join();
