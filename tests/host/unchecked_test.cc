@@ -145,7 +145,7 @@ TEST_CASE("fault 20: plans lists what can be loaded, and nothing else") {
   }
 }
 
-TEST_CASE("fault 20: options of any size are refused or obeyed, by every call that takes them", "[bad-input]") {
+TEST_CASE("options of any size are refused or obeyed, by every call that takes them", "[bad-input]") {
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   const Graph graph = checkpoint.expand({.plan = "pp2"});
   using Field = std::uint32_t LoadOptions::*;
