@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t most_nodes = 256;  ///< of a graph
 constexpr std::size_t most_named = 20;   ///< of its problems
+constexpr std::size_t longest_name = 256;
+
+/// Ports are written "node:port", messages are one line.
+bool is_name(const std::string& name) {
+  return !name.empty() && name.size() <= longest_name && name.find_first_of(":\"\\") == std::string::npos &&
+         on_one_line(name) == name;
+}
 
 class Checker {
  public:
@@ -72,10 +79,7 @@ class Checker {
     std::set<std::string> names;
     for (const GraphNode& node : graph_.nodes) {
       if (!names.insert(node.name).second) wrong("two nodes are named " + quoted(node.name));
-      if (node.name.empty() || node.name.find_first_of(":\"\\") != std::string::npos ||
-          on_one_line(node.name) != node.name) {
-        wrong(quoted(node.name) + " is no node name");
-      }
+      if (!is_name(node.name)) wrong(quoted(node.name) + " is no node name");
       if (node.replica >= max_ranks) {
         wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of " +
               std::to_string(max_ranks) + " ranks");

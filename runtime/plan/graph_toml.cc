@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <limits>
-#include <locale>
 #include <sstream>
 #include <string_view>
 
@@ -187,7 +186,6 @@ std::string to_toml(const Graph& graph) {
   if (!edges.empty()) file.insert("edge", std::move(edges));
   if (!groups.empty()) file.insert("group", std::move(groups));
   std::ostringstream out;
-  out.imbue(std::locale::classic());  // the host's may write 8.192
   out << file << '\n';
   return out.str();
 }

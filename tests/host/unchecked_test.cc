@@ -145,7 +145,7 @@ TEST_CASE("fault 20: plans lists what can be loaded, and nothing else") {
   }
 }
 
-TEST_CASE("fault 20: options of any size are refused or obeyed, by every call that takes them", "[bad-input]") {
+TEST_CASE("options of any size are refused or obeyed, by every call that takes them", "[bad-input]") {
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   const Graph graph = checkpoint.expand({.plan = "pp2"});
   using Field = std::uint32_t LoadOptions::*;
@@ -210,6 +210,45 @@ TEST_CASE("fault 20: a graph with anything changed is refused in one line, or me
   }
   CHECK(refused > 200);
   CHECK(accepted > 10);
+}
+
+TEST_CASE("fault 20: a KV cache beyond any machine is an error, not a sum that has wrapped", "[bad-input]") {
+  constexpr std::uint32_t layers = 33, heads = 128, hidden = 32, ffn = 256, columns = heads * 256, context = 1U << 24;
+  GgufWriter writer = tiny_bpe().bpe();
+  writer.string("general.architecture", "llama");
+  for (const auto& [key, value] : std::map<std::string, std::uint32_t>{{"block_count", layers},
+                                                                       {"embedding_length", hidden},
+                                                                       {"feed_forward_length", ffn},
+                                                                       {"attention.head_count", heads},
+                                                                       {"attention.key_length", 256},
+                                                                       {"attention.value_length", 256},
+                                                                       {"rope.dimension_count", 256},
+                                                                       {"context_length", context}}) {
+    writer.number("llama." + key, ElementType::u32, value);
+  }
+  std::size_t bytes = 0;
+  const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t row) {
+    writer.tensor(name, rows == 1 ? std::vector{row} : std::vector{row, rows}, 0, bytes);
+    bytes += rows * row * sizeof(float);
+  };
+  add("token_embd.weight", 272, hidden);
+  add("output_norm.weight", 1, hidden);
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    const std::string blk = "blk." + std::to_string(layer) + ".";
+    for (const char* name : {"attn_norm", "ffn_norm"}) add(blk + name + ".weight", 1, hidden);
+    for (const char* name : {"attn_q", "attn_k", "attn_v"}) add(blk + name + ".weight", columns, hidden);
+    add(blk + "attn_output.weight", hidden, columns);
+    for (const char* name : {"ffn_gate", "ffn_up"}) add(blk + name + ".weight", ffn, hidden);
+    add(blk + "ffn_down.weight", hidden, ffn);
+  }
+  const MemoryFile file(writer.file(32));
+  std::filesystem::resize_file(file.path(), writer.header_bytes() + bytes + 64);  // nothing but a hole
+  const Checkpoint checkpoint = Runtime().open(file.path());
+  const Graph graph = checkpoint.expand({});
+  const Error error = error_of([&] { (void)checkpoint.memory(graph, {.parallel = 1024}); });
+  CHECK(error.code() == Code::out_of_memory);
+  CHECK_THAT(error.message(), Contains("r0.s0.t0") && Contains("1024 sequences of 16777216 positions"));
+  CHECK(checkpoint.memory(graph, {.context = 64, .parallel = 1024})[0].kv_full == 33ULL << 33);
 }
 
 TEST_CASE("fault 20: a model whose sums could leave 64 bits is refused when it is opened", "[bad-input]") {

@@ -96,7 +96,9 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
     node(graph, "r0.s0.t0").name = "";
     node(graph, "r0.s0.t1").name = "a:b";
     node(graph, "r0.s1.t0").name = "a\nb";
-    CHECK_THAT(problems(graph), Contains("\"\" is no node name") && Contains("\"a:b\" is no node name"));
+    node(graph, "r0.s1.t1").name = std::string(257, 'n');
+    CHECK_THAT(problems(graph), Contains("\"\" is no node name") && Contains("\"a:b\" is no node name") &&
+                                    Contains("\"a\\x0ab\" is no node name") && Contains("nnn…\" is no node name"));
   }
   SECTION("an unknown kind") {
     graph.insert({.name = "a", .kind = "filter"}, "r0.s1.t0:logits", "r0.sampler:logits");

@@ -175,7 +175,7 @@ TEST_CASE("broadcast gives every rank the tensor of the root", "[transport][comm
   }
 }
 
-TEST_CASE("fault 7: the hidden state of a whole prompt chunk is broadcast", "[transport][communicator]") {
+TEST_CASE("the hidden state of a whole prompt chunk is broadcast", "[transport][communicator]") {
   for (const int size : {2, 3, 8}) {
     auto group = make_in_process_group(size, {size > 2 ? 0U : 1000U});
     const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {

@@ -35,7 +35,8 @@ struct GraphEdge {
   std::string flows;
 };
 
-/// Shards that share a communicator, in rank order.
+/// Shards that share a communicator, in rank order. One hidden state flows into them: the first takes it for all, and
+/// ports "hidden" of the others may stay unjoined, or be joined to the same.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
