@@ -4,6 +4,7 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
 #include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -32,7 +33,12 @@ struct Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() {
-    if (stream) stream->end(Error(Code::aborted, "the actors that served the request have stopped"));
+    if (!stream) return;
+    try {
+      stream->end(Error(Code::aborted, "the actors that served the request have stopped"));
+    } catch (const std::bad_alloc&) {
+      stream->end(Error(Code::aborted, "out of memory"));  // short enough to need none
+    }
   }
 
   SequenceRequest sequence;

@@ -15,7 +15,8 @@ void pump(Self self) {
   SchedulerState& state = self->state;
   while (auto step = state.batcher->next()) {
     const RunStep run{std::make_shared<const Step>(std::move(*step))};
-    state.under_way.emplace(run.step->id, SchedulerState::UnderWay{run.step, 0, {}});
+    state.under_way.emplace(run.step->id,
+                            SchedulerState::UnderWay{run.step, 0, std::vector<StepOutcome>(state.stages.size())});
     for (const StageActor& stage : state.stages) self->send(stage, run);
   }
 }
@@ -70,9 +71,20 @@ void submit(Self self, const Submit& submit) {
 /// A member is broken: no step that is under way or to come can be trusted to end. The supervisor hears of it and why.
 void give_up(Self self, const Error& why) { self->quit(caf::make_error(caf::sec::runtime_error, why.message())); }
 
+/// Of several failures of one slice the want of memory prevails, for what it left undone may make the others; else the
+/// first in the order of the stages.
+void end_failed(Self self, const Step& step, const std::vector<SliceFailure>& failures) {
+  for (const bool memory : {true, false}) {
+    for (const SliceFailure& failure : failures) {
+      if ((failure.error.code() == Code::out_of_memory) != memory) continue;
+      end(self, step.slices[failure.slice].sequence, failure.error);
+    }
+  }
+}
+
 void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   SchedulerState& state = self->state;
-  for (const SliceFailure& failure : outcome.failures) end(self, step.slices[failure.slice].sequence, failure.error);
+  end_failed(self, step, outcome.failures);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
     const SequenceId id = step.slices[token.slice].sequence;
@@ -89,11 +101,13 @@ void step_ran(Self self, const StepRan& ran) {
   SchedulerState& state = self->state;
   const auto found = state.under_way.find(ran.outcome->id);
   if (ran.outcome->broken) return give_up(self, *ran.outcome->broken);
-  found->second.outcome.merge(std::move(*ran.outcome));
+  found->second.outcomes[ran.from] = std::move(*ran.outcome);
   if (++found->second.reports < state.stages.size()) return;
-  const SchedulerState::UnderWay done = std::move(found->second);
+  SchedulerState::UnderWay done = std::move(found->second);
   state.under_way.erase(found);
-  finish_step(self, *done.step, done.outcome);
+  StepOutcome all;
+  for (StepOutcome& outcome : done.outcomes) all.merge(std::move(outcome));
+  finish_step(self, *done.step, all);
   pump(self);
 }
 

@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <mutex>
 
+#include "actors/host/shared_queue.hpp"
 #include "actors/host/stream.hpp"
 #include "actors/supervisor.hpp"
 
@@ -12,7 +13,7 @@ namespace troupe {
 struct Runtime::Impl::System {
   explicit System(std::uint32_t threads) {
     // Work stealing polls, and so sleeps up to 10 ms between looks; a shared queue wakes its worker at once.
-    config.set("scheduler.policy", caf::atom("sharing"));
+    config.load<caf::scheduler::coordinator<host::SharedQueue>>();
     config.set("scheduler.max-threads", threads);
     system = std::make_unique<caf::actor_system>(config);
   }

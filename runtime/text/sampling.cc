@@ -129,6 +129,16 @@ void keep_mass(double share, std::span<const float> logits, std::vector<float>& 
 
 }  // namespace
 
+const char* fault_of(std::span<const float> logits) {
+  std::uint32_t no_number = 0, possible = 0;  // without a branch, so that the compiler makes vectors of them
+  for (const float logit : logits) {
+    no_number |= static_cast<std::uint32_t>(logit != logit);
+    possible |= static_cast<std::uint32_t>(logit > no_chance);
+  }
+  if (no_number != 0) return "a logit is not a number";
+  return possible != 0 ? nullptr : "no token is left, every logit is minus infinity";
+}
+
 TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint32_t position,
                const kernels::KernelTable& kernels) {
   const std::size_t best = kernels.argmax(logits.data(), logits.size());
