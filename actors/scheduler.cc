@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/sampler.hpp"
+#include "actors/spawn_linked.hpp"
 #include "actors/stage.hpp"
 
 namespace troupe::actors {
@@ -119,9 +120,9 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
-    state.stages.push_back(self->spawn<caf::linked>(stage, SchedulerActor(self), number, std::move(stages[number])));
+    state.stages.push_back(spawn_linked(self, stage, SchedulerActor(self), number, std::move(stages[number])));
   }
-  state.sampler = self->spawn<caf::linked>(sampler, std::move(tokenizer), std::move(router));
+  state.sampler = spawn_linked(self, sampler, std::move(tokenizer), std::move(router));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {

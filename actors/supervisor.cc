@@ -5,6 +5,7 @@
 
 #include "actors/router.hpp"
 #include "actors/scheduler.hpp"
+#include "actors/spawn_linked.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -31,7 +32,7 @@ void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint
 SupervisorActor::behavior_type supervisor(Self self, std::vector<ReplicaPlan> replicas,
                                           std::shared_ptr<const Tokenizer> tokenizer) {
   SupervisorState& state = self->state;
-  state.router = self->spawn<caf::linked>(router);
+  state.router = spawn_linked(self, router);
   for (const ReplicaPlan& replica : replicas) {
     state.schedulers.push_back(
         self->spawn<caf::monitored>(scheduler, replica.limits, state.router, tokenizer, replica.stages));
