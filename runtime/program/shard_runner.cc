@@ -191,6 +191,8 @@ Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
 }
 
 void ShardRunner::report_overflow(StepOutcome& outcome) {
+  const auto& flags = state_.step.overflow;
+  if (std::find(flags.begin(), flags.end(), 1) == flags.end()) return;
   for (std::uint32_t s = 0; s < state_.step.slices.size(); ++s) {
     const StepRows::Slice& slice = state_.step.slices[s];
     const auto overflown = [&](std::uint32_t layer) {
