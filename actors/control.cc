@@ -1,31 +1,35 @@
 #include "actors/control.hpp"
 
-#include <algorithm>
 #include <caf/all.hpp>
 #include <caf/detail/thread_safe_actor_clock.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "actors/resume.hpp"
 #include "runtime/program/own_thread.hpp"
 
 namespace troupe::actors {
 namespace {
 
 /// Actors that have messages, first in, first out. Each is in it once at most, so that it grows with their number
-/// alone: to enqueue one must not fail for want of memory, or it would wait for ever.
+/// alone; early, because one that could not be enqueued for want of memory would sleep for ever.
 class Jobs {
  public:
   Jobs() : ring_(1024) {}
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
-  void push(caf::resumable* job) {
-    if (count_ == ring_.size()) grow();
+
+  /// False where there is no room, and none to be had.
+  [[nodiscard]] bool push(caf::resumable* job) noexcept {
+    if (2 * count_ >= ring_.size() && !grow() && count_ == ring_.size()) return false;
     ring_[(first_ + count_++) % ring_.size()] = job;
+    return true;
   }
   [[nodiscard]] caf::resumable* pop() {
     caf::resumable* const job = ring_[first_];
@@ -35,10 +39,16 @@ class Jobs {
   }
 
  private:
-  void grow() {
-    std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>(first_), ring_.end());
-    first_ = 0;
-    ring_.resize(2 * ring_.size());
+  bool grow() noexcept {
+    try {
+      std::vector<caf::resumable*> larger(2 * ring_.size());
+      for (std::size_t i = 0; i < count_; ++i) larger[i] = ring_[(first_ + i) % ring_.size()];
+      ring_.swap(larger);
+      first_ = 0;
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
   }
 
   std::vector<caf::resumable*> ring_;
@@ -54,11 +64,14 @@ struct Shared {
   bool stopping = false;
   caf::detail::thread_safe_actor_clock clock;
 
-  void enqueue(caf::resumable* job) {
-    {
-      const std::lock_guard lock(mutex);
-      jobs.push(job);
+  void enqueue(caf::resumable* job) noexcept {
+    std::unique_lock lock(mutex);
+    while (!jobs.push(job)) {  // memory may be back in a moment
+      lock.unlock();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      lock.lock();
     }
+    lock.unlock();
     changed.notify_one();
   }
 
@@ -95,9 +108,8 @@ class Worker final : public caf::execution_unit {
   void exec_later(caf::resumable* job) override { shared_.enqueue(job); }
 
   void run() {
-    constexpr std::size_t messages = 64;
     while (caf::resumable* job = shared_.next()) {
-      if (resume(job, messages) == caf::resumable::resume_later) {
+      if (resume(job, this) == caf::resumable::resume_later) {
         shared_.enqueue(job);
       } else {
         caf::intrusive_ptr_release(job);
@@ -106,15 +118,6 @@ class Worker final : public caf::execution_unit {
   }
 
  private:
-  /// CAF keeps what handlers throw; what its own code throws (memory is gone) ends the actor's turn, not the process.
-  caf::resumable::resume_result resume(caf::resumable* job, std::size_t messages) {
-    try {
-      return job->resume(this, messages);
-    } catch (...) {
-      return caf::resumable::done;
-    }
-  }
-
   Shared& shared_;
 };
 

@@ -1,24 +1,31 @@
 #include "actors/node.hpp"
 
+#include <array>
 #include <caf/all.hpp>
-#include <deque>
+
+#include "actors/control.hpp"
+#include "actors/failure.hpp"
+#include "actors/resume.hpp"
 
 namespace troupe::actors {
 namespace {
 
-/// The calling thread as one of those that run actors: runs those that a message wakes, and those that they wake in
-/// turn.
+/// The calling thread as one of those that run actors: keeps those that a message wakes, to run them here, and those
+/// that they wake in turn, or to hand them to CAF's threads. Allocates nothing.
 class ThisThread final : public caf::execution_unit {
  public:
   using execution_unit::execution_unit;
 
-  void exec_later(caf::resumable* job) override { jobs_.push_back(job); }
+  void exec_later(caf::resumable* job) override {
+    if (last_ - first_ == jobs_.size()) return system().scheduler().enqueue(job);
+    jobs_[last_++ % jobs_.size()] = job;
+  }
 
   void run() {
-    constexpr std::size_t messages = 64;
-    for (; !jobs_.empty(); jobs_.pop_front()) {
-      caf::resumable* job = jobs_.front();
-      if (job->resume(this, messages) == caf::resumable::resume_later) {
+    const NoLoggerLeft guard;
+    while (first_ != last_) {
+      caf::resumable* job = jobs_[first_++ % jobs_.size()];
+      if (resume(job, this) == caf::resumable::resume_later) {
         system().scheduler().enqueue(job);  // so many have come meanwhile that they are no longer this thread's
       } else {
         caf::intrusive_ptr_release(job);
@@ -26,23 +33,48 @@ class ThisThread final : public caf::execution_unit {
     }
   }
 
+  void leave() {
+    while (first_ != last_) system().scheduler().enqueue(jobs_[first_++ % jobs_.size()]);
+  }
+
  private:
-  std::deque<caf::resumable*> jobs_;
+  std::array<caf::resumable*, 64> jobs_{};
+  std::size_t first_ = 0, last_ = 0;
+};
+
+/// Tells the stage how a step went. All that takes memory is made when the step comes, in an actor's handler, so that
+/// nothing can fail where the step has been run.
+class Report {
+ public:
+  Report(const StageActor& stage, std::uint32_t member)
+      : stage_(stage),
+        outcome_(std::make_shared<StepOutcome>()),
+        letter_(std::make_shared<caf::mailbox_element_ptr>(
+            caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, StepRan{member, outcome_}))) {}
+
+  void send(StepOutcome outcome, caf::execution_unit& unit) const {
+    *outcome_ = std::move(outcome);
+    caf::actor_cast<caf::abstract_actor*>(stage_)->enqueue(std::move(*letter_), &unit);
+  }
+
+ private:
+  StageActor stage_;
+  std::shared_ptr<StepOutcome> outcome_;
+  std::shared_ptr<caf::mailbox_element_ptr> letter_;  // shared, as a function's captures must be copyable
 };
 
 }  // namespace
 
 NodeActor::behavior_type node(NodeActor::stateful_pointer<NodeState> self, std::shared_ptr<Executor> executor,
                               StageActor stage, std::uint32_t member) {
+  end_on_exception(self);
   caf::actor_system& system = self->home_system();
   return {[=, &system](const RunStep& run) {
-    executor->submit(run.step, [=, &system, run_here = executor->fills_cores()](StepOutcome outcome) {
-      StepRan ran{member, std::make_shared<StepOutcome>(std::move(outcome))};
-      if (!run_here) return caf::anon_send(stage, std::move(ran));
+    const bool run_here = executor->fills_cores();
+    executor->submit(run.step, [&system, run_here, report = Report(stage, member)](StepOutcome outcome) noexcept {
       ThisThread here(&system);
-      caf::actor_cast<caf::abstract_actor*>(stage)->enqueue(nullptr, caf::make_message_id(),
-                                                            caf::make_message(std::move(ran)), &here);
-      here.run();
+      report.send(std::move(outcome), here);
+      run_here ? here.run() : here.leave();
     });
   }};
 }

@@ -4,6 +4,7 @@
 
 #include "actors/failure.hpp"
 #include "actors/sampler.hpp"
+#include "actors/spawn_linked.hpp"
 #include "actors/stage.hpp"
 
 namespace troupe::actors {
@@ -16,7 +17,8 @@ void pump(Self self) {
   SchedulerState& state = self->state;
   while (auto step = state.batcher->next()) {
     const RunStep run{std::make_shared<const Step>(std::move(*step))};
-    state.under_way.emplace(run.step->id, SchedulerState::UnderWay{run.step, 0, {}});
+    state.under_way.emplace(run.step->id,
+                            SchedulerState::UnderWay{run.step, 0, std::vector<StepOutcome>(state.stages.size())});
     for (const StageActor& stage : state.stages) self->send(stage, run);
   }
 }
@@ -27,6 +29,11 @@ void end(Self self, SequenceId id, const std::optional<Error>& why) {
   self->state.deadlines.erase(id);
   self->state.batcher->stop(id);
   self->send(self->state.sampler, End{id, why});
+}
+
+void pass_deadline(Self self, SequenceId id) {
+  end(self, id, Error(Code::deadline, "the request's deadline has passed"));
+  self->state.log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
 }
 
 /// One timer for all, and a short one: CAF keeps each until it is due, however early its request has ended.
@@ -50,10 +57,7 @@ void look_at_clock(Self self, const LookAtClock& look) {
   for (const auto& [id, deadline] : state.deadlines) {
     if (deadline <= now) late.push_back(id);
   }
-  for (const SequenceId id : late) {
-    end(self, id, Error(Code::deadline, "the request's deadline has passed"));
-    state.log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
-  }
+  for (const SequenceId id : late) pass_deadline(self, id);
   watch_deadlines(self);
 }
 
@@ -65,7 +69,9 @@ void submit(Self self, const Submit& submit) {
   state.open.emplace(id, request);
   state.batcher->add(request->sequence);
   if (request->deadline) {
-    state.deadlines[id] = self->clock().now() + (*request->deadline - std::chrono::steady_clock::now());
+    const auto left = *request->deadline - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return pass_deadline(self, id);
+    state.deadlines[id] = self->clock().now() + left;
     watch_deadlines(self);
   }
   pump(self);
@@ -74,9 +80,20 @@ void submit(Self self, const Submit& submit) {
 /// A member is broken: no step that is under way or to come can be trusted to end. The supervisor hears of it and why.
 void give_up(Self self, const Error& why) { self->quit(failure(why.message())); }
 
+/// Of several failures of one slice the want of memory prevails, for what it left undone may make the others; else the
+/// first in the order of the stages.
+void end_failed(Self self, const Step& step, const std::vector<SliceFailure>& failures) {
+  for (const bool memory : {true, false}) {
+    for (const SliceFailure& failure : failures) {
+      if ((failure.error.code() == Code::out_of_memory) != memory) continue;
+      end(self, step.slices[failure.slice].sequence, failure.error);
+    }
+  }
+}
+
 void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   SchedulerState& state = self->state;
-  for (const SliceFailure& failure : outcome.failures) end(self, step.slices[failure.slice].sequence, failure.error);
+  end_failed(self, step, outcome.failures);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
     const SequenceId id = step.slices[token.slice].sequence;
@@ -93,11 +110,13 @@ void step_ran(Self self, const StepRan& ran) {
   SchedulerState& state = self->state;
   const auto found = state.under_way.find(ran.outcome->id);
   if (ran.outcome->broken) return give_up(self, *ran.outcome->broken);
-  found->second.outcome.merge(std::move(*ran.outcome));
+  found->second.outcomes[ran.from] = std::move(*ran.outcome);
   if (++found->second.reports < state.stages.size()) return;
-  const SchedulerState::UnderWay done = std::move(found->second);
+  SchedulerState::UnderWay done = std::move(found->second);
   state.under_way.erase(found);
-  finish_step(self, *done.step, done.outcome);
+  StepOutcome all;
+  for (StepOutcome& outcome : done.outcomes) all.merge(std::move(outcome));
+  finish_step(self, *done.step, all);
   pump(self);
 }
 
@@ -112,9 +131,9 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
   state.tokenizer = tokenizer;
   state.log = std::move(log);
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
-    state.stages.push_back(self->spawn<caf::linked>(stage, SchedulerActor(self), number, std::move(stages[number])));
+    state.stages.push_back(spawn_linked(self, stage, SchedulerActor(self), number, std::move(stages[number])));
   }
-  state.sampler = self->spawn<caf::linked>(sampler, std::move(tokenizer), std::move(router));
+  state.sampler = spawn_linked(self, sampler, std::move(tokenizer), std::move(router));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {

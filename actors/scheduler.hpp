@@ -24,7 +24,7 @@ struct SchedulerState {
   struct UnderWay {
     std::shared_ptr<const Step> step;
     std::size_t reports = 0;
-    StepOutcome outcome;
+    std::vector<StepOutcome> outcomes;  ///< [stages]
   };
   std::map<StepId, UnderWay> under_way;
 };

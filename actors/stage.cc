@@ -4,6 +4,7 @@
 
 #include "actors/failure.hpp"
 #include "actors/node.hpp"
+#include "actors/spawn_linked.hpp"
 
 namespace troupe::actors {
 
@@ -14,7 +15,7 @@ StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, S
   state.scheduler = std::move(scheduler);
   state.number = number;
   for (std::uint32_t member = 0; member < executors.size(); ++member) {
-    state.members.push_back(self->spawn<caf::linked>(node, executors[member], StageActor(self), member));
+    state.members.push_back(spawn_linked(self, node, executors[member], StageActor(self), member));
   }
   return {
       [self](const RunStep& run) {

@@ -56,7 +56,8 @@ struct KernelTable {
   std::string_view name;  ///< "reference", "avx2", "avx512"
 
   /// out = x / sqrt(mean(x^2) + eps) * weight. Sum of squares in 16 lanes (lane i takes elements i, i+16, ...),
-  /// fma in order, then a tree: lane i + lane i+8, +4, +2, +1.
+  /// fma in order, then a tree: lane i + lane i+8, +4, +2, +1. Where mean(x^2) is no finite number, all of out is one
+  /// NaN: a row beyond what can be normed must not become zeros.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
 
   /// n a multiple of 32; out has n / 32 blocks. Round to nearest even.

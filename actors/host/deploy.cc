@@ -168,7 +168,8 @@ class Deployer {
     }
     if (incoming_.contains(replica.sampler->name)) {
       plan.stages.push_back(
-          {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler), checkpoint_.model.vocabulary,
+          {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler, replica.stages.back()->nodes[0]),
+                                                 checkpoint_.model.vocabulary, settings_.rows,
                                                  incoming_[replica.sampler->name][0], deadline()),
                  -1)});
     }
@@ -186,6 +187,8 @@ class Deployer {
     parts.rope_style = checkpoint_.model.rope_style;
     parts.rope_thetas = checkpoint_.model.rope_thetas;
     parts.rows = settings_.rows;
+    parts.kv_blocks =
+        std::size_t{settings_.parallel} * ((settings_.context + kernels::kv_block - 1) / kernels::kv_block);
     parts.threads = node.threads;
     parts.policy = policy_;
     parts.deadline = deadline();
@@ -200,7 +203,7 @@ class Deployer {
     const auto& out = outgoing_[node.name];
     if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
     if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
-      if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler));
+      if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
       if (!out.empty()) parts.logits_out = out[0];
     }
     const int core = parts.cores.empty() ? -1 : parts.cores[0];
@@ -209,8 +212,8 @@ class Deployer {
     return start(std::move(*runner), core);
   }
 
-  LogitsEnd logits_end(const GraphNode& sampler) {
-    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name]};
+  LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
+    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name], source};
   }
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
@@ -231,8 +234,8 @@ class Deployer {
     }
     if (actor == nullptr) return Error(Code::failed, "actor " + node.name + " (" + node.kind + "): " + why);
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
-    return start(std::make_unique<ActorRunner>(node.name, std::move(actor), flow, columns, incoming_[node.name][0],
-                                               outgoing_[node.name], deadline()),
+    return start(std::make_unique<ActorRunner>(node.name, std::move(actor), flow, columns, settings_.rows,
+                                               incoming_[node.name][0], outgoing_[node.name], deadline()),
                  -1);
   }
 

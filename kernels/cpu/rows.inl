@@ -106,6 +106,10 @@ Softmax segment_tree(const float* x, std::size_t n, std::size_t segments) {
 
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
   const float mean = sum_of_squares(x, n) / static_cast<float>(n);
+  if (!__builtin_isfinite(mean)) {
+    const F32x16 nan = broadcast(__builtin_nanf(""));
+    return map(x, weight, n, out, [nan](F32x16, F32x16) { return nan; });
+  }
   const F32x16 r = broadcast(1.0F / __builtin_sqrtf(mean + eps));
   map(x, weight, n, out, [r](F32x16 a, F32x16 w) { return (a * r) * w; });
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -52,6 +53,7 @@ void rms_norm(const float* x, const float* weight, float eps, std::size_t n, flo
   float lanes[lane_count] = {};
   for (std::size_t i = 0; i < n; ++i) lanes[i % lane_count] = std::fma(x[i], x[i], lanes[i % lane_count]);
   const float mean = sum_lanes(lanes) / static_cast<float>(n);
+  if (!std::isfinite(mean)) return void(std::fill_n(out, n, std::numeric_limits<float>::quiet_NaN()));
   const float r = 1.0F / std::sqrt(mean + eps);
   for (std::size_t i = 0; i < n; ++i) out[i] = (x[i] * r) * weight[i];
 }

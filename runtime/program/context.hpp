@@ -27,15 +27,16 @@ inline constexpr std::size_t scratch_floats = 24576;
 struct StepRows {
   struct Slice {
     std::uint32_t first_row, rows, first_position;
-    std::vector<std::byte*> blocks;  ///< KV blocks from position 0
+    std::byte* const* blocks;  ///< KV blocks from position 0; null where one could not be had: then nothing is cached
+                               ///< or attended to, and what the rows come to does not count
   };
   std::vector<TokenId> tokens;           ///< [rows]; in the first stage
   std::vector<std::uint32_t> positions;  ///< [rows]
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
-  std::vector<float> angles;                  ///< [rope thetas][rows][head_dim]: cosines, then sines
-  std::vector<std::uint8_t> overflow;         ///< [rows]: a sum left the range of fixed point
-  std::vector<std::uint32_t> overflow_layer;  ///< [rows]: in which layer, first
+  std::vector<std::byte*> blocks;      ///< of all slices
+  std::vector<float> angles;           ///< [rope thetas][rows][head_dim]: cosines, then sines
+  std::vector<std::uint8_t> overflow;  ///< [layers][rows]: a sum left the range of fixed point
 
   [[nodiscard]] std::size_t rows() const { return positions.size(); }
 
@@ -44,6 +45,18 @@ struct StepRows {
     tokens.clear();
     positions.clear();
     slices.clear();
+    blocks.clear();
+  }
+
+  /// So that no step of this size allocates.
+  void reserve(std::size_t rows, std::size_t most_blocks, std::size_t layers, std::size_t angles_of_row) {
+    tokens.reserve(rows);
+    positions.reserve(rows);
+    slices.reserve(rows);
+    wanted.reserve(rows);
+    blocks.reserve(most_blocks);
+    angles.reserve(angles_of_row * rows);
+    overflow.reserve(layers * rows);
   }
 };
 
@@ -80,7 +93,7 @@ class OpContext {
   [[nodiscard]] const kernels::KernelTable& kernels() const { return *shard_.kernels; }
   [[nodiscard]] std::uint32_t thread() const { return thread_; }
   [[nodiscard]] std::uint32_t threads() const { return shard_.team->threads(); }
-  void barrier() const { shard_.team->barrier(thread_); }
+  void barrier() const { (void)shard_.team->barrier(thread_); }  // a broken one ends the op's own as well
 
   [[nodiscard]] std::uint32_t columns(ValueId id) const { return shard_.program->values[id].columns; }
   [[nodiscard]] ValueType type(ValueId id) const { return shard_.program->values[id].type; }
@@ -96,11 +109,9 @@ class OpContext {
   /// This thread's contiguous part of n equal pieces of work.
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
-  /// For whoever reads a row's fixed-point sums: remembers the first layer in which one was out of range.
-  void note_overflow(std::size_t row, std::uint32_t layer) const {
-    if (step().overflow[row] == 0) return;
-    step().overflow[row] = 0;
-    step().overflow_layer[row] = std::min(step().overflow_layer[row], layer);
+  /// [rows]: where the products of a layer leave word of sums that are out of range.
+  [[nodiscard]] std::uint8_t* overflow(std::uint32_t layer) const {
+    return step().overflow.data() + layer * step().rows();
   }
 
   /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only

@@ -1,5 +1,7 @@
 #include "runtime/program/executor.hpp"
 
+#include <new>
+
 #include "kernels/floating_point.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/program/own_thread.hpp"
@@ -56,8 +58,28 @@ void ThreadExecutor::work() {
       jobs_.pop_front();
     }
     kernels::set_floating_point_mode();  // `done` may have run code of the host's
-    job.done(runner_->run(*job.step));
+    job.done(run(*job.step));
   }
+}
+
+StepOutcome ThreadExecutor::run(const Step& step) noexcept {
+  if (threw_) return broken_by(step.id, {Code::aborted, "a step threw"});
+  try {
+    return runner_->run(step);
+  } catch (const std::bad_alloc&) {
+    return broken_by(step.id, {Code::out_of_memory, "out of memory"});
+  } catch (...) {
+    return broken_by(step.id, {Code::failed, "a step threw"});
+  }
+}
+
+/// The errors here are so short that none of their copies allocates: memory may be what is wanting.
+StepOutcome ThreadExecutor::broken_by(StepId id, Error why) noexcept {
+  if (!threw_) runner_->abort(why);
+  threw_ = true;
+  StepOutcome outcome{.id = id};
+  outcome.broken = std::move(why);
+  return outcome;
 }
 
 }  // namespace troupe

@@ -18,7 +18,8 @@ class Executor {
   using Done = std::function<void(StepOutcome)>;
   virtual ~Executor() = default;
 
-  /// Enqueues a step; `done` is called, on the executor's thread, when it has been run. Steps run in order.
+  /// Enqueues a step; `done` is called, on the executor's thread, when it has been run, and throws nothing. Steps run
+  /// in order.
   virtual void submit(std::shared_ptr<const Step> step, Done done) = 0;
 
   /// Whether the threads that run steps fill every core, so that any other thread takes one away from them.
@@ -28,7 +29,8 @@ class Executor {
   virtual void abort(const Error& why) = 0;
 };
 
-/// Runs steps on a plain thread. The scheduler bounds how many are under way.
+/// Runs steps on a plain thread. The scheduler bounds how many are under way. What a runner throws, want of memory
+/// above all, breaks the step that it threw at and every later one, and wakes its peers.
 class ThreadExecutor : public Executor {
  public:
   /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
@@ -54,9 +56,12 @@ class ThreadExecutor : public Executor {
   };
   void work();
   void note_work(bool at_work);
+  [[nodiscard]] StepOutcome run(const Step& step) noexcept;
+  [[nodiscard]] StepOutcome broken_by(StepId id, Error why) noexcept;
 
   std::shared_ptr<transport::Activity> activity_;  // the runner looks at it
   std::unique_ptr<StepRunner> runner_;
+  bool threw_ = false;  ///< the runner did
   int core_;
   std::mutex mutex_;
   std::condition_variable changed_;

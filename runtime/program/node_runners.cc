@@ -1,22 +1,33 @@
 #include "runtime/program/node_runners.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/floating_point.hpp"
 #include "runtime/program/program.hpp"
+#include "runtime/text/sampling.hpp"
 
 namespace troupe {
 namespace {
 
+/// No norm of a row within this bound overflows, whatever its length.
+constexpr float largest_hidden = 0x1p48F;
+
+const char* fault_of_hidden(const float* values, std::size_t columns) {
+  std::uint32_t beyond = 0;
+  for (std::size_t i = 0; i < columns; ++i)
+    beyond |= static_cast<std::uint32_t>(!(std::fabs(values[i]) <= largest_hidden));
+  return beyond == 0 ? nullptr : "a hidden state is not a number, or beyond +-2^48";
+}
+
 /// Every row of a step, as the rows that flow between stages.
-std::vector<WantedRow> all_rows(const Step& step) {
-  std::vector<WantedRow> rows;
+void all_rows(const Step& step, std::vector<WantedRow>& rows) {
+  rows.clear();
   for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
     for (std::uint32_t i = 0; i < step.slices[s].rows(); ++i) {
       rows.push_back({static_cast<std::uint32_t>(rows.size()), s, step.slices[s].first_position + i, false});
     }
   }
-  return rows;
 }
 
 transport::Tensor tensor_of(std::vector<float>& values, std::size_t columns) {
@@ -26,8 +37,8 @@ transport::Tensor tensor_of(std::vector<float>& values, std::size_t columns) {
 
 /// Calls visit(rows) for each piece in which a flow travels: the sender cuts it the same way.
 template <class Visit>
-Result<void> for_each_piece(Flow flow, const Step& step, const Visit& visit) {
-  const std::vector<WantedRow> rows = flow == Flow::hidden ? all_rows(step) : wanted_rows(step);
+Result<void> for_each_piece(Flow flow, const Step& step, std::vector<WantedRow>& rows, const Visit& visit) {
+  flow == Flow::hidden ? all_rows(step, rows) : wanted_rows(step, rows);
   const std::size_t piece = flow == Flow::hidden ? rows.size() : logit_tile;
   for (std::size_t first = 0; first < rows.size(); first += piece) {
     const std::span<const WantedRow> part(rows.data() + first, std::min(piece, rows.size() - first));
@@ -39,20 +50,26 @@ Result<void> for_each_piece(Flow flow, const Step& step, const Visit& visit) {
 }  // namespace
 
 ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
-                         std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out,
-                         transport::Deadline deadline)
+                         std::size_t rows, std::shared_ptr<transport::Channel> in,
+                         std::vector<std::shared_ptr<transport::Channel>> out, transport::Deadline deadline)
     : name_(std::move(name)),
       actor_(std::move(actor)),
       flow_(flow),
       columns_(columns),
       in_(std::move(in)),
       out_(std::move(out)),
-      deadline_(deadline) {}
+      deadline_(deadline) {
+  const std::size_t piece = flow == Flow::hidden ? rows : logit_tile;
+  received_.reserve(piece * columns);
+  sent_.reserve(piece * columns);
+  rows_.reserve(piece);
+  flowing_.reserve(rows);
+}
 
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   const auto done =
-      for_each_piece(flow_, step, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
+      for_each_piece(flow_, step, flowing_, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
   if (!done) outcome.broken = done.error();
   return outcome;
 }
@@ -63,6 +80,7 @@ Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows
     return received.error();
   sent_ = received_;
   call(step, rows, outcome);
+  check(rows, outcome);
   for (const auto& channel : out_) {
     if (auto sent = channel->send(queue_, tensor_of(sent_, columns_), deadline_); !sent) return sent.error();
   }
@@ -73,19 +91,38 @@ Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows
 void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   rows_.clear();
   for (const WantedRow& row : rows) rows_.push_back({step.slices[row.slice].sequence, row.position});
-  const auto failed = [&](const std::string& what) {
+  const auto failed = [&](const std::string& what, Code code = Code::failed) {
     sent_ = received_;
     for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
-      outcome.failures.push_back({s, {Code::failed, "actor " + name_ + " threw: " + what}});
+      outcome.failures.push_back({s, {code, "actor " + name_ + " threw: " + what}});
     }
   };
   try {
     const kernels::HostFloatingPointScope floats;
     actor_->on_step({step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}});
+  } catch (const Error& thrown) {
+    failed(thrown.message(), thrown.code());
   } catch (const std::exception& thrown) {
     failed(thrown.what());
   } catch (...) {
     failed("something that is no std::exception");
+  }
+}
+
+const char* ActorRunner::fault(const WantedRow& row, const float* values) const {
+  if (flow_ == Flow::hidden) return fault_of_hidden(values, columns_);
+  return row.sample ? fault_of({values, columns_}) : nullptr;
+}
+
+void ActorRunner::check(std::span<const WantedRow> rows, StepOutcome& outcome) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float* const before = received_.data() + i * columns_;
+    float* const after = sent_.data() + i * columns_;
+    const char* const bad = fault(rows[i], after);
+    if (bad == nullptr || fault(rows[i], before) != nullptr) continue;
+    std::copy_n(before, columns_, after);
+    if (outcome.failed(rows[i].slice)) continue;
+    outcome.failures.push_back({rows[i].slice, out_of_range(name_, rows[i].position, bad)});
   }
 }
 
@@ -94,13 +131,16 @@ void ActorRunner::abort(const Error& why) {
   for (const auto& channel : out_) channel->abort(why);
 }
 
-SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in,
-                             transport::Deadline deadline)
-    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline) {}
+SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows,
+                             std::shared_ptr<transport::Channel> in, transport::Deadline deadline)
+    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline) {
+  logits_.reserve(logit_tile * vocabulary);
+  flowing_.reserve(rows);
+}
 
 StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
-  auto done = for_each_piece(Flow::logits, step, [&](std::span<const WantedRow> rows) -> Result<void> {
+  auto done = for_each_piece(Flow::logits, step, flowing_, [&](std::span<const WantedRow> rows) -> Result<void> {
     logits_.resize(rows.size() * vocabulary_);
     if (auto received = in_->receive(queue_, tensor_of(logits_, vocabulary_), deadline_); !received) {
       return received.error();

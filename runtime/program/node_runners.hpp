@@ -14,10 +14,13 @@ namespace troupe {
 /// tiles.
 enum class Flow : std::uint8_t { hidden, logits };
 
-/// A host's actor between two others. `deadline`: of its waits for them.
+/// A host's actor between two others. A row that was good and that it has made bad goes on as it was, and fails its
+/// slice with out_of_range: hidden states are bad where one is no number or beyond +-2^48, logits of a row that is
+/// sampled where no token can be (see fault_of).
 class ActorRunner : public StepRunner {
  public:
-  ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
+  /// `rows`: of a step at most; `deadline`: of its waits for the two others.
+  ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns, std::size_t rows,
               std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out,
               transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
@@ -26,6 +29,8 @@ class ActorRunner : public StepRunner {
  private:
   Result<void> pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
   void call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
+  void check(std::span<const WantedRow> rows, StepOutcome& outcome);
+  [[nodiscard]] const char* fault(const WantedRow& row, const float* values) const;
 
   std::string name_;
   std::unique_ptr<Actor> actor_;
@@ -35,14 +40,17 @@ class ActorRunner : public StepRunner {
   std::vector<std::shared_ptr<transport::Channel>> out_;
   transport::Deadline deadline_;
   transport::Queue queue_;
+  // Room for the largest piece from the start, so that no step allocates.
   std::vector<float> received_, sent_;
   std::vector<StepRow> rows_;
+  std::vector<WantedRow> flowing_;  ///< of the step
 };
 
 /// A sampler whose logits come through a channel, because other actors stand between it and the last stage.
 class SamplerRunner : public StepRunner {
  public:
-  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::shared_ptr<transport::Channel> in,
+  /// `rows`: of a step at most.
+  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::shared_ptr<transport::Channel> in,
                 transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
@@ -53,7 +61,8 @@ class SamplerRunner : public StepRunner {
   std::shared_ptr<transport::Channel> in_;
   transport::Deadline deadline_;
   transport::Queue queue_;
-  std::vector<float> logits_;
+  std::vector<float> logits_;       ///< room for a tile
+  std::vector<WantedRow> flowing_;  ///< of the step
 };
 
 }  // namespace troupe

@@ -1,6 +1,7 @@
 #include "runtime/program/shard_runner.hpp"
 
 #include <cstring>
+#include <functional>
 
 #include "kernels/math.hpp"
 
@@ -9,6 +10,13 @@ namespace {
 
 std::size_t scratch_of(const Program& program) {
   return std::max<std::size_t>(program.values[program.hidden].columns, scratch_floats);
+}
+
+/// One more than the program's last layer, counted as the model counts.
+std::uint32_t end_of_layers(const Program& program) {
+  std::uint32_t end = 0;
+  for (const Op& op : program.body) end = std::max(end, op.layer + 1);
+  return end;
 }
 
 transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
@@ -40,52 +48,71 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
              .rope_style = parts_.rope_style,
              .layout = lay_out(*parts_.program, parts_.rows),
              .arena = std::move(arena),
-             .kv = KvStore(parts_.program->kv_layers, parts_.program->kv_heads, parts_.program->head_dim),
+             .kv = KvStore(parts_.program->kv_layers, parts_.program->kv_heads, parts_.program->head_dim,
+                           parts_.kv_blocks),
              .communicator = parts_.communicator.get(),
              .queue = {},
              .deadline = parts_.deadline,
              .team = &team_,
              .step = {},
              .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
-             .why = {}} {
+             .why = {}},
+      layers_(end_of_layers(*parts_.program)) {
   for (const double theta : parts_.rope_thetas) {
     frequencies_.emplace_back(parts_.program->head_dim / 2);
     kernels::rope_frequencies(theta, parts_.program->head_dim, frequencies_.back().data());
   }
+  state_.step.reserve(parts_.rows, parts_.kv_blocks, layers_, frequencies_.size() * parts_.program->head_dim);
 }
 
 StepOutcome ShardRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
-  Result<void> done = begin(step);
-  if (done) {
-    team_.run([&](std::uint32_t thread) {
-      compute_angles(thread);
-      run_ops(parts_.program->body, state_.step.rows(), 0, thread);
-    });
-    if (state_.why) done = *state_.why;
-  }
+  Result<void> done = begin(step, outcome);
+  if (done) done = run_body();
+  report_overflow(outcome);
   if (done) done = send_hidden();
   if (done) done = run_tail(step, outcome);
-  report_overflow(outcome);
   if (!done) outcome.broken = done.error();
   return outcome;
 }
 
-Result<void> ShardRunner::begin(const Step& step) {
+Result<void> ShardRunner::begin(const Step& step, StepOutcome& outcome) {
+  lay_rows(step);
+  take_blocks(step, outcome);
+  return receive_rows(step);
+}
+
+void ShardRunner::lay_rows(const Step& step) {
   StepRows& rows = state_.step;
   rows.clear();
   for (const SequenceSlice& slice : step.slices) {
-    if (auto reserved = state_.kv.reserve(slice.blocks); !reserved) return reserved;
-    StepRows::Slice mine{static_cast<std::uint32_t>(rows.rows()), slice.rows(), slice.first_position, {}};
-    for (const std::uint32_t block : slice.blocks) mine.blocks.push_back(state_.kv.block(block));
+    rows.slices.push_back({static_cast<std::uint32_t>(rows.rows()), slice.rows(), slice.first_position, nullptr});
     for (std::uint32_t i = 0; i < slice.rows(); ++i) rows.positions.push_back(slice.first_position + i);
-    rows.slices.push_back(std::move(mine));
   }
-  rows.wanted = wanted_rows(step);
-  rows.overflow.assign(rows.rows(), 0);
-  rows.overflow_layer.assign(rows.rows(), UINT32_MAX);
+  wanted_rows(step, rows.wanted);
+  rows.overflow.assign(layers_ * rows.rows(), 0);
   rows.angles.resize(frequencies_.size() * rows.rows() * parts_.program->head_dim);
+}
 
+void ShardRunner::take_blocks(const Step& step, StepOutcome& outcome) {
+  StepRows& rows = state_.step;
+  std::size_t count = 0;
+  for (const SequenceSlice& slice : step.slices) count += slice.blocks.size();
+  rows.blocks.resize(count);
+  std::byte** at = rows.blocks.data();
+  for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
+    const auto& blocks = step.slices[s].blocks;
+    if (auto reserved = state_.kv.reserve(blocks); !reserved) {
+      outcome.failures.push_back({s, reserved.error()});
+      continue;
+    }
+    rows.slices[s].blocks = at;
+    for (const std::uint32_t block : blocks) *at++ = state_.kv.block(block);
+  }
+}
+
+Result<void> ShardRunner::receive_rows(const Step& step) {
+  StepRows& rows = state_.step;
   if (!parts_.tokens) return receive_hidden();
   if (auto received = parts_.tokens->receive(step.token_messages, state_.deadline); !received) return received;
   for (const SequenceSlice& slice : step.slices) {
@@ -111,14 +138,22 @@ Result<void> ShardRunner::receive_hidden() {
   return {};
 }
 
-void ShardRunner::compute_angles(std::uint32_t thread) {
+Result<void> ShardRunner::run_body() {
+  team_.run([this](std::uint32_t thread) {
+    if (compute_angles(thread)) run_ops(parts_.program->body, state_.step.rows(), 0, thread);
+  });
+  if (state_.why) return *state_.why;
+  return {};
+}
+
+bool ShardRunner::compute_angles(std::uint32_t thread) {
   const std::size_t rows = state_.step.rows(), head_dim = parts_.program->head_dim;
   const auto [first, last] = OpContext(state_, thread).share(frequencies_.size() * rows);
   for (std::size_t i = first; i < last; ++i) {
     kernels::rope_angles(frequencies_[i / rows].data(), head_dim, state_.step.positions[i % rows],
                          state_.step.angles.data() + i * head_dim);
   }
-  team_.barrier(thread);
+  return team_.barrier(thread);
 }
 
 void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted,
@@ -129,8 +164,7 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
   for (; context.op < ops.size(); ++context.op) {
     const Op& op = ops[context.op];
     op.kind->run(op, context);
-    team_.barrier(thread);
-    if (context.broken()) return;
+    if (!team_.barrier(thread) || context.broken()) return;
   }
 }
 
@@ -151,7 +185,8 @@ Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
   const std::size_t vocabulary = parts_.program->values[parts_.program->logits].columns;
   for (std::size_t first = 0; first < wanted.size(); first += logit_tile) {
     const std::size_t rows = std::min<std::size_t>(logit_tile, wanted.size() - first);
-    team_.run([&](std::uint32_t thread) { run_ops(parts_.program->tail, rows, first, thread); });
+    const auto tile = [&](std::uint32_t thread) { run_ops(parts_.program->tail, rows, first, thread); };
+    team_.run(std::ref(tile));  // by reference, as a function of this size would be allocated
     if (state_.why) return *state_.why;
     if (parts_.logits_end) parts_.logits_end->take(step, wanted.subspan(first, rows), logits, vocabulary, outcome);
     if (parts_.logits_out) {
@@ -163,12 +198,17 @@ Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
   return {};
 }
 
-void ShardRunner::report_overflow(StepOutcome& outcome) const {
+void ShardRunner::report_overflow(StepOutcome& outcome) {
+  const auto& flags = state_.step.overflow;
+  if (std::find(flags.begin(), flags.end(), 1) == flags.end()) return;
   for (std::uint32_t s = 0; s < state_.step.slices.size(); ++s) {
     const StepRows::Slice& slice = state_.step.slices[s];
-    const auto first = state_.step.overflow_layer.begin() + slice.first_row;
-    const std::uint32_t layer = *std::min_element(first, first + slice.rows);
-    if (layer == UINT32_MAX) continue;
+    const auto overflown = [&](std::uint32_t layer) {
+      return std::memchr(OpContext(state_, 0).overflow(layer) + slice.first_row, 1, slice.rows) != nullptr;
+    };
+    std::uint32_t layer = 0;
+    while (layer < layers_ && !overflown(layer)) ++layer;
+    if (layer == layers_) continue;
     outcome.failures.push_back(
         {s,
          {Code::out_of_range, "layer " + std::to_string(layer) + ": a sum is not a number or beyond +-" +

@@ -17,7 +17,8 @@ struct ShardParts {
   const kernels::KernelTable* kernels = nullptr;
   kernels::RopeStyle rope_style{};
   std::vector<double> rope_thetas;
-  std::uint32_t rows = 0;  ///< of a step at most
+  std::uint32_t rows = 0;     ///< of a step at most
+  std::size_t kv_blocks = 0;  ///< of all sequences together at most
   std::uint32_t threads = 1;
   transport::WaitPolicy policy;
   transport::Deadline deadline{peer_patience};            ///< of waits for peers
@@ -34,7 +35,8 @@ struct ShardParts {
 [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads,
                                            std::size_t rope_thetas);
 
-/// One shard: runs its program over each step, on the caller's thread and threads - 1 of its own.
+/// One shard: runs its program over each step, on the caller's thread and threads - 1 of its own. A slice whose KV
+/// blocks cannot be had fails alone; its rows stay in the step, because the other ranks and stages count on them.
 class ShardRunner : public StepRunner {
  public:
   [[nodiscard]] static Result<std::unique_ptr<ShardRunner>> create(ShardParts parts);
@@ -43,17 +45,22 @@ class ShardRunner : public StepRunner {
 
  private:
   explicit ShardRunner(ShardParts parts, Buffer arena);
-  Result<void> begin(const Step& step);
+  Result<void> begin(const Step& step, StepOutcome& outcome);
+  void lay_rows(const Step& step);
+  void take_blocks(const Step& step, StepOutcome& outcome);
+  Result<void> receive_rows(const Step& step);
   Result<void> receive_hidden();
-  void compute_angles(std::uint32_t thread);
+  Result<void> run_body();
+  [[nodiscard]] bool compute_angles(std::uint32_t thread);
   void run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted, std::uint32_t thread);
   Result<void> send_hidden();
   Result<void> run_tail(const Step& step, StepOutcome& outcome);
-  void report_overflow(StepOutcome& outcome) const;
+  void report_overflow(StepOutcome& outcome);
 
   ShardParts parts_;
   Team team_;
   ShardState state_;
+  std::uint32_t layers_ = 0;                      ///< past the program's last
   std::vector<std::vector<double>> frequencies_;  ///< [rope thetas][head_dim / 2]
 };
 

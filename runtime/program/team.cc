@@ -31,17 +31,31 @@ void Team::stop() {
 
 void Team::run(const std::function<void(std::uint32_t)>& work) {
   if (threads_ == 1) return work(0);
+  if (thrown_.raised()) std::rethrow_exception(what_);
   work_ = &work;
   runs_.advance();
-  work(0);
-  barrier(0);
+  call(0);
+  const std::uint64_t target = ++run_ * (threads_ - 1);
+  (void)returns_.wait_until(target, policy_, no_deadline, never_, "the team");
+  if (thrown_.raised()) std::rethrow_exception(what_);
 }
 
-void Team::barrier(std::uint32_t thread) {
-  if (threads_ == 1) return;
+void Team::call(std::uint32_t thread) noexcept {
+  try {
+    (*work_)(thread);
+  } catch (...) {
+    const std::lock_guard lock(throwing_);
+    if (!what_) what_ = std::current_exception();
+    thrown_.raise({Code::failed, "it threw"});  // short: allocates nothing, here and for those who wait
+    arrivals_.interrupt();
+  }
+}
+
+bool Team::barrier(std::uint32_t thread) {
+  if (threads_ == 1) return true;
   arrivals_.advance();
   const std::uint64_t target = ++rounds_[thread].passed * threads_;
-  (void)arrivals_.wait_until(target, policy_, no_deadline, never_, "the team");
+  return arrivals_.wait_until(target, policy_, no_deadline, thrown_, "the team").ok();
 }
 
 void Team::follow(std::uint32_t thread) {
@@ -50,8 +64,8 @@ void Team::follow(std::uint32_t thread) {
   for (std::uint64_t run = 1;; ++run) {
     (void)runs_.wait_until(run, policy_, no_deadline, never_, "a step");
     if (work_ == nullptr) return;
-    (*work_)(thread);
-    barrier(thread);
+    call(thread);
+    returns_.advance();
   }
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <exception>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -18,25 +20,31 @@ class Team {
 
   [[nodiscard]] std::uint32_t threads() const { return threads_; }
 
-  /// Calls work(0) here and work(1 ...) on the others; returns when all have returned.
+  /// Calls work(0) here and work(1 ...) on the others; returns when all have returned. What the work throws, on any
+  /// thread, is thrown here, and by every later run.
   void run(const std::function<void(std::uint32_t thread)>& work);
 
-  /// For every thread of a running work: returns once all have called it.
-  void barrier(std::uint32_t thread);
+  /// For every thread of a running work: returns once all have called it. False where one of them never will, because
+  /// it threw: then the work must end.
+  [[nodiscard]] bool barrier(std::uint32_t thread);
 
  private:
   void follow(std::uint32_t thread);
+  void call(std::uint32_t thread) noexcept;
   void stop();
 
   std::uint32_t threads_;
   transport::WaitPolicy policy_;
   std::vector<int> cores_;  ///< [threads], or empty: not pinned
-  transport::Counter runs_, arrivals_;
+  transport::Counter runs_, arrivals_, returns_;
   struct alignas(64) Round {
     std::uint64_t passed = 0;
   };
   std::vector<Round> rounds_;  ///< barriers that each thread has passed
-  transport::AbortFlag never_;
+  std::uint64_t run_ = 0;      ///< of the caller
+  transport::AbortFlag never_, thrown_;
+  std::mutex throwing_;
+  std::exception_ptr what_;  ///< the first, set before `thrown_` is raised
   const std::function<void(std::uint32_t)>* work_ = nullptr;
   std::vector<std::thread> others_;
 };

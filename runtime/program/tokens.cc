@@ -1,5 +1,7 @@
 #include "runtime/program/tokens.hpp"
 
+#include <new>
+
 #include "kernels/floating_point.hpp"
 #include "runtime/text/sampling.hpp"
 
@@ -15,6 +17,8 @@ void give(const SequenceSettings& settings, const WantedRow& row, std::span<cons
   try {
     const kernels::HostFloatingPointScope floats;
     settings.sink(row.position, logits);
+  } catch (const Error& thrown) {
+    outcome.failures.push_back({row.slice, {thrown.code(), "the host's logits sink threw: " + thrown.message()}});
   } catch (const std::exception& thrown) {
     outcome.failures.push_back(
         {row.slice, {Code::failed, std::string("the host's logits sink threw: ") + thrown.what()}});
@@ -30,10 +34,30 @@ void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const 
   for (const WantedRow& row : wanted) {
     const std::span<const float> mine(logits, vocabulary);
     logits += vocabulary;
-    const SequenceSettings& settings = *step.slices[row.slice].settings;
-    if (settings.sink) give(settings, row, mine, outcome);
-    if (row.sample) outcome.tokens.push_back({row.slice, sample(mine, settings.sampling, row.position, kernels_)});
+    try {
+      if (!outcome.failed(row.slice)) take_row(*step.slices[row.slice].settings, row, mine, outcome);
+    } catch (const std::bad_alloc&) {
+      outcome.failures.push_back({row.slice,
+                                  {Code::out_of_memory,
+                                   "no memory to sample a token, which takes a few bytes "
+                                   "for each of the vocabulary's"}});
+    }
   }
+}
+
+void LogitsEnd::take_row(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits,
+                         StepOutcome& outcome) const {
+  if (settings.sink) give(settings, row, logits, outcome);
+  if (!row.sample || outcome.failed(row.slice)) return;
+  if (const char* fault = fault_of(logits)) {
+    outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
+  } else {
+    outcome.tokens.push_back({row.slice, sample(logits, settings.sampling, row.position, kernels_)});
+  }
+}
+
+Error out_of_range(const std::string& actor, std::uint32_t position, const std::string& fault) {
+  return {Code::out_of_range, "actor " + actor + ", position " + std::to_string(position) + ": " + fault};
 }
 
 Result<void> LogitsEnd::finish(const Step& step, const StepOutcome& outcome, transport::Deadline deadline) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels/table.hpp"
@@ -13,15 +14,23 @@ namespace troupe {
 /// step, [1, 1 + 2 * lanes] i32: how many, then (lane, token) pairs.
 [[nodiscard]] inline std::size_t token_message_columns(std::uint32_t lanes) { return 1 + 2 * std::size_t{lanes}; }
 
+/// Where and why what an actor has made of a row is beyond use.
+[[nodiscard]] Error out_of_range(const std::string& actor, std::uint32_t position, const std::string& fault);
+
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
+  /// `source`: the shard that computes the logits, for errors.
   LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t lanes,
-            std::vector<std::shared_ptr<transport::Channel>> first_stage)
-      : kernels_(kernels), message_(token_message_columns(lanes)), first_stage_(std::move(first_stage)) {}
+            std::vector<std::shared_ptr<transport::Channel>> first_stage, std::string source)
+      : kernels_(kernels),
+        message_(token_message_columns(lanes)),
+        first_stage_(std::move(first_stage)),
+        source_(std::move(source)) {}
 
-  /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks and through the sampler. A sink that
-  /// throws fails its slice.
+  /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks, as they are, and through the sampler. A
+  /// sink that throws fails its slice, and so do logits that no token can be sampled from (out_of_range), and want of
+  /// memory. Of a slice that has failed nothing more is looked at.
   void take(const Step& step, std::span<const WantedRow> wanted, const float* logits, std::size_t vocabulary,
             StepOutcome& outcome);
 
@@ -31,9 +40,13 @@ class LogitsEnd {
   void abort(const Error& why);
 
  private:
+  void take_row(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits,
+                StepOutcome& outcome) const;
+
   const kernels::KernelTable& kernels_;
   std::vector<std::int32_t> message_;
   std::vector<std::shared_ptr<transport::Channel>> first_stage_;
+  std::string source_;
   transport::Queue queue_;
 };
 

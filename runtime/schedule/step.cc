@@ -1,12 +1,13 @@
 #include "runtime/schedule/step.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
 namespace troupe {
 
-std::vector<WantedRow> wanted_rows(const Step& step) {
-  std::vector<WantedRow> wanted;
+void wanted_rows(const Step& step, std::vector<WantedRow>& wanted) {
+  wanted.clear();
   std::uint32_t row = 0;
   for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
     const SequenceSlice& slice = step.slices[s];
@@ -18,13 +19,17 @@ std::vector<WantedRow> wanted_rows(const Step& step) {
     }
     row += rows;
   }
-  return wanted;
 }
 
 void StepOutcome::merge(StepOutcome&& other) {
   std::move(other.tokens.begin(), other.tokens.end(), std::back_inserter(tokens));
   std::move(other.failures.begin(), other.failures.end(), std::back_inserter(failures));
   if (!broken) broken = std::move(other.broken);
+}
+
+bool StepOutcome::failed(std::uint32_t slice) const {
+  return std::any_of(failures.begin(), failures.end(),
+                     [&](const SliceFailure& failure) { return failure.slice == slice; });
 }
 
 }  // namespace troupe

@@ -60,8 +60,9 @@ struct WantedRow {
   bool sample;
 };
 
-/// In the order of the rows; the same for everyone who holds the step.
-[[nodiscard]] std::vector<WantedRow> wanted_rows(const Step& step);
+/// Puts the wanted rows of a step in place of what `wanted` held, in the order of the rows; the same for everyone who
+/// holds the step.
+void wanted_rows(const Step& step, std::vector<WantedRow>& wanted);
 
 struct SampledToken {
   std::uint32_t slice;
@@ -81,6 +82,7 @@ struct StepOutcome {
   std::optional<Error> broken{};         ///< the actor cannot go on: a peer died or a wait passed its deadline
 
   void merge(StepOutcome&& other);
+  [[nodiscard]] bool failed(std::uint32_t slice) const;
 };
 
 }  // namespace troupe

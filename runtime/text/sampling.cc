@@ -1,6 +1,7 @@
 #include "runtime/text/sampling.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -128,6 +129,19 @@ void keep_mass(double share, std::span<const float> logits, std::vector<float>& 
 }
 
 }  // namespace
+
+const char* fault_of(std::span<const float> logits) {
+  const std::size_t half = logits.size() / 2;
+  const float *first = logits.data(), *second = first + half;
+  std::uint32_t no_number = static_cast<std::uint32_t>(std::isnan(logits.back()));
+  // Two at a time and without a branch, so that the compiler makes vectors of them.
+  for (std::size_t i = 0; i < half; ++i) {
+    no_number |= static_cast<std::uint32_t>(std::isunordered(first[i], second[i]));
+  }
+  if (no_number != 0) return "a logit is not a number";
+  const bool possible = std::any_of(logits.begin(), logits.end(), [](float logit) { return logit > no_chance; });
+  return possible ? nullptr : "no token is left, every logit is minus infinity";
+}
 
 TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint32_t position,
                const kernels::KernelTable& kernels) {

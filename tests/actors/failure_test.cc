@@ -108,6 +108,30 @@ TEST_CASE("a slice that fails ends its request, and no other", "[bad-input]") {
   }
 }
 
+TEST_CASE("fault 5: of several failures of one slice want of memory prevails, else the first stage's", "[bad-input]") {
+  const auto why = [](StageDoor& door, SequenceId id) { return door.stream(id).why->message(); };
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 30; ++seed) {
+    INFO("seed " << seed);
+    StageDoor door(seed, {.stages = 3, .rows = 8, .parallel = 4, .context = 200, .queue = 16}, 1, 2);
+    for (int i = 0; i < 4; ++i) door.submit({.prompt = 10, .max_tokens = 20});
+    for (std::uint32_t stage = 0; stage < 3; ++stage) {
+      const Error range(Code::out_of_range, "layer " + std::to_string(stage) + ": too much");
+      door.fail_at(1, 5, stage, range);
+      door.fail_at(2, 5, stage, stage == 2 ? Error(Code::out_of_memory, "no memory") : range);
+      if (stage > 0) door.fail_at(3, 5, stage, range);
+    }
+    door.run();
+    door.check_failed(1, Code::out_of_range);
+    CHECK(why(door, 1) == "layer 0: too much");
+    door.check_failed(2, Code::out_of_memory);
+    door.check_failed(3, Code::out_of_range);
+    CHECK(why(door, 3) == "layer 1: too much");
+    door.check_complete(4);
+    door.check_clean();
+    door.close();
+  }
+}
+
 TEST_CASE("a broken member ends the requests of its replica; the others go on, and new ones come to them",
           "[bad-input]") {
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 30; ++seed) {

@@ -44,8 +44,9 @@ class FakeReplica {
   std::map<SequenceId, std::uint32_t> ends_after;
   struct Failure {
     std::uint32_t position, stage;
+    Error why;
   };
-  std::map<SequenceId, Failure> fails_at;
+  std::multimap<SequenceId, Failure> fails_at;
 
   /// Whether actors that hear of an outcome run before the report returns.
   void fill_cores(bool fill) {
@@ -194,10 +195,12 @@ class FakeReplica {
 
   void fail_slice(const Step& step, std::uint32_t s, std::uint32_t stage, StepOutcome& outcome) const {
     const SequenceSlice& slice = step.slices[s];
-    const auto failure = fails_at.find(slice.sequence);
-    if (failure == fails_at.end() || failure->second.stage % limits_.stages != stage) return;
-    if (slice.first_position + slice.rows() <= failure->second.position) return;
-    outcome.failures.push_back({s, Error(Code::out_of_range, "layer 3: too much")});
+    const auto [first, last] = fails_at.equal_range(slice.sequence);
+    for (auto failure = first; failure != last; ++failure) {
+      if (failure->second.stage % limits_.stages != stage) continue;
+      if (slice.first_position + slice.rows() <= failure->second.position) continue;
+      outcome.failures.push_back({s, failure->second.why});
+    }
   }
 
   void sample(const Step& step, StepOutcome& outcome) {

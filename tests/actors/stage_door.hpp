@@ -136,8 +136,9 @@ class StageDoor {
   void end_after(SequenceId id, std::uint32_t tokens) {
     for (const auto& replica : replicas) replica->ends_after[id] = tokens;
   }
-  void fail_at(SequenceId id, std::uint32_t position, std::uint32_t stage) {
-    for (const auto& replica : replicas) replica->fails_at[id] = {position, stage};
+  void fail_at(SequenceId id, std::uint32_t position, std::uint32_t stage,
+               const Error& why = {Code::out_of_range, "layer 3: too much"}) {
+    for (const auto& replica : replicas) replica->fails_at.insert({id, {position, stage, why}});
   }
 
   /// What a stream should hold, had nothing gone wrong.

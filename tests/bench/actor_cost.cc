@@ -44,7 +44,7 @@ class PlainLoop {
     parts.threads = settings.threads;
     tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});
     parts.tokens = std::make_unique<TokenBoard>(1, tokens_);
-    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::vector{tokens_});
+    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::vector{tokens_}, "shard");
     runner_ = ShardRunner::create(std::move(parts)).value();
   }
 

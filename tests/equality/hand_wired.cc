@@ -47,7 +47,8 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
     shard.kernels = parts.kernels;
     if (ranks > 1) shard.communicator = parts.wrap_communicator(std::move(group[rank]));
-    if (rank == 0) shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, std::vector{token_channel()});
+    if (rank == 0)
+      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, std::vector{token_channel()}, "shard");
     runners.push_back(ShardRunner::create(std::move(shard)).value());
   }
 

@@ -73,6 +73,34 @@ TEST_CASE("rms_norm", "[kernels]") {
   }
 }
 
+TEST_CASE("fault 9: a row whose mean square is no finite number is normed to NaN", "[kernels]") {
+  Random random(9);
+  for (const std::size_t n : odd_sizes) {
+    for (const float bad : {3e38F, -3e38F, infinity, -infinity, not_a_number, -not_a_number}) {
+      for (const std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
+        INFO("n " << n << ", " << bad << " at " << at);
+        std::vector<float> x = random.normal(n, 3.0F);
+        const std::vector<float> weight = random.normal(n);
+        x[at] = bad;
+        std::vector<float> expected(n);
+        reference().rms_norm(x.data(), weight.data(), 1e-5F, n, expected.data());
+        CHECK(std::all_of(expected.begin(), expected.end(), [](float value) { return std::isnan(value); }));
+        for_each_table([&](const KernelTable& table) {
+          std::vector<float> out = x;
+          table.rms_norm(out.data(), weight.data(), 1e-5F, n, out.data());
+          CHECK(same_bits(out, expected));
+        });
+      }
+    }
+    std::vector<float> x(n, 1e17F), out(n);  // whose sum of squares is a number still
+    const std::vector<float> weight(n, 1.0F);
+    for (const KernelTable* table : tables()) {
+      table->rms_norm(x.data(), weight.data(), 1e-5F, n, out.data());
+      CHECK(out[n - 1] == Approx(1.0F));
+    }
+  }
+}
+
 TEST_CASE("quantize", "[kernels]") {
   Random random(2);
   std::vector<float> x = random.normal(576 * 2, 2.0F);

@@ -154,7 +154,7 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
   std::vector<float> values(4, 1.0F);
   REQUIRE(in->send(queue, row(values), deadline).ok());
   Members members(activity);
-  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, in,
+  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1, in,
                                              std::vector<std::shared_ptr<transport::Channel>>{out}, deadline));
   members.give(std::make_unique<Last>(out, deadline));
   members.all_have_theirs();
@@ -168,7 +168,7 @@ TEST_CASE("fault 10: a peer that never comes ends the wait for it", "[bad-input]
   const Deadline deadline{patience, activity.get()};
   Members members(activity);
   members.give(shard_of({&meet}, 2, group_of(2)[0], deadline));
-  members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4,
+  members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4, 1,
                                              transport::make_in_process_channel(2, 64, {0}),
                                              std::vector<std::shared_ptr<transport::Channel>>{}, deadline));
   members.all_have_theirs();

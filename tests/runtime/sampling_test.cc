@@ -86,6 +86,27 @@ double misfit(const std::vector<float>& logits, const Sampling& sampling, std::u
 
 }  // namespace
 
+TEST_CASE("fault 9: logits that no token can be sampled from have a fault", "[bad-input]") {
+  for (const std::size_t n : {1U, 2U, 15U, 16U, 100U, 49152U}) {
+    for (const std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
+      std::vector<float> logits(n, -infinity);
+      CHECK(std::string(fault_of(logits)).starts_with("no token is left"));
+      for (const float fine : {0.0F, -3e38F, 1.0F, infinity}) {
+        logits[at] = fine;
+        CHECK(fault_of(logits) == nullptr);
+      }
+      for (const float bad : {nan, -nan}) {
+        logits[at] = bad;
+        CHECK(std::string(fault_of(logits)) == "a logit is not a number");
+      }
+      logits.assign(n, 1.0F);
+      CHECK(fault_of(logits) == nullptr);
+      logits[at] = nan;
+      CHECK(std::string(fault_of(logits)) == "a logit is not a number");
+    }
+  }
+}
+
 TEST_CASE("Philox gives the known answers") {  // kat_vectors of Random123
   using Words = std::array<std::uint32_t, 4>;
   CHECK(philox({0, 0, 0, 0}, 0) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});

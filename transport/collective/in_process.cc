@@ -55,6 +55,7 @@ class InProcess final : public Communicator {
  public:
   InProcess(std::shared_ptr<Meeting> meeting, int rank) : meeting_(std::move(meeting)) {
     place_.rank = static_cast<std::size_t>(rank);
+    place_.offers.reserve(static_cast<std::size_t>(meeting_->size()));  // so that meeting needs no memory
   }
 
   [[nodiscard]] int rank() const override { return static_cast<int>(place_.rank); }

@@ -14,7 +14,7 @@ kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRow
   args.out = out;
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
-  args.kv_blocks = slice.blocks.data();
+  args.kv_blocks = slice.blocks;
   args.kv_slot = shard.program->kv_slot.data();
   args.heads = op.heads;
   args.head_dim = op.head_dim;
@@ -54,7 +54,7 @@ void share_items(const Op& op, const OpContext& c, const Visit& visit) {
         last = tile * op.heads + head + 1;
       }
     }
-    if (first < last) visit(slice, first, last);
+    if (first < last && slice.blocks != nullptr) visit(slice, first, last);
   }
 }
 
@@ -85,6 +85,7 @@ template <class Visit>
 void share_rows(const Op& op, const OpContext& c, ValueId out, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
   for (const auto& slice : c.step().slices) {
+    if (slice.blocks == nullptr) continue;
     const kernels::AttentionArgs args = arguments(op, c, slice, op.in[0], c.f32(out, slice.first_row));
     for (std::size_t token = 0; token < slice.rows; ++token) {
       const std::size_t row = slice.first_row + token;

@@ -31,12 +31,11 @@ void run_matmul(const Op& op, OpContext& c) {
   }
 }
 
-/// Overflow is noted by the op that reads the sums, behind the barrier.
 void run_leaves(const Op& op, OpContext& c, decltype(kernels::KernelTable::matmul) product, void* out) {
   kernels::MatmulArgs args = arguments(c, op.in[0], op.weights[0]);
   args.out = out;
   args.out_stride = c.columns(op.out[0]);
-  args.overflow = c.step().overflow.data();
+  args.overflow = c.overflow(op.layer);
   const auto [first, last] = c.share(args.weights->groups());
   if (first < last) product(args, first, last);
 }

@@ -22,7 +22,6 @@ void run_all_reduce(const Op& op, OpContext& c) { reduce(c, op.in[0]); }
 void run_from_fixed(const Op& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
-    c.note_overflow(row, op.layer);
     c.kernels().from_fixed(c.fixed(op.in[0], row), c.columns(op.in[0]), c.f32(op.out[0], row));
   }
 }
@@ -43,7 +42,6 @@ void run_residual(const Op& op, OpContext& c) {
   if (fixed && c.shard().communicator != nullptr) reduce(c, y);
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
-    c.note_overflow(row, op.layer);
     float* const hidden = c.f32(into, row);
     float* sum = c.scratch();
     if (fixed) {

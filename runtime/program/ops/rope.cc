@@ -13,6 +13,7 @@ void rotate(const Op& op, const OpContext& c, ValueId x, std::size_t row) {
 }
 
 void append(const Op& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row, ValueId k, ValueId v) {
+  if (slice.blocks == nullptr) return;
   const std::size_t position = slice.first_position + row - slice.first_row;
   std::byte* layer = slice.blocks[position / kernels::kv_block] + op.kv_layer * c.shard().kv.layer_bytes();
   for (std::size_t head = 0; head < op.kv_heads; ++head) {

@@ -1,0 +1,95 @@
+#include <sched.h>
+
+#include "tests/host/house.hpp"
+#include "tests/scarcity/refusal.hpp"
+
+namespace troupe::testing {
+namespace {
+
+const Ids prompt{104, 101, 108, 108, 111};
+constexpr std::uint32_t count = 4;
+
+/// Two cores at most, so that two threads of a model fill them, and run the actors that they wake.
+class TwoCores {
+ public:
+  TwoCores() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t two;
+    CPU_ZERO(&two);
+    for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&two) < 2; ++core) {
+      if (CPU_ISSET(core, &before_)) CPU_SET(core, &two);
+    }
+    sched_setaffinity(0, sizeof two, &two);
+  }
+  ~TwoCores() { sched_setaffinity(0, sizeof before_, &before_); }
+  TwoCores(const TwoCores&) = delete;
+  TwoCores& operator=(const TwoCores&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+bool allowed(const Outcome& outcome, const Ids& expected) {
+  if (!outcome.error) return outcome.ids == expected;
+  return outcome.code() == Code::out_of_memory || outcome.code() == Code::aborted || outcome.code() == Code::failed;
+}
+
+struct Sweep {
+  std::int64_t allocations = 0, failed = 0, unusable = 0;
+};
+
+/// Every model that has become unusable is closed, and its runtime with it.
+Sweep sweep(const Checkpoint& checkpoint, const LoadOptions& options, const GenerateOptions& request) {
+  auto runtime = std::make_unique<Runtime>();
+  std::optional<Model> model = runtime->load(checkpoint, options);
+  const Ids expected = outcome_of(model->generate(prompt, request)).ids;
+  REQUIRE(expected.size() == count);
+  Sweep result;
+  for (std::int64_t n = 1;; ++n) {
+    INFO("allocation " << n);
+    Refusal::allocation(n);
+    const Outcome outcome = outcome_of(model->generate(prompt, request));
+    const bool refused = Refusal::end();
+    REQUIRE(allowed(outcome, expected));
+    const Outcome next = outcome_of(model->generate(prompt, request));
+    REQUIRE(allowed(next, expected));
+    result.failed += outcome.error ? 1 : 0;
+    if (next.error) {
+      ++result.unusable;
+      model.reset();
+      runtime.reset();
+      runtime = std::make_unique<Runtime>();
+      model = runtime->load(checkpoint, options);
+    }
+    if (refused) continue;
+    CHECK_FALSE(outcome.error);
+    result.allocations = n - 1;
+    return result;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("fault 6: whichever allocation of a request fails, the process lives and nobody waits for ever",
+          "[bad-input]") {
+  const Refusal::Own own;
+  const TwoCores two;
+  const Checkpoint checkpoint = Runtime().open(tiny_path());
+  GenerateOptions random = tokens(count);
+  random.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .seed = 3};
+  for (const LoadOptions& options :
+       {LoadOptions{.plan = "tp1", .threads = 1}, LoadOptions{.plan = "tp1", .threads = 2},
+        LoadOptions{.plan = "tp2", .threads = 1}, LoadOptions{.plan = "pp2", .threads = 1}}) {
+    for (const GenerateOptions& request : {tokens(count), random}) {
+      INFO(options.plan << ", threads " << options.threads << ", temperature " << request.sampling.temperature);
+      const Sweep swept = sweep(checkpoint, options, request);
+      INFO("of " << swept.allocations << " allocations refused, " << swept.failed << " failed the request, "
+                 << swept.unusable << " the model");
+      CHECK(swept.allocations > 20);
+      if (request.sampling.temperature > 0)
+        CHECK(swept.unusable < swept.failed);  // what sampling takes fails the request
+    }
+  }
+}
+
+}  // namespace troupe::testing
