@@ -120,7 +120,8 @@ Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program,
     packed->weights.push_back(place(weight, at, jobs));
     at += bytes_of(weight);
   }
-  if (!Packer(jobs, bytes, advanced).run(threads)) return Error(Code::cancelled, "the packing of weights was cancelled");
+  if (!Packer(jobs, bytes, advanced).run(threads))
+    return Error(Code::cancelled, "the packing of weights was cancelled");
   return std::shared_ptr<const ShardWeights>(std::move(packed));
 }
 

@@ -28,9 +28,9 @@ struct ShardWeights {
 /// Bytes that pack_weights allocates.
 [[nodiscard]] std::size_t weight_bytes(const Program& program);
 
-/// Packs in parallel on up to `threads` threads, fewer where the system has no more. Calls `advanced` with the bytes done
-/// so far, weight_bytes at the end: from one thread at a time, and never again once it has said false, which ends the
-/// packing with Code::cancelled. It must not throw.
+/// Packs in parallel on up to `threads` threads, fewer where the system has no more. Calls `advanced` with the bytes
+/// done so far, weight_bytes at the end: from one thread at a time, and never again once it has said false, which ends
+/// the packing with Code::cancelled. It must not throw.
 [[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(
     const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced);
 
