@@ -181,19 +181,19 @@ TEST_CASE("fault 14: what callbacks make of the floating-point state changes no 
       const Graph graph = checkpoint.expand(options);
       const Model rude = runtime.load(checkpoint, with_actors(graph, "rude", flows), options);
       CHECK(state() == host);
-      CHECK(all_logits(rude, upset_floats) == expected);
-      CHECK(all_logits(rude, upset_floats) == expected);
-      CHECK(all_logits(runtime.load(checkpoint, options)) == expected);
+      CHECK((all_logits(rude, upset_floats) == expected));
+      CHECK((all_logits(rude, upset_floats) == expected));
+      CHECK((all_logits(runtime.load(checkpoint, options)) == expected));
     }
     // Here the sink runs where the shard does.
     const Model model = Runtime().load(tiny_path(), {.plan = plan, .threads = 1, .chunk = 3});
-    CHECK(all_logits(model, upset_floats) == expected);
+    CHECK((all_logits(model, upset_floats) == expected));
     const auto throwing = [](std::uint32_t, std::span<const float>) {
       upset_floats();
       throw 5;
     };
     CHECK(error_of([&] { model.logits({1, 2}, true, throwing); }).code() == Code::failed);
-    CHECK(all_logits(model) == expected);
+    CHECK((all_logits(model) == expected));
   }
   CHECK(state() == host);
 }
