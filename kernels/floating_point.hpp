@@ -8,6 +8,9 @@ namespace troupe::kernels {
 /// no exception traps.
 void set_floating_point_mode();
 
+// Compilers move arithmetic, though no calls, across the scopes below: keep it in functions of other files, or its
+// result in a volatile where it crosses.
+
 /// Around what computes on a thread of the host's: the contract's state, and at the end the host's again as it was,
 /// exception flags included. Within another one it does nothing.
 class FloatingPointScope {

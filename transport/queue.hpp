@@ -9,8 +9,8 @@ using Clock = std::chrono::steady_clock;
 
 class Activity;
 
-/// When a wait for a peer ends in vain: once the peer has been silent for `patience`. Counted from when the wait begins,
-/// and not while anyone is at work, where an activity says who is: the peer may have to wait for it.
+/// When a wait for a peer ends in vain: once the peer has been silent for `patience`. Counted from when the wait
+/// begins, and not while anyone is at work, where an activity says who is: the peer may have to wait for it.
 struct Deadline {
   Clock::duration patience = Clock::duration::max();
   Activity* activity = nullptr;  ///< the waiter is one of its members, at work until it waits

@@ -37,8 +37,8 @@ void futex_wake_all(std::atomic<std::uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
 }
 
-/// How long a sleeper has heard nothing. It looks several times, so that a process that was stopped, in a debugger or by
-/// its container, takes all of that time for one look.
+/// How long a sleeper has heard nothing. It looks several times, so that a process that was stopped, in a debugger or
+/// by its container, takes all of that time for one look.
 class Silence {
  public:
   explicit Silence(const Deadline& deadline)

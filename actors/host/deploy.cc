@@ -37,9 +37,10 @@ class Progress {
   /// False once the host has thrown.
   [[nodiscard]] bool tell(double fraction) noexcept {
     if (!host_) return true;
+    const volatile double computed = fraction;  // else compilers divide behind the change of state
     try {
       const kernels::HostFloatingPointScope floats;
-      host_(fraction);
+      host_(computed);
     } catch (...) {
       thrown_ = std::current_exception();
     }

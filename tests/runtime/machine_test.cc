@@ -89,9 +89,10 @@ TEST_CASE("fault 17: the quota of a control group, version 1") {
 TEST_CASE("fault 17: mounts that show a part, are nested, or have odd names") {
   Tree part;  // a container that sees its own group alone
   part.group("4:cpu:/docker/abc/inner\n0::/docker/abc")
-      .mounts("5 1 0:9 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
-              "6 1 0:9 /docker/abcd /elsewhere ro - cgroup cgroup rw,cpu\n"
-              "7 1 0:9 /docker/other /another ro - cgroup cgroup rw,cpu")
+      .mounts(
+          "5 1 0:9 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
+          "6 1 0:9 /docker/abcd /elsewhere ro - cgroup cgroup rw,cpu\n"
+          "7 1 0:9 /docker/other /another ro - cgroup cgroup rw,cpu")
       .v1("elsewhere", "1", "100000")
       .v1("another", "1", "100000")
       .v1("sys/fs/cgroup/cpu", "300000", "100000");
@@ -101,8 +102,9 @@ TEST_CASE("fault 17: mounts that show a part, are nested, or have odd names") {
 
   Tree both;  // version 2 within version 1, one mounted over a folder of the other
   both.group("4:cpu:/x\n0::/y")
-      .mounts("5 1 0:9 / /sys/fs/cgroup/cpu rw master:1 propagate_from:2 - cgroup none rw,cpu\n"
-              "6 5 0:8 / /sys/fs/cgroup/cpu/two\\040words rw - cgroup2 none rw")
+      .mounts(
+          "5 1 0:9 / /sys/fs/cgroup/cpu rw master:1 propagate_from:2 - cgroup none rw,cpu\n"
+          "6 5 0:8 / /sys/fs/cgroup/cpu/two\\040words rw - cgroup2 none rw")
       .v1("sys/fs/cgroup/cpu/x", "500000", "100000")
       .v2("sys/fs/cgroup/cpu/two words/y", "400000 100000");
   CHECK(both.quota() == 4);
@@ -122,12 +124,14 @@ TEST_CASE("fault 17: what is missing or odd sets no quota", "[bad-input]") {
   CHECK(tree.quota() == no_quota);
   tree.group("0::/a");
   CHECK(tree.quota() == no_quota);
-  for (const char* odd : {"", "-", "cgroup2", "1 2 3 4 5 6 -", "1 2 3 / - cgroup2 x y", "\\", "\\04 - - - - - - cgroup2"}) {
+  for (const char* odd :
+       {"", "-", "cgroup2", "1 2 3 4 5 6 -", "1 2 3 / - cgroup2 x y", "\\", "\\04 - - - - - - cgroup2"}) {
     tree.mounts(odd);
     CHECK(tree.quota() == no_quota);
   }
   tree.mounts(v2_mount);
-  for (const char* odd : {"", "0", "100000", "0 100000", "100000 0", "-5 100000", "x y", "1e3 10", " 1 2", "99999999999999999999999 1"}) {
+  for (const char* odd :
+       {"", "0", "100000", "0 100000", "100000 0", "-5 100000", "x y", "1e3 10", " 1 2", "99999999999999999999999 1"}) {
     tree.v2("sys/fs/cgroup/a", odd);
     INFO(odd);
     CHECK(tree.quota() == no_quota);

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <thread>
+#include <utility>
 
 #include "transport/channel/channel.hpp"
 
@@ -60,7 +61,9 @@ TEST_CASE("fault 10: members that all wait for each other come to an end", "[tra
     Queue queue;
     float value = 0;
     const Tensor tensor{reinterpret_cast<std::byte*>(&value), Element::f32, 1, 1, 1};
-    return channel.receive(queue, tensor, {patience, &activity}).error().code();
+    const Code code = channel.receive(queue, tensor, {patience, &activity}).error().code();
+    activity.end_work();
+    return code;
   };
   activity.begin_work();
   activity.begin_work();
@@ -70,7 +73,6 @@ TEST_CASE("fault 10: members that all wait for each other come to an end", "[tra
     activity.end_work();
   });
   CHECK(wait_in(*b) == Code::deadline);
-  activity.end_work();
   thread.join();
   CHECK(other == Code::deadline);
 }

@@ -58,8 +58,7 @@ TEST_CASE("an abort ends a wait that has no deadline", "[transport][waiter]") {
     AbortFlag abort;
     std::string message;
     std::thread waiter([&] {
-      const auto result =
-          counter.wait_until(1, policies[repetition % 3], Deadline{}, abort, "nothing that ever comes");
+      const auto result = counter.wait_until(1, policies[repetition % 3], Deadline{}, abort, "nothing that ever comes");
       message = result.ok() ? "ok" : result.error().message();
     });
     abort.raise({Code::aborted, "stop"});
