@@ -60,14 +60,17 @@ std::uint32_t Checkpoint::layers() const { return impl_->model.layers; }
 std::uint32_t Checkpoint::context() const { return impl_->model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return impl_->model.vocabulary; }
 
-std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const { return impl_->tokenizer->encode(text); }
-std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
-  return impl_->tokenizer->encode_prompt(text);
+std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool parse_special) const {
+  return impl_->tokenizer->encode(text, parse_special);
+}
+std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_special) const {
+  return impl_->tokenizer->encode_prompt(text, parse_special);
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
   for (const TokenId id : ids) {
     if (id >= 0 && static_cast<std::size_t>(id) < impl_->tokenizer->size()) continue;
+    if (id == no_token) throw host::is_no_token(static_cast<std::size_t>(&id - ids.data()));
     throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
                                             std::to_string(impl_->tokenizer->size() - 1));
   }

@@ -20,10 +20,14 @@ class Checkpoint::Impl {
 
 namespace host {
 
-/// Opens a file and checks it whole: its format, architecture, tokenizer, and that its tensors are what the layers
-/// need.
+/// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
+/// and that nothing it says is left unheard.
 [[nodiscard]] Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
-                                                                              const plugins::Registry& registry);
+                                                                              const plugins::Registry& registry,
+                                                                              const LoadOptions& options = {});
+
+/// Why no_token cannot be given back.
+[[nodiscard]] Error is_no_token(std::size_t place);
 
 /// Load options with every default filled in, checked.
 struct Settings {

@@ -59,6 +59,7 @@ void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
   if (ids.empty()) throw Error(Code::invalid_argument, "the prompt is empty; it needs at least one token");
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < checkpoint.vocabulary()) continue;
+    if (ids[i] == no_token) throw host::is_no_token(i);
     throw Error(Code::invalid_argument, "id " + std::to_string(ids[i]) + " at place " + std::to_string(i) +
                                             " is not in the vocabulary, which ends at " +
                                             std::to_string(checkpoint.vocabulary() - 1));
@@ -143,7 +144,7 @@ Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 const Checkpoint& Model::checkpoint() const { return impl_->checkpoint; }
 
 Generation Model::generate(std::string_view prompt, const GenerateOptions& options) const {
-  return generate(impl_->checkpoint.prompt(prompt), options);
+  return generate(impl_->checkpoint.prompt(prompt, options.parse_special), options);
 }
 
 Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
@@ -224,11 +225,13 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   impl_->kinds.emplace(kind, std::move(factory));
 }
 
-Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
-  return Checkpoint(host::open_checkpoint(path, impl_->registry).value());
+Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) const {
+  return Checkpoint(host::open_checkpoint(path, impl_->registry, options).value());
 }
 
-Model Runtime::load(const std::string& path, const LoadOptions& options) const { return load(open(path), options); }
+Model Runtime::load(const std::string& path, const LoadOptions& options) const {
+  return load(open(path, options), options);
+}
 
 Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
   return load(checkpoint, checkpoint.expand(options), options);

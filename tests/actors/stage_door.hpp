@@ -40,7 +40,7 @@ class KeptStream final : public actors::Stream {
   void push(Token token) override {
     REQUIRE_FALSE(over);
     text += token.text;
-    if (token.id >= 0) tokens.push_back(token.id);
+    if (token.id != no_token) tokens.push_back(token.id);
   }
   void end(std::optional<Error> error) override {
     if (over) return;
