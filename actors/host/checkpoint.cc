@@ -68,11 +68,9 @@ std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_specia
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
-  for (const TokenId id : ids) {
-    if (id >= 0 && static_cast<std::size_t>(id) < impl_->tokenizer->size()) continue;
-    if (id == no_token) throw host::is_no_token(static_cast<std::size_t>(&id - ids.data()));
-    throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
-                                            std::to_string(impl_->tokenizer->size() - 1));
+  const std::size_t size = impl_->tokenizer->size();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= size) throw host::unknown_id(ids[i], i, size);
   }
   return decode(*impl_->tokenizer, ids, true);
 }

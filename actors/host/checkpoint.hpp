@@ -26,8 +26,8 @@ namespace host {
                                                                               const plugins::Registry& registry,
                                                                               const LoadOptions& options = {});
 
-/// Why no_token cannot be given back.
-[[nodiscard]] Error is_no_token(std::size_t place);
+/// Why an id at a place of a list is none of `size`.
+[[nodiscard]] Error unknown_id(TokenId id, std::size_t place, std::size_t size);
 
 /// Load options with every default filled in, checked.
 struct Settings {

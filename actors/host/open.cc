@@ -120,10 +120,10 @@ Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::strin
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }
 
-Error is_no_token(std::size_t place) {
-  return {Code::invalid_argument, "the id at place " + std::to_string(place) +
-                                      " is no_token (-1), which stands for text at a stream's end that is no token; "
-                                      "leave it out"};
+Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
+  const char* what = id != no_token ? "" : "; it is no_token, text at a stream's end that is no token: leave it out";
+  return {Code::invalid_argument, "id " + std::to_string(id) + " at place " + std::to_string(place) +
+                                      " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
 }
 
 Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options) {
