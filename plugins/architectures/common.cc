@@ -35,6 +35,9 @@ class Reader {
       return fail({Code::unsupported,
                    named(name) + " is " + shown_value(*value) + "; only layers that are all alike are supported"});
     }
+    if (numbers.front() < 0) {
+      return fail({Code::bad_file, named(name) + " is " + shown_value(*value) + "; it must be positive"});
+    }
     return within(name, static_cast<std::uint64_t>(numbers.front()), most);
   }
 

@@ -1,5 +1,6 @@
 #include "plugins/architectures/gemma3.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "plugins/architectures/common.hpp"
@@ -63,7 +64,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
   // The 27B scales by what a head would have of the width (Gemma 3 technical report; gemma_pytorch, config.py).
   constexpr std::uint32_t layers_of_27b = 62;
   if (model->layers == layers_of_27b) {
-    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(model->hidden / model->heads));
+    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->heads)));
   }
   return model;
 }

@@ -216,8 +216,21 @@ TEST_CASE("fault 8: numbers for every layer are one number where all are equal, 
     CHECK(error.code() == Code::unsupported);
     CHECK_THAT(error.message(), Contains("llama." + key) && Contains("[" + std::to_string(value) + ", "));
   }
-  const MemoryFile none(layered("feed_forward_length", {}));
-  CHECK(error_of([&] { (void)Runtime().open(none.path()); }).code() == Code::bad_file);
+  const auto of_two = [](const Keys& keys) {
+    TinyModel tiny{.layers = 2};
+    tiny.left_out = "feed_forward_length";
+    tiny.keys = keys;
+    const MemoryFile file(tiny.file());
+    const Error error = error_of([&] { (void)Runtime().open(file.path()); });
+    CHECK_THAT(error.message(), Contains("llama.feed_forward_length"));
+    return error.code();
+  };
+  const auto list = [](const std::vector<std::int32_t>& values) {
+    return [=](GgufWriter& w) { w.numbers("llama.feed_forward_length", ElementType::i32, values); };
+  };
+  CHECK(of_two(list({})) == Code::bad_file);
+  CHECK(of_two(list({256})) == Code::bad_file);
+  CHECK(of_two(list({-256, -256})) == Code::bad_file);
 }
 
 TEST_CASE("fault 8: gemma3's window, its pattern and the rotary base of local layers are the file's", "[bad-input]") {
