@@ -76,7 +76,7 @@ RouterActor::behavior_type router(Self self, Log log) {
       [self](const Emit& emit) {
         const auto entry = self->state.open.find(emit.id);
         if (entry == self->state.open.end()) return;
-        if (emit.token.id >= 0) entry->second.log.push_back(emit.token.id);
+        if (emit.token.id != no_token) entry->second.log.push_back(emit.token.id);
         entry->second.request->stream->push(emit.token);
       },
       [self](const End& message) { end(self, message.id, message.why); },

@@ -14,12 +14,12 @@ std::string piece_of(const Tokenizer& tokenizer, TokenId token) {
   return static_cast<std::size_t>(token) < tokenizer.size() ? tokenizer.piece(token, false) : std::string();
 }
 
-/// Ends a text towards the host, with what is left of its last character.
+/// Ends a text towards the host, with what an end token left over of a character.
 void end_text(Self self, const RouterActor& router, SequenceId id, const std::optional<Error>& why) {
   const auto text = self->state.open.find(id);
   if (text == self->state.open.end()) return;
   if (std::string rest = text->second.utf8.finish(); !rest.empty() && !why) {
-    self->send(router, Emit{id, {-1, std::move(rest)}});
+    self->send(router, Emit{id, {no_token, std::move(rest)}});
   }
   self->state.open.erase(text);
   self->send(router, End{id, why});
@@ -37,9 +37,13 @@ SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> 
           if (text == self->state.open.end()) continue;
           const Request& request = *text->second.request;
           const bool ends = request.ends_at(token, *tokenizer);
-          if (!ends) self->send(router, Emit{id, {token, text->second.utf8.push(piece_of(*tokenizer, token))}});
-          if (!ends && ++text->second.tokens < request.sequence.max_tokens) continue;
-          end_text(self, router, id, std::nullopt);
+          const bool last = !ends && ++text->second.tokens >= request.sequence.max_tokens;
+          if (!ends) {
+            Token piece{token, text->second.utf8.push(piece_of(*tokenizer, token))};
+            if (last) piece.text += text->second.utf8.finish();
+            self->send(router, Emit{id, std::move(piece)});
+          }
+          if (ends || last) end_text(self, router, id, std::nullopt);
         }
       },
       [=](const End& end) { end_text(self, router, end.id, end.why); },

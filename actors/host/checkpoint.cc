@@ -77,21 +77,20 @@ std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
-std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool) const {
+std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool parse_special) const {
   const kernels::FloatingPointScope floats;
-  return opened(impl_).tokenizer->encode(text);
+  return opened(impl_).tokenizer->encode(text, parse_special);
 }
-std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool) const {
+std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_special) const {
   const kernels::FloatingPointScope floats;
-  return opened(impl_).tokenizer->encode_prompt(text);
+  return opened(impl_).tokenizer->encode_prompt(text, parse_special);
 }
 
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
   const kernels::FloatingPointScope floats;
-  for (const TokenId id : ids) {
-    if (id >= 0 && static_cast<std::size_t>(id) < opened(impl_).tokenizer->size()) continue;
-    throw Error(Code::invalid_argument, "id " + std::to_string(id) + " is not in the vocabulary, which ends at " +
-                                            std::to_string(opened(impl_).tokenizer->size() - 1));
+  const std::size_t size = opened(impl_).tokenizer->size();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= size) throw host::unknown_id(ids[i], i, size);
   }
   return decode(*opened(impl_).tokenizer, ids, true);
 }

@@ -20,10 +20,14 @@ class Checkpoint::Impl {
 
 namespace host {
 
-/// Opens a file and checks it whole: its format, architecture, tokenizer, and that its tensors are what the layers
-/// need.
+/// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
+/// and that nothing it says is left unheard.
 [[nodiscard]] Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
-                                                                              const plugins::Registry& registry);
+                                                                              const plugins::Registry& registry,
+                                                                              const LoadOptions& options = {});
+
+/// Why an id at a place of a list is none of `size`.
+[[nodiscard]] Error unknown_id(TokenId id, std::size_t place, std::size_t size);
 
 /// Load options with every default filled in, checked.
 struct Settings {

@@ -45,9 +45,7 @@ void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
   if (ids.empty()) throw Error(Code::invalid_argument, "the prompt is empty; it needs at least one token");
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < checkpoint.vocabulary()) continue;
-    throw Error(Code::invalid_argument, "id " + std::to_string(ids[i]) + " at place " + std::to_string(i) +
-                                            " is not in the vocabulary, which ends at " +
-                                            std::to_string(checkpoint.vocabulary() - 1));
+    throw host::unknown_id(ids[i], i, checkpoint.vocabulary());
   }
 }
 

@@ -36,6 +36,12 @@ Result<const FileFormat*> recognise(const std::string& path, const plugins::Regi
   return Error(Code::bad_file, path + ": is no model file; known formats are " + names_of(registry.formats));
 }
 
+/// An ignored key is as if the file did not have it, for whoever reads it from here on.
+void leave_out(ModelFile& file, const std::vector<std::string>& keys) {
+  std::erase_if(file.metadata,
+                [&](const MetaEntry& entry) { return std::find(keys.begin(), keys.end(), entry.key) != keys.end(); });
+}
+
 /// A whole model as one shard would hold it.
 GraphNode whole(const ModelDescription& model) {
   GraphNode node{.name = "whole", .kind = "shard"};
@@ -69,6 +75,7 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const Checkpoint::Impl& 
   if (!name) return name.error();
   const auto format = look_up(registry.tokenizers, *name, file.path + ": tokenizer.ggml.model");
   if (!format) return format.error();
+  if (const auto heard = check_keys(file, "tokenizer", (*format)->keys); !heard) return heard.error();
   auto tokenizer = (*format)->create(file);
   if (!tokenizer) return tokenizer.error();
   if ((*tokenizer)->size() > checkpoint.model.vocabulary) {
@@ -86,13 +93,15 @@ Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, 
 }  // namespace
 
 Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
-                                                                const plugins::Registry& registry) {
+                                                                const plugins::Registry& registry,
+                                                                const LoadOptions& options) {
   const auto format = recognise(path, registry);
   if (!format) return format.error();
   auto file = (*format)->open(path);
   if (!file) return file.error();
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
   checkpoint->file = std::move(*file);
+  leave_out(checkpoint->file, options.ignore_keys);
 
   const auto name = checkpoint->file.string("general.architecture");
   if (!name) return name.error();
@@ -101,12 +110,19 @@ Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::strin
   checkpoint->architecture = *architecture;
   auto model = (*architecture)->describe(checkpoint->file);
   if (!model) return model.error();
+  if (const auto heard = check_keys(checkpoint->file, *name, (*architecture)->keys); !heard) return heard.error();
   checkpoint->model = std::move(*model);
   if (const auto checked = check_tensors(*checkpoint); !checked) return checked.error();
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
+}
+
+Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
+  const char* what = id != no_token ? "" : "; it is no_token, text at a stream's end that is no token: leave it out";
+  return {Code::invalid_argument, "id " + std::to_string(id) + " at place " + std::to_string(place) +
+                                      " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
 }
 
 Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options) {

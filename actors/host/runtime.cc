@@ -114,9 +114,9 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   host::held(impl_, "the runtime").add_kind(kind, std::move(factory));
 }
 
-Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
+Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  return Checkpoint(host::open_checkpoint(path, host::held(impl_, "the runtime").registry).value());
+  return Checkpoint(host::open_checkpoint(path, host::held(impl_, "the runtime").registry, options).value());
 }
 
 Model Runtime::load(const std::string& path, const LoadOptions& options) const {

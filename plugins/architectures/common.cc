@@ -1,6 +1,9 @@
 #include "plugins/architectures/common.hpp"
 
+#include <algorithm>
 #include <cmath>
+
+#include "runtime/text/utf8.hpp"
 
 namespace troupe::plugins {
 namespace {
@@ -14,11 +17,28 @@ class Reader {
     const std::string key = prefix_ + name;
     const auto found = fallback ? file_.integer_or(key, *fallback) : file_.integer(key);
     if (!found) return fail(found.error());
-    if (*found < 1 || *found > most) {
-      return fail({Code::bad_file, file_.path + ": " + key + " is " + std::to_string(*found) +
-                                       "; it must be between 1 and " + std::to_string(most)});
+    return within(name, *found, most);
+  }
+
+  /// A number of which a file may also give one for every layer, where all are equal.
+  std::uint32_t of_layers(const char* name, std::uint32_t layers, std::uint64_t most,
+                          std::optional<std::uint64_t> fallback = {}) {
+    const MetaValue* value = file_.find(prefix_ + name);
+    const auto* array = value == nullptr ? nullptr : std::get_if<MetaArray>(value);
+    if (array == nullptr || array->kind != MetaArray::Kind::integers) return integer(name, most, fallback);
+    const std::vector<std::int64_t> numbers = array->integers();
+    if (numbers.size() != layers) {
+      return fail({Code::bad_file, named(name) + " has " + std::to_string(numbers.size()) + " elements for " +
+                                       std::to_string(layers) + " layers"});
     }
-    return static_cast<std::uint32_t>(*found);
+    if (std::adjacent_find(numbers.begin(), numbers.end(), std::not_equal_to()) != numbers.end()) {
+      return fail({Code::unsupported,
+                   named(name) + " is " + shown_value(*value) + "; only layers that are all alike are supported"});
+    }
+    if (numbers.front() < 0) {
+      return fail({Code::bad_file, named(name) + " is " + shown_value(*value) + "; it must be positive"});
+    }
+    return within(name, static_cast<std::uint64_t>(numbers.front()), most);
   }
 
   double positive(const char* name, double fallback) {
@@ -38,7 +58,8 @@ class Reader {
                                  "; it must be a multiple of " + std::to_string(by) + what});
   }
 
-  void must_equal(const char* name, std::uint64_t value, std::uint64_t other, const char* what) {
+  void must_equal_if_given(const char* name, std::uint32_t other, const char* what) {
+    const std::uint32_t value = integer(name, 256, other);
     if (value == other) return;
     fail({Code::unsupported, file_.path + ": " + prefix_ + name + " is " + std::to_string(value) + "; only " +
                                  std::to_string(other) + " (" + what + ") is supported"});
@@ -51,6 +72,25 @@ class Reader {
                                  std::to_string(most_leaves) + " equal leaves, so that sums could leave 64 bits"});
   }
 
+  /// A factor without a type means linear scaling, and linear scaling by 1 is none: see transformer_keys.
+  void must_not_scale() {
+    const auto type = file_.find(prefix_ + "rope.scaling.type") == nullptr
+                          ? Result<std::string_view>("none")
+                          : file_.string(prefix_ + "rope.scaling.type");
+    if (!type) return void(fail(type.error()));
+    const MetaValue* factor = file_.find(prefix_ + "rope.scaling.factor");
+    const bool by_one = factor == nullptr || shown_value(*factor) == "1";
+    if (*type == "none" || (*type == "linear" && by_one)) return;
+    std::vector<std::string> keys{prefix_ + "rope.scaling.type"};
+    std::string line = file_.path + ": " + keys[0] + " " + quoted(*type) + " is not supported; known is none";
+    if (factor != nullptr && !by_one) {
+      keys.push_back(prefix_ + "rope.scaling.factor");
+      line = file_.path + ": " + keys[0] + " " + quoted(*type) + " with " + keys[1] + " " + shown_value(*factor) +
+             " is not supported; known is none";
+    }
+    fail({Code::unsupported, line + "; " + how_to_ignore(keys)});
+  }
+
   std::uint32_t fail(Error error) {
     if (!error_) error_ = std::move(error);
     return 1;
@@ -59,6 +99,13 @@ class Reader {
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
 
  private:
+  std::uint32_t within(const char* name, std::uint64_t value, std::uint64_t most) {
+    if (value >= 1 && value <= most) return static_cast<std::uint32_t>(value);
+    return fail({Code::bad_file,
+                 named(name) + " is " + std::to_string(value) + "; it must be between 1 and " + std::to_string(most)});
+  }
+  [[nodiscard]] std::string named(const char* name) const { return file_.path + ": " + prefix_ + name; }
+
   const ModelFile& file_;
   std::string prefix_;
   std::optional<Error> error_;
@@ -73,35 +120,27 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   model.architecture = prefix;
   model.layers = read.integer("block_count", 4096);
   model.hidden = read.integer("embedding_length", 1U << 18);
-  model.ffn = read.integer("feed_forward_length", 1U << 20);
-  model.heads = read.integer("attention.head_count", 4096);
-  model.kv_heads = read.integer("attention.head_count_kv", model.heads, model.heads);
+  model.ffn = read.of_layers("feed_forward_length", model.layers, 1U << 20);
+  model.heads = read.of_layers("attention.head_count", model.layers, 4096);
+  model.kv_heads = read.of_layers("attention.head_count_kv", model.layers, model.heads, model.heads);
   model.head_dim = read.integer("attention.key_length", 256, model.hidden / model.heads);
   model.context = read.integer("context_length", 1U << 24);
   model.norm_epsilon = static_cast<float>(read.positive("attention.layer_norm_rms_epsilon", 1e-5));
   model.rope_thetas = {read.positive("rope.freq_base", defaults.default_theta)};
   model.rope_style = defaults.rope_style;
+  model.attention_scale = 1.0F / std::sqrt(static_cast<float>(model.head_dim));
 
   read.must_divide("embedding_length", model.hidden, 32, "");
   read.must_divide("feed_forward_length", model.ffn, 32, "");
   read.must_divide("attention.key_length", model.head_dim, 32, "");
   read.must_divide("attention.head_count", model.heads, model.kv_heads, ", the number of KV heads");
-  read.must_equal("attention.value_length", read.integer("attention.value_length", 256, model.head_dim), model.head_dim,
-                  "the key length");
-  read.must_equal("rope.dimension_count", read.integer("rope.dimension_count", 256, model.head_dim), model.head_dim,
-                  "the key length");
   read.must_have_leaves("attention.head_count", model.heads, model.attention_leaves());
   read.must_have_leaves("feed_forward_length", model.ffn, model.ffn_leaves());
-  if (file.find(std::string(prefix) + ".expert_count") != nullptr) {
-    const auto experts = file.integer_or(std::string(prefix) + ".expert_count", 0);
-    read.must_equal("expert_count", experts ? *experts : 1, 0, "no experts");
+  for (const char* name : {"attention.value_length", "attention.key_length_swa", "attention.value_length_swa",
+                           "rope.dimension_count", "rope.dimension_count_swa"}) {
+    read.must_equal_if_given(name, model.head_dim, "the key length");
   }
-  if (file.find(std::string(prefix) + ".rope.scaling.type") != nullptr) {
-    const auto scaling = file.string(std::string(prefix) + ".rope.scaling.type");
-    if (!scaling || *scaling != "none") {
-      read.fail({Code::unsupported, file.path + ": " + std::string(prefix) + ".rope.scaling.type is not supported"});
-    }
-  }
+  read.must_not_scale();
   if (read.error()) return *read.error();
 
   const FileTensor* embedding = file.tensor("token_embd.weight");

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "plugins/architectures/transformer_keys.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/model/model_file.hpp"
 

@@ -1,5 +1,6 @@
 #include "plugins/architectures/gemma3.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "plugins/architectures/common.hpp"
@@ -8,27 +9,69 @@ namespace troupe::plugins {
 namespace {
 
 constexpr double local_theta = 10000.0;
-constexpr std::uint32_t global_every = 6;
+constexpr std::uint64_t usual_period = 6;
+constexpr std::string_view pattern_key = "gemma3.attention.sliding_window_pattern";
+
+/// Which layers are local: the pattern says it of each, or after how many one is global (0: none is).
+Result<std::vector<bool>> local_layers(const ModelFile& file, std::uint32_t layers) {
+  std::vector<bool> local(layers);
+  const MetaValue* value = file.find(pattern_key);
+  const auto* array = value == nullptr ? nullptr : std::get_if<MetaArray>(value);
+  if (array == nullptr) {
+    const auto period = file.integer_or(pattern_key, usual_period);
+    if (!period) return period.error();
+    for (std::uint32_t i = 0; i < layers; ++i) local[i] = *period == 0 || (i + 1) % *period != 0;
+    return local;
+  }
+  const auto truths = array->truths();
+  if (truths.size() != layers) {
+    return Error(Code::bad_file, file.path + ": " + std::string(pattern_key) + " is " + shown_value(*value) +
+                                     "; expected a number, or a boolean for each of the " + std::to_string(layers) +
+                                     " layers");
+  }
+  return truths;
+}
+
+/// Without a window every layer is global.
+Result<void> read_window(const ModelFile& file, ModelDescription& model) {
+  const auto window = file.integer_or("gemma3.attention.sliding_window", 0);
+  if (!window) return window.error();
+  if (*window > model.context) {
+    return Error(Code::bad_file, file.path + ": gemma3.attention.sliding_window is " + std::to_string(*window) +
+                                     "; the context is only " + std::to_string(model.context));
+  }
+  auto local = local_layers(file, model.layers);
+  if (!local) return local.error();
+  const auto theta = file.number_or("gemma3.rope.freq_base_swa", local_theta);
+  if (!theta) return theta.error();
+  if (!(*theta > 0.0) || !std::isfinite(*theta)) {
+    return Error(Code::bad_file,
+                 file.path + ": gemma3.rope.freq_base_swa is " + shown_value(*theta) + "; it must be positive");
+  }
+  if (*window == 0) return {};
+  model.window = static_cast<std::uint32_t>(*window);
+  model.local = std::move(*local);
+  model.rope_thetas.push_back(*theta);
+  return {};
+}
 
 Result<ModelDescription> describe(const ModelFile& file) {
   auto model =
       describe_transformer(file, "gemma3", {.default_theta = 1000000.0, .rope_style = kernels::RopeStyle::halves});
   if (!model) return model;
-  const auto window = file.integer_or("gemma3.attention.sliding_window", 0);
-  if (!window) return window.error();
-  if (*window > model->context) {
-    return Error(Code::bad_file, file.path + ": gemma3.attention.sliding_window is " + std::to_string(*window) +
-                                     "; the context is only " + std::to_string(model->context));
-  }
-  model->window = static_cast<std::uint32_t>(*window);
-  model->rope_thetas.push_back(local_theta);
+  if (const auto read = read_window(file, *model); !read) return read.error();
   model->embedding_scale = std::sqrt(static_cast<float>(model->hidden));
+  // The 27B scales by what a head would have of the width (Gemma 3 technical report; gemma_pytorch, config.py).
+  constexpr std::uint32_t layers_of_27b = 62;
+  if (model->layers == layers_of_27b) {
+    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->heads)));
+  }
   return model;
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
-  const bool global = (layer + 1) % global_every == 0;
-  const std::uint32_t theta = global ? 0 : 1;
+  const bool local = !model.local.empty() && model.local[layer];
+  const std::uint32_t theta = local ? 1 : 0;
 
   const ValueId x = b.quantize(b.rms_norm(b.hidden(), "attn_norm.weight"));
   const ValueId raw_q = b.matmul(x, "attn_q.weight", Rows::query_heads);
@@ -39,7 +82,7 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer
   b.rope(q, theta);
   b.rope(k, theta);
   b.kv_append(k, v);
-  const ValueId o = b.attention(q, 1.0F / std::sqrt(static_cast<float>(model.head_dim)), global ? 0 : model.window);
+  const ValueId o = b.attention(q, model.attention_scale, local ? model.window : 0);
   const ValueId a = b.row_parallel(b.quantize(o), "attn_output.weight", Cut::attention);
   b.add(b.hidden(), b.rms_norm(a, "post_attention_norm.weight"));
 
@@ -50,8 +93,16 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer
   b.add(b.hidden(), b.rms_norm(f, "post_ffw_norm.weight"));
 }
 
+constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
+                                                   used("attention.sliding_window"),
+                                                   used("attention.sliding_window_pattern"),
+                                                   used("rope.freq_base_swa"),
+                                                   neutral("hidden_activation", "gelu_pytorch_tanh"),
+                                                   neutral("tensor_data_layout", "reference"),
+                                               }));
+
 }  // namespace
 
-extern const Architecture gemma3{"gemma3", describe, layer};
+extern const Architecture gemma3{"gemma3", describe, layer, keys};
 
 }  // namespace troupe::plugins

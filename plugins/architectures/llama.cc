@@ -1,7 +1,5 @@
 #include "plugins/architectures/llama.hpp"
 
-#include <cmath>
-
 #include "plugins/architectures/common.hpp"
 
 namespace troupe::plugins {
@@ -19,7 +17,7 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t) {
   b.rope(q, 0);
   b.rope(k, 0);
   b.kv_append(k, v);
-  const ValueId o = b.attention(q, 1.0F / std::sqrt(static_cast<float>(model.head_dim)), 0);
+  const ValueId o = b.attention(q, model.attention_scale, 0);
   b.add(b.hidden(), b.row_parallel(b.quantize(o), "attn_output.weight", Cut::attention));
 
   const ValueId y = b.quantize(b.rms_norm(b.hidden(), "ffn_norm.weight"));
@@ -28,8 +26,16 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t) {
   b.add(b.hidden(), b.row_parallel(b.quantize(b.silu_mul(gate, up)), "ffn_down.weight", Cut::ffn));
 }
 
+constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
+                                                   neutral("attention.sliding_window", "0"),
+                                                   neutral("embedding_scale", "1"),
+                                                   neutral("hidden_activation", "silu"),
+                                                   // Both say that rotated pairs are neighbours in q and k.
+                                                   neutral("tensor_data_layout", "reference|Meta AI original pth"),
+                                               }));
+
 }  // namespace
 
-extern const Architecture llama{"llama", describe, layer};
+extern const Architecture llama{"llama", describe, layer, keys};
 
 }  // namespace troupe::plugins

@@ -4,6 +4,7 @@
 
 #include "plugins/tokenizers/byte_alphabet.hpp"
 #include "plugins/tokenizers/merge_table.hpp"
+#include "plugins/tokenizers/tokenizer_keys.hpp"
 #include "plugins/tokenizers/word_scanner.hpp"
 #include "runtime/text/special_tokens.hpp"
 #include "runtime/text/utf8.hpp"
@@ -25,7 +26,7 @@ class BpeTokenizer final : public Tokenizer {
   BpeTokenizer(Vocabulary vocabulary, SpecialTokens special, MergeTable merges, MarkedTokens marked,
                bool single_digits);
 
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const override;
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override;
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
@@ -55,14 +56,14 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, SpecialTokens special, MergeTa
   }
 }
 
-std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
+std::vector<TokenId> BpeTokenizer::encode(std::string_view text, bool parse_special) const {
   std::vector<TokenId> ids;
   PairMerger merger;
   const auto on_text = [&](std::string_view fragment) {
     WordScanner words(fragment, single_digits_);
     for (std::string_view word = words.next(); !word.empty(); word = words.next()) encode_word(word, merger, ids);
   };
-  special_.split(text, on_text, [&](TokenId id) { ids.push_back(id); });
+  special_.split(text, parse_special, on_text, [&](TokenId id) { ids.push_back(id); });
   return ids;
 }
 
@@ -143,8 +144,16 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
       std::move(*vocabulary), std::move(*special), std::move(*merges), std::move(*marked), (*pre)->single_digits));
 }
 
+constexpr auto keys = joined(tokenizer_keys, std::to_array<KnownKey>({
+                                                 used("ggml.pre"),
+                                                 used("ggml.merges"),
+                                                 harmless("ggml.scores", "merges decide"),
+                                                 neutral("ggml.add_space_prefix", "false"),
+                                                 neutral("ggml.escape_whitespaces", "false"),
+                                             }));
+
 }  // namespace
 
-const TokenizerFormat bpe{"gpt2", create};
+const TokenizerFormat bpe{"gpt2", create, keys};
 
 }  // namespace troupe::plugins

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "plugins/tokenizers/pair_merger.hpp"
+#include "plugins/tokenizers/tokenizer_keys.hpp"
 #include "runtime/text/special_tokens.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -49,7 +50,7 @@ class SpmTokenizer final : public Tokenizer {
  public:
   SpmTokenizer(Vocabulary vocabulary, SpecialTokens special, const std::vector<float>& scores, Settings settings);
 
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const override;
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override;
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
@@ -101,7 +102,7 @@ void SpmTokenizer::note_token(TokenId id) {
   }
 }
 
-std::vector<TokenId> SpmTokenizer::encode(std::string_view text) const {
+std::vector<TokenId> SpmTokenizer::encode(std::string_view text, bool parse_special) const {
   std::vector<TokenId> ids;
   PairMerger merger;
   bool prefix = add_space_prefix_;
@@ -119,7 +120,7 @@ std::vector<TokenId> SpmTokenizer::encode(std::string_view text) const {
     ids.push_back(id);
     prefix = add_space_prefix_;
   };
-  special_.split(text, on_text, on_token);
+  special_.split(text, parse_special, on_text, on_token);
   return ids;
 }
 
@@ -210,8 +211,16 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
                                                                    Settings{std::move(*marked), *prefix}));
 }
 
+constexpr auto keys = joined(tokenizer_keys, std::to_array<KnownKey>({
+                                                 used("ggml.scores"),
+                                                 used("ggml.add_space_prefix"),
+                                                 harmless("ggml.merges", "scores decide"),
+                                                 neutral("ggml.pre", "default"),
+                                                 neutral("ggml.escape_whitespaces", "true"),
+                                             }));
+
 }  // namespace
 
-const TokenizerFormat spm{"llama", create};
+const TokenizerFormat spm{"llama", create, keys};
 
 }  // namespace troupe::plugins

@@ -33,9 +33,11 @@ struct ModelDescription {
   std::uint32_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0, context = 0;
   float norm_epsilon = 0.0F;
   float embedding_scale = 1.0F;
+  float attention_scale = 0.0F;  ///< of the products of queries and keys
   kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
   std::vector<double> rope_thetas;  ///< by number; layers name the one they use
-  std::uint32_t window = 0;         ///< of the layers that have one, in positions; 0: none
+  std::uint32_t window = 0;         ///< of the local layers, in positions
+  std::vector<bool> local;          ///< of each layer: whether it sees the window alone; empty: none does
   std::string head_tensor;          ///< the output head's: "output.weight", or the embedding where they are tied
 
   [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads); }

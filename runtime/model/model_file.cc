@@ -95,6 +95,15 @@ std::vector<float> MetaArray::floats() const {
   return widen<double, float>(*this);
 }
 
+std::vector<bool> MetaArray::truths() const {
+  std::vector<bool> truths;
+  if (kind == Kind::bools) {
+    for (const std::byte truth : raw) truths.push_back(truth != std::byte{0});
+  }
+  for (const std::int64_t number : integers()) truths.push_back(number != 0);
+  return truths;
+}
+
 const MetaValue* ModelFile::find(std::string_view key) const {
   const auto at = std::find_if(metadata.begin(), metadata.end(), [&](const MetaEntry& e) { return e.key == key; });
   return at == metadata.end() ? nullptr : &at->value;

@@ -36,6 +36,7 @@ class MetaArray {
   [[nodiscard]] std::vector<std::string_view> strings() const;
   [[nodiscard]] std::vector<std::int64_t> integers() const;
   [[nodiscard]] std::vector<float> floats() const;
+  [[nodiscard]] std::vector<bool> truths() const;  ///< of booleans, or of integers that stand for them
 };
 
 using MetaValue = std::variant<std::uint64_t, std::int64_t, double, bool, std::string_view, MetaArray>;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/program/program.hpp"
 #include "troupe/error.hpp"
@@ -70,6 +71,7 @@ struct Architecture {
   std::string_view name;  ///< "general.architecture"
   Result<ModelDescription> (*describe)(const ModelFile& file);
   void (*layer)(ProgramBuilder& builder, const ModelDescription& model, std::uint32_t layer);
+  std::span<const KnownKey> keys;  ///< all that are known behind "<name>."; a file with any other is refused
 };
 
 /// The plain program of one shard. `ranks`: of its group.

@@ -1,6 +1,7 @@
 #include "runtime/text/special_tokens.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "runtime/text/utf8.hpp"
 
@@ -33,8 +34,9 @@ Result<SpecialTokens> SpecialTokens::build(const ModelFile& file, const Vocabula
 }
 
 void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens) {
-  std::sort(tokens.begin(), tokens.end(),
-            [&](TokenId a, TokenId b) { return std::pair(vocabulary.text(a), a) < std::pair(vocabulary.text(b), b); });
+  // Of two tokens of one text the one that is always parsed comes first.
+  const auto order = [&](TokenId id) { return std::tuple(vocabulary.text(id), vocabulary.is_control(id), id); };
+  std::sort(tokens.begin(), tokens.end(), [&](TokenId a, TokenId b) { return order(a) < order(b); });
   struct Branch {  // the tokens below a node: they share their first `depth` bytes
     std::size_t begin, end, depth;
   };
@@ -47,14 +49,17 @@ void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> toke
       return static_cast<unsigned char>(vocabulary.text(tokens[i])[d]);
     };
     while (at < end && vocabulary.text(tokens[at]).size() == depth) {
-      if (nodes_[n].id < 0) nodes_[n].id = tokens[at];
+      if (nodes_[n].id < 0) {
+        nodes_[n].id = tokens[at];
+        nodes_[n].control = vocabulary.is_control(tokens[at]);
+      }
       ++at;
     }
     nodes_[n].first_child = static_cast<std::uint32_t>(nodes_.size());
     while (at < end) {
       const std::size_t first = at;
       while (at < end && byte_of(at) == byte_of(first)) ++at;
-      nodes_.push_back({0, 0, byte_of(first), -1});
+      nodes_.push_back({.byte = byte_of(first)});
       ++nodes_[n].children;
       branches.push_back({first, at, depth + 1});
     }
@@ -72,7 +77,7 @@ const SpecialTokens::Node* SpecialTokens::child(const Node& node, char byte) con
   return at != end && at->byte == wanted ? at : nullptr;
 }
 
-SpecialTokens::Match SpecialTokens::next(std::string_view text) const {
+SpecialTokens::Match SpecialTokens::next(std::string_view text, bool control) const {
   for (std::size_t begin = 0; begin < text.size(); ++begin) {
     if (!starts_[static_cast<unsigned char>(text[begin])]) continue;
     Match longest{begin, 0, -1};
@@ -80,7 +85,7 @@ SpecialTokens::Match SpecialTokens::next(std::string_view text) const {
     for (const Node* node = nodes_.data(); end < text.size();) {
       node = child(*node, text[end++]);
       if (node == nullptr) break;
-      if (node->id >= 0) longest = {begin, end - begin, node->id};
+      if (node->id >= 0 && (control || !node->control)) longest = {begin, end - begin, node->id};
     }
     if (longest.id >= 0) return longest;
   }

@@ -9,9 +9,9 @@
 
 namespace troupe {
 
-/// Finds the tokens that stand in a text verbatim and that no merge may make or cut: control, unknown and user-defined
-/// ones. Where several begin, the longest counts. A tree of bytes: linear in the text, whatever stands in it.
-/// Immutable; any thread.
+/// Finds the tokens that stand in a text verbatim and that no merge may make or cut: user-defined ones and, where they
+/// are asked for, control and unknown ones. Where several begin, the longest counts. A tree of bytes: linear in the
+/// text, whatever stands in it. Immutable; any thread.
 class SpecialTokens {
  public:
   /// An error where such a token is longer than 256 bytes, which bounds the work for a byte of text.
@@ -21,14 +21,14 @@ class SpecialTokens {
     std::size_t begin, length;  ///< in bytes; at the text's end and empty where there is none
     TokenId id;                 ///< -1 where there is none
   };
-  [[nodiscard]] Match next(std::string_view text) const;
+  [[nodiscard]] Match next(std::string_view text, bool control) const;
 
   /// Hands the text on in order: on_text(fragment) for what stands between special tokens, never empty, on_token(id)
   /// for them.
   template <class OnText, class OnToken>
-  void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+  void split(std::string_view text, bool control, OnText&& on_text, OnToken&& on_token) const {
     while (!text.empty()) {
-      const Match match = next(text.substr(0, longest_fragment));
+      const Match match = next(text.substr(0, longest_fragment), control);
       if (match.begin > 0) on_text(text.substr(0, match.begin));
       if (match.id >= 0) on_token(match.id);
       text.remove_prefix(match.begin + match.length);
@@ -46,7 +46,8 @@ class SpecialTokens {
     std::uint32_t first_child = 0;
     std::uint16_t children = 0;
     unsigned char byte = 0;
-    TokenId id = -1;  ///< the token that ends here
+    bool control = false;  ///< whether the token is a control or an unknown one
+    TokenId id = -1;       ///< the token that ends here
   };
 
   [[nodiscard]] const Node* child(const Node& node, char byte) const;

@@ -11,9 +11,9 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 }  // namespace
 
-std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
-  std::vector<TokenId> ids = encode(text);
-  if (add_bos_) ids.insert(ids.begin(), bos_);
+std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text, bool parse_special) const {
+  std::vector<TokenId> ids = encode(text, parse_special);
+  if (add_bos_ && (ids.empty() || ids.front() != bos_)) ids.insert(ids.begin(), bos_);
   return ids;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
 #include "troupe/error.hpp"
 #include "troupe/runtime.hpp"
@@ -18,10 +19,10 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Ids of a text, without BOS. Special tokens that stand in the text are parsed. Never fails: bytes that are not
-  /// UTF-8 become byte tokens; where the vocabulary has none, the unknown token, or nothing if it is byte-level. Linear
-  /// in the text's length.
-  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text) const = 0;
+  /// Ids of a text, without BOS. User-defined tokens that stand in the text are parsed, control and unknown ones where
+  /// `parse_special`. Never fails: bytes that are not UTF-8 become byte tokens; where the vocabulary has none, the
+  /// unknown token, or nothing if it is byte-level. Linear in the text's length.
+  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, bool parse_special = true) const = 0;
 
   /// The bytes of one token, as they stand in running text; empty for control tokens unless `special`.
   /// Precondition: 0 <= id < size().
@@ -31,8 +32,8 @@ class Tokenizer {
   [[nodiscard]] virtual std::size_t memory_bytes()
       const = 0;  ///< anonymous memory that it holds, as `inspect` counts it
 
-  /// Ids of a prompt: encode, with BOS in front where the file asks for it.
-  [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text) const;
+  /// Ids of a prompt: encode, with BOS in front where the file asks for it and the text does not begin with it.
+  [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text, bool parse_special = true) const;
 
   [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
 
@@ -61,6 +62,7 @@ class Utf8Stream {
 struct TokenizerFormat {
   std::string_view name;  ///< "gpt2", "llama"
   Result<std::unique_ptr<Tokenizer>> (*create)(const ModelFile& file);
+  std::span<const KnownKey> keys;  ///< all that are known behind "tokenizer."; a file with any other is refused
 };
 
 }  // namespace troupe

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "runtime/text/end_names.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
@@ -12,10 +13,6 @@ namespace {
 constexpr std::string_view tokens_key = "tokenizer.ggml.tokens";
 constexpr std::string_view kinds_key = "tokenizer.ggml.token_type";
 constexpr std::uint64_t most_tokens = 1U << 24;  // leaves 7 bits of a slot for the hash
-
-/// Tokens that end a text under these names in the models that have them.
-constexpr std::string_view end_names[] = {"<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>",
-                                          "<|end|>",    "<end_of_turn>", "<eos>",           "</s>",       "<EOT>"};
 
 std::uint64_t mix(std::uint64_t value) {
   value *= 0x9E3779B97F4A7C15ULL;
@@ -71,19 +68,14 @@ Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std:
   return static_cast<TokenId>(*id);
 }
 
-Result<std::vector<TokenId>> end_tokens(const ModelFile& file, const Vocabulary& vocabulary) {
+/// The ids under the keys that mark what ends a text.
+Result<std::vector<TokenId>> marked_ends(const ModelFile& file, const Vocabulary& vocabulary) {
   std::vector<TokenId> end;
   for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
     const auto id = marked(file, vocabulary, key);
     if (!id) return id.error();
     if (*id >= 0) end.push_back(*id);
   }
-  for (const std::string_view name : end_names) {
-    const TokenId id = vocabulary.find(name);
-    if (id >= 0 && vocabulary.kind(id) == TokenKind::control) end.push_back(id);
-  }
-  std::sort(end.begin(), end.end());
-  end.erase(std::unique(end.begin(), end.end()), end.end());
   return end;
 }
 
@@ -105,7 +97,23 @@ Result<Vocabulary> Vocabulary::read(const ModelFile& file) {
   if (!kinds) return kinds.error();
   vocabulary.kinds_ = std::move(*kinds);
   vocabulary.index();
+  const auto marked = marked_ends(file, vocabulary);
+  if (!marked) return marked.error();
+  vocabulary.note_ends(*marked);
   return vocabulary;
+}
+
+/// What ends a text is no part of it, whatever type the file gives it, and is not for a user to write. A marked token
+/// of the normal type is left to be text as well: some files mark a line's end so.
+void Vocabulary::note_ends(const std::vector<TokenId>& marked) {
+  end_ = tokens_named_as_ends(*this);
+  for (const TokenId id : end_) kinds_[static_cast<std::size_t>(id)] = TokenKind::control;
+  for (const TokenId id : marked) {
+    if (kind(id) == TokenKind::user_defined) kinds_[static_cast<std::size_t>(id)] = TokenKind::control;
+    end_.push_back(id);
+  }
+  std::sort(end_.begin(), end_.end());
+  end_.erase(std::unique(end_.begin(), end_.end()), end_.end());
 }
 
 void Vocabulary::index() {
@@ -136,7 +144,7 @@ TokenId Vocabulary::find(std::string_view text) const {
 
 std::size_t Vocabulary::memory_bytes() const {
   return texts_.capacity() * sizeof(std::string_view) + kinds_.capacity() * sizeof(TokenKind) +
-         slots_.capacity() * sizeof(std::uint32_t);
+         end_.capacity() * sizeof(TokenId) + slots_.capacity() * sizeof(std::uint32_t);
 }
 
 Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary, bool add_bos) {
@@ -148,9 +156,7 @@ Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& voca
   const auto add = file.boolean_or(add_key, add_bos && *bos >= 0);
   if (!add) return add.error();
   if (*add && *bos < 0) return wrong(file, add_key, "is true, but \"tokenizer.ggml.bos_token_id\" is missing");
-  auto end = end_tokens(file, vocabulary);
-  if (!end) return end.error();
-  return MarkedTokens{*bos, *unknown, *add, std::move(*end)};
+  return MarkedTokens{*bos, *unknown, *add, vocabulary.end()};
 }
 
 }  // namespace troupe

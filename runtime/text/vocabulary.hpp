@@ -21,7 +21,8 @@ class Vocabulary {
 
   [[nodiscard]] std::size_t size() const { return texts_.size(); }
 
-  /// For the two: 0 <= id < size(). The text is as the file has it.
+  /// For the two: 0 <= id < size(). The text is as the file has it; the kind too, but what ends a text by its name, and
+  /// a user-defined token that the file marks as an end, are control tokens.
   [[nodiscard]] std::string_view text(TokenId id) const { return texts_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] TokenKind kind(TokenId id) const { return kinds_[static_cast<std::size_t>(id)]; }
 
@@ -33,15 +34,20 @@ class Vocabulary {
     return kind(id) == TokenKind::control || kind(id) == TokenKind::unknown;
   }
 
+  /// Those that end a text, by the file's marks or by their known names; sorted.
+  [[nodiscard]] const std::vector<TokenId>& end() const { return end_; }
+
   /// Of the longest token, in bytes.
   [[nodiscard]] std::size_t longest() const { return longest_; }
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
   void index();
+  void note_ends(const std::vector<TokenId>& marked);
 
   std::vector<std::string_view> texts_;
   std::vector<TokenKind> kinds_;
+  std::vector<TokenId> end_;
   std::size_t longest_ = 0;
   // Open addressing. A slot holds id + 1 in its low id_bits_ bits and bits of the hash above them; 0 is an empty slot.
   std::vector<std::uint32_t> slots_;

@@ -24,7 +24,7 @@ namespace troupe::testing {
 class FakeTokenizer final : public Tokenizer {
  public:
   FakeTokenizer() { end_ = {end_token}; }
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view) const override { return {}; }
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view, bool) const override { return {}; }
   [[nodiscard]] std::string piece(TokenId id, bool) const override {
     if (id == 7) return "\xE2\x82";
     if (id == 8) return "\xAC";
@@ -40,7 +40,7 @@ class KeptStream final : public actors::Stream {
   void push(Token token) override {
     REQUIRE_FALSE(over);
     text += token.text;
-    if (token.id >= 0) tokens.push_back(token.id);
+    if (token.id != no_token) tokens.push_back(token.id);
   }
   void end(std::optional<Error> error) override {
     if (over) return;

@@ -23,7 +23,7 @@ const GenerateOptions sampled{.max_tokens = tokens,
 Text read(Generation stream) {
   Text text;
   for (const Token& token : stream) {
-    if (token.id >= 0) text.push_back(token.id);
+    if (token.id != no_token) text.push_back(token.id);
   }
   return text;
 }

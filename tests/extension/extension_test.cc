@@ -89,12 +89,12 @@ void layer(ProgramBuilder& b, const ModelDescription&, std::uint32_t) {
   b.add(b.hidden(), o);
   b.add(b.hidden(), f);
 }
-constexpr Architecture toy_architecture{"toy", describe, layer};
+constexpr Architecture toy_architecture{"toy", describe, layer, plugins::transformer_keys};
 
 // A tokenizer: a token a byte.
 class Bytes : public Tokenizer {
  public:
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const override {
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool) const override {
     std::vector<TokenId> ids;
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     return ids;
@@ -105,8 +105,10 @@ class Bytes : public Tokenizer {
   [[nodiscard]] std::size_t size() const override { return 300; }
   [[nodiscard]] std::size_t memory_bytes() const override { return 0; }
 };
+constexpr KnownKey toy_keys[] = {used("ggml.model")};
 constexpr TokenizerFormat toy_tokenizer{
-    "toy", [](const ModelFile&) -> Result<std::unique_ptr<Tokenizer>> { return {std::make_unique<Bytes>()}; }};
+    "toy", [](const ModelFile&) -> Result<std::unique_ptr<Tokenizer>> { return {std::make_unique<Bytes>()}; },
+    toy_keys};
 
 Checkpoint open_with_toys() {
   plugins::Registry registry = plugins::builtin();

@@ -33,7 +33,9 @@ std::string through_stream(std::string_view text, std::size_t cut) {
 void check_text(std::string_view text, std::size_t cut) {
   static const LoadedTokenizer bpe = load_tokenizer(tiny_bpe().bpe()).value();
   static const LoadedTokenizer spm = load_tokenizer(tiny_spm().spm()).value();
-  check(decode(*bpe.tokenizer, bpe.tokenizer->encode(text), true) == text);
+  for (const bool parse_special : {true, false}) {
+    check(decode(*bpe.tokenizer, bpe.tokenizer->encode(text, parse_special), true) == text);
+  }
   for (const TokenId id : spm.tokenizer->encode(text)) {
     check(id >= 0 && static_cast<std::size_t>(id) < spm.tokenizer->size());
   }

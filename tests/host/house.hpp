@@ -42,7 +42,7 @@ inline Outcome read(Generation& stream) {
   Outcome outcome;
   try {
     while (auto token = stream.next()) {
-      if (token->id >= 0) outcome.ids.push_back(token->id);
+      if (token->id != no_token) outcome.ids.push_back(token->id);
     }
   } catch (const Error& error) {
     outcome.error = error;

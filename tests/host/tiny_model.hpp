@@ -10,26 +10,32 @@
 
 namespace troupe::testing {
 
-/// A llama with random weights, small enough that a test makes it: every byte is a token, every plan of eight ranks
-/// fits.
+/// A llama (or a gemma3) with random weights, small enough that a test makes it: every byte is a token, every plan of
+/// eight ranks fits.
 struct TinyModel {
   std::uint32_t layers = 4, context = 256;
   /// Changes a tensor, [rows][columns], before it is written.
   std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&,
                                                                                      std::vector<float>&) {};
 
-  /// Adds keys of the metadata.
-  std::function<void(GgufWriter&)> add_keys = [](GgufWriter&) {};
+  std::string architecture = "llama";  ///< or gemma3
+  /// Writes the tokenizer's keys.
+  std::function<GgufWriter()> tokenizer = [] { return tiny_bpe().bpe(); };
+  std::string left_out{};  ///< a key of the architecture's that is not written
+  /// Adds keys of the test's own.
+  std::function<void(GgufWriter& writer)> keys = [](GgufWriter&) {};
 
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
 
   /// The bytes of its file.
   [[nodiscard]] std::string file() const {
-    GgufWriter writer = tiny_bpe().bpe();
+    GgufWriter writer = tokenizer();
     const auto number = [&](const char* key, std::uint32_t value) {
-      writer.number(std::string("llama.") + key, ElementType::u32, value);
+      if (key == left_out) return;
+      writer.number(architecture + "." + key, ElementType::u32, value);
     };
-    writer.string("general.architecture", "llama").number("tokenizer.ggml.eos_token_id", ElementType::u32, end_of_text);
+    writer.string("general.architecture", architecture)
+        .number("tokenizer.ggml.eos_token_id", ElementType::u32, end_of_text);
     number("block_count", layers);
     number("embedding_length", hidden);
     number("feed_forward_length", ffn);
@@ -39,7 +45,7 @@ struct TinyModel {
     number("attention.value_length", head_dim);
     number("rope.dimension_count", head_dim);
     number("context_length", context);
-    add_keys(writer);
+    keys(writer);
     std::string data;
     std::mt19937 random(7);
     add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
@@ -64,6 +70,12 @@ struct TinyModel {
       add(blk + "attn_k.weight", kv_heads * head_dim, hidden);
       add(blk + "attn_v.weight", kv_heads * head_dim, hidden);
       add(blk + "attn_output.weight", hidden, heads * head_dim);
+      if (architecture == "gemma3") {
+        add(blk + "attn_q_norm.weight", 1, head_dim);
+        add(blk + "attn_k_norm.weight", 1, head_dim);
+        add(blk + "post_attention_norm.weight", 1, hidden);
+        add(blk + "post_ffw_norm.weight", 1, hidden);
+      }
       add(blk + "ffn_norm.weight", 1, hidden);
       add(blk + "ffn_gate.weight", ffn, hidden);
       add(blk + "ffn_up.weight", ffn, hidden);
