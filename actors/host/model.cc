@@ -187,6 +187,12 @@ void Generation::cancel() { impl_->model->stop(impl_->id, Error(Code::cancelled,
 
 namespace {
 
+/// What a model works on: the checkpoint, or a copy that keeps nothing mapped.
+Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry, const LoadOptions& options) {
+  if (!options.copy.value_or(false)) return opened;
+  return Checkpoint(host::copied(opened.impl(), registry).value());
+}
+
 void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) {
   if (options.memory_limit == 0) return;
   std::uint64_t promised = 0;
@@ -224,17 +230,21 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   impl_->kinds.emplace(kind, std::move(factory));
 }
 
-Checkpoint Runtime::open(const std::string& path, const LoadOptions&) const {
-  return Checkpoint(host::open_checkpoint(path, impl_->registry).value());
+Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) const {
+  return Checkpoint(host::open_checkpoint(path, impl_->registry, options).value());
 }
 
-Model Runtime::load(const std::string& path, const LoadOptions& options) const { return load(open(path), options); }
+Model Runtime::load(const std::string& path, const LoadOptions& options) const {
+  return load(open(path, options), options);
+}
 
-Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const LoadOptions& options) const {
+  const Checkpoint checkpoint = as_wanted(opened, impl_->registry, options);
   return load(checkpoint, checkpoint.expand(options), options);
 }
 
-Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& options) const {
+  const Checkpoint checkpoint = as_wanted(opened, impl_->registry, options);
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
   check_memory(checkpoint, graph, options);
   auto deployment = host::deploy(*checkpoint.impl(), graph, options, impl_->kinds).value();

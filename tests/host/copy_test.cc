@@ -144,7 +144,8 @@ TEST_CASE("fault 15: a checkpoint whose file has changed is not copied", "[bad-i
     }
     const Error error = error_of([&] { (void)runtime.load(checkpoint, copied); });
     CHECK(error.code() == Code::bad_file);
-    CHECK_THAT(error.message(), Contains("has been changed since it was opened"));
+    // Where the clock had not ticked since it was opened, what the zeros say is all that shows.
+    CHECK_THAT(error.message(), Contains("has been changed since it was opened") || Contains("begins with zeros"));
   }
 }
 

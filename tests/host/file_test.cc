@@ -18,7 +18,7 @@ using Catch::Matchers::Contains;
 
 void check_refused(const std::string& path, Code code, const std::string& part) {
   CAPTURE(path, part);
-  static const Runtime runtime;
+  const Runtime runtime;
   for (const std::optional<bool> copy : {std::optional<bool>(), std::optional(true), std::optional(false)}) {
     const Error error = error_of([&] { (void)runtime.open(path, {.copy = copy}); });
     CHECK(error.code() == code);

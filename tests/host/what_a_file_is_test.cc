@@ -9,7 +9,7 @@ using Catch::Matchers::Contains;
 constexpr std::uint32_t f32 = 0, bf16 = 30;
 
 Error refusal(const std::string& bytes) {
-  static const Runtime runtime;
+  const Runtime runtime;
   const MemoryFile file(bytes);
   return error_of([&] { (void)runtime.open(file.path()); });
 }
@@ -41,14 +41,14 @@ TEST_CASE("fault 19: a GGUF file that is no whole model says what it is", "[bad-
   };
   const auto of = [](const char* architecture) { return GgufWriter().string("general.architecture", architecture); };
   check(of("llama").string("general.type", "adapter").string("adapter.type", "lora"),
-        "is a lora adapter for a \"llama\" model, no whole model", "merge it into that model");
-  check(GgufWriter().string("adapter.type", "lora"), "is a lora adapter, no whole model", "merge it into");
+        "is a LoRA adapter for a \"llama\" model, no whole model", "merge it into that model");
+  check(GgufWriter().string("adapter.type", "lora"), "is a LoRA adapter, no whole model", "merge it into");
   check(of("llama").string("general.type", "adapter"), "is an adapter for a \"llama\" model", "merge it into");
   check(of("clip").string("general.type", "mmproj"), "is a projector", "open the model that it belongs to");
   check(of("clip").boolean("clip.has_vision_encoder", true), "is a projector", "open the model that it belongs to");
   check(of("controlvector").string("controlvector.model_hint", "llama"), "is a control vector", "open the model");
-  check(GgufWriter().string("general.type", "imatrix").strings("imatrix.datasets", {"wiki"}),
-        "is an importance matrix", "open the model");
+  check(GgufWriter().string("general.type", "imatrix").strings("imatrix.datasets", {"wiki"}), "is an importance matrix",
+        "open the model");
 }
 
 TEST_CASE("fault 19: a part of a split file says which, of how many", "[bad-input]") {
@@ -104,10 +104,16 @@ TEST_CASE("fault 19: files of other formats are recognised by their first bytes"
   model("\x93NUMPY\1\0"s, "is a NumPy array", "");
   model("\x1f\x8b\x08\0"s, "is a gzip archive", "unpack");
   model("\x28\xb5\x2f\xfd"s, "is a zstd archive", "unpack");
-  model("\xfd" "7zXZ\0"s, "is an xz archive", "unpack");
+  model(
+      "\xfd"
+      "7zXZ\0"s,
+      "is an xz archive", "unpack");
   model("BZh91AY"s, "is a bzip2 archive", "unpack");
   model("7z\xbc\xaf\x27\x1c"s, "is a 7z archive", "unpack");
-  model("\x7f" "ELF"s, "is a program", "");
+  model(
+      "\x7f"
+      "ELF"s,
+      "is a program", "");
   model("MZqFpD"s, "is a program", "");
   model("\n\x0e\n\5<unk>"s, "is a SentencePiece tokenizer", "");
 }
