@@ -44,14 +44,16 @@ Result<void> check_path(const std::string& path) {
 
 std::int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-/// A file's times come from a clock that ticks every 10 ms at worst. Who writes within the tick of the write before
-/// leaves no trace, so a file that has just been written to is looked at again when a tick has passed.
-void let_tick_pass(std::int64_t written) {
+/// Waits until every write shows that begins from now on: a file's times come from a clock that ticks every 10 ms at
+/// worst, so one within the tick of the last would not. Neither would one that goes on since before; it has the inode's
+/// lock, and most file systems take that too when they are asked for a hole.
+void let_writes_show(const Descriptor& file, std::int64_t written) {
   constexpr std::int64_t tick = 25'000'000;
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   const std::int64_t age = nanoseconds(now) - written;
   if (age >= 0 && age < tick) std::this_thread::sleep_for(std::chrono::nanoseconds(tick - age));
+  (void)::lseek(file.number(), 0, SEEK_HOLE);
 }
 
 bool on_shared_file_system(const Descriptor& file) {
@@ -101,7 +103,7 @@ Result<void> FileBytes::map(Descriptor file) {
 }
 
 Result<void> FileBytes::read(const Descriptor& file, std::string_view since) {
-  let_tick_pass(stamp_.nanoseconds);
+  let_writes_show(file, stamp_.nanoseconds);
   const auto unchanged = [&]() -> Result<void> {
     struct stat status {};
     if (::fstat(file.number(), &status) != 0) return file_error(path_, errno);
