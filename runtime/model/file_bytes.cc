@@ -42,16 +42,24 @@ Result<void> check_path(const std::string& path) {
   return Error(Code::invalid_argument, quoted(path) + ": has a NUL character in it, where a path would end");
 }
 
-std::int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+/// A signal may come in between where a file system is slow.
+int open_patiently(const char* path) {
+  for (;;) {
+    // O_NONBLOCK: a pipe without a writer would otherwise hold the caller forever.
+    const int number = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (number >= 0 || errno != EINTR) return number;
+  }
+}
 
 /// Waits until every write shows that begins from now on: a file's times come from a clock that ticks every 10 ms at
 /// worst, so one within the tick of the last would not. Neither would one that goes on since before; it has the inode's
 /// lock, and most file systems take that too when they are asked for a hole.
-void let_writes_show(const Descriptor& file, std::int64_t written) {
-  constexpr std::int64_t tick = 25'000'000;
+void let_writes_show(const Descriptor& file, std::int64_t seconds, std::int64_t nanoseconds) {
+  constexpr std::int64_t tick = 25'000'000, second = 1'000'000'000;
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  const std::int64_t age = nanoseconds(now) - written;
+  const bool lately = seconds == now.tv_sec || seconds == now.tv_sec - 1;
+  const std::int64_t age = lately ? (now.tv_sec - seconds) * second + now.tv_nsec - nanoseconds : tick;
   if (age >= 0 && age < tick) std::this_thread::sleep_for(std::chrono::nanoseconds(tick - age));
   (void)::lseek(file.number(), 0, SEEK_HOLE);
 }
@@ -65,8 +73,7 @@ bool on_shared_file_system(const Descriptor& file) {
 
 Result<std::shared_ptr<const FileBytes>> FileBytes::open(const std::string& path, std::optional<bool> copy) {
   if (const auto checked = check_path(path); !checked) return checked.error();
-  // O_NONBLOCK: a pipe without a writer would otherwise hold the caller forever.
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  Descriptor file(open_patiently(path.c_str()));
   struct stat status {};
   if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return file_error(path, errno);
   if (const auto checked = check_kind(path, status); !checked) return checked.error();
@@ -78,7 +85,7 @@ Result<std::shared_ptr<const FileBytes>> FileBytes::open(const std::string& path
 }
 
 FileBytes::Stamp FileBytes::stamp_of(const struct stat& status) {
-  return {status.st_size, nanoseconds(status.st_mtim)};
+  return {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 }
 
 std::shared_ptr<const FileBytes> FileBytes::lend(std::string name, std::span<const std::byte> bytes) {
@@ -103,7 +110,7 @@ Result<void> FileBytes::map(Descriptor file) {
 }
 
 Result<void> FileBytes::read(const Descriptor& file, std::string_view since) {
-  let_writes_show(file, stamp_.nanoseconds);
+  let_writes_show(file, stamp_.seconds, stamp_.nanoseconds);
   const auto unchanged = [&]() -> Result<void> {
     struct stat status {};
     if (::fstat(file.number(), &status) != 0) return file_error(path_, errno);

@@ -48,7 +48,7 @@ class FileBytes {
  private:
   /// By which a file that has been written to is told from what it was.
   struct Stamp {
-    std::int64_t size, nanoseconds;
+    std::int64_t size, seconds, nanoseconds;  ///< when it was last written to
     bool operator==(const Stamp&) const = default;
   };
 

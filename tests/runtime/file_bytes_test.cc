@@ -3,11 +3,13 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/temporary_folder.hpp"
@@ -66,6 +68,18 @@ TEST_CASE("fault 15: a copy and a mapping have the same bytes") {
   }
   const auto lent = FileBytes::lend("memory", std::as_bytes(std::span(content)));
   CHECK((lent->bytes().size() == content.size() && !lent->is_mapped() && lent->copied_bytes() == 0));
+}
+
+TEST_CASE("fault 15: a file may have been written at any time") {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("file", "text");
+  constexpr long never = std::numeric_limits<long>::max(), most = 15'000'000'000;  // in the year 2445
+  for (const long seconds : {0L, -most, most, never, -never}) {
+    const timespec times[2] = {{0, UTIME_OMIT}, {seconds, 999'999'999}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+    CHECK(FileBytes::open(path, true).value()->bytes().size() == 4);
+    CHECK(FileBytes::open(path, false).value()->copied().value()->bytes().size() == 4);
+  }
 }
 
 TEST_CASE("fault 15: a copy leaves no file open, a mapping closes its own") {
