@@ -1,6 +1,7 @@
 #include "kernels/format.hpp"
 
 #include <cstring>
+#include <iterator>
 
 #include "kernels/file_block.hpp"
 #include "kernels/math.hpp"
@@ -65,6 +66,15 @@ constexpr FormatInfo formats[] = {
     {Format::q6_k, "Q6_K", 14, 256, 210, dequantize<Format::q6_k>},
 };
 
+/// By number (ggml.h), with those that ggml has given up.
+constexpr std::string_view gguf_types[] = {
+    "F32",        "F16",        "Q4_0",       "Q4_1",  "Q4_2",     "Q4_3",     "Q5_0",     "Q5_1",    "Q8_0",
+    "Q8_1",       "Q2_K",       "Q3_K",       "Q4_K",  "Q5_K",     "Q6_K",     "Q8_K",     "IQ2_XXS", "IQ2_XS",
+    "IQ3_XXS",    "IQ1_S",      "IQ4_NL",     "IQ3_S", "IQ2_S",    "IQ4_XS",   "I8",       "I16",     "I32",
+    "I64",        "F64",        "IQ1_M",      "BF16",  "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",   "TQ2_0",
+    "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0",
+};
+
 }  // namespace
 
 std::span<const FormatInfo> all_formats() { return formats; }
@@ -76,6 +86,10 @@ std::optional<Format> format_of_gguf_type(std::uint32_t type) {
     if (candidate.gguf_type == type) return candidate.format;
   }
   return std::nullopt;
+}
+
+std::string_view name_of_gguf_type(std::uint32_t type) {
+  return type < std::size(gguf_types) ? gguf_types[type] : std::string_view();
 }
 
 }  // namespace troupe::kernels

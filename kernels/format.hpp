@@ -25,6 +25,9 @@ struct FormatInfo {
 [[nodiscard]] const FormatInfo& info(Format format);
 [[nodiscard]] std::optional<Format> format_of_gguf_type(std::uint32_t type);
 
+/// What ggml calls a type, known here or not: "Q5_K"; empty where it has none of that number.
+[[nodiscard]] std::string_view name_of_gguf_type(std::uint32_t type);
+
 /// Bytes of one row. Precondition: `columns` is a multiple of the format's block_columns.
 [[nodiscard]] inline std::size_t row_bytes(Format format, std::size_t columns) {
   return columns / info(format).block_columns * info(format).block_bytes;

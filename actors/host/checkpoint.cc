@@ -157,6 +157,10 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   router.actor = "router";
   router.other = opened(impl_).tokenizer->memory_bytes();
   actors.push_back(router);
+  ActorMemory file;
+  file.actor = "file";
+  file.other = options.copy.value_or(false) ? impl_->bytes->bytes().size() : impl_->bytes->copied_bytes();
+  if (file.other != 0) actors.push_back(file);
   return actors;
 }
 

@@ -12,6 +12,8 @@ namespace troupe {
 /// An open model file with what it was recognised as. Immutable.
 class Checkpoint::Impl {
  public:
+  std::shared_ptr<const FileBytes> bytes;  ///< what `file` and `tokenizer` look into
+  std::vector<std::string> ignore_keys;    ///< that it was opened with
   ModelFile file;
   const Architecture* architecture = nullptr;
   ModelDescription model;
@@ -20,11 +22,20 @@ class Checkpoint::Impl {
 
 namespace host {
 
+using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
+
 /// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
-/// and that nothing it says is left unheard.
-[[nodiscard]] Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
-                                                                              const plugins::Registry& registry,
-                                                                              const LoadOptions& options = {});
+/// and that nothing it says is left unheard. Of the options, `copy` and `ignore_keys` count.
+[[nodiscard]] OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
+                                               const LoadOptions& options = {});
+
+/// The same for a file that is in memory already.
+[[nodiscard]] OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes,
+                                               const plugins::Registry& registry, const LoadOptions& options = {});
+
+/// A checkpoint that has nothing mapped: itself, or one of a copy of its file.
+[[nodiscard]] OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint,
+                                      const plugins::Registry& registry);
 
 /// Why an id at a place of a list is none of `size`.
 [[nodiscard]] Error unknown_id(TokenId id, std::size_t place, std::size_t size);

@@ -1,9 +1,10 @@
 #include <algorithm>
-#include <fstream>
 #include <set>
 
 #include "actors/host/checkpoint.hpp"
 #include "runtime/machine/cpu_quota.hpp"
+#include "runtime/model/file_kind.hpp"
+#include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
 namespace {
@@ -20,20 +21,16 @@ Result<const T*> look_up(const std::vector<const T*>& plugins, std::string_view 
   for (const T* plugin : plugins) {
     if (plugin->name == name) return plugin;
   }
-  return Error(Code::unsupported,
-               where + " \"" + std::string(name) + "\" is not supported; known are " + names_of(plugins));
+  return Error(Code::unsupported, where + " " + quoted(name) + " is not supported; known are " + names_of(plugins));
 }
 
-Result<const FileFormat*> recognise(const std::string& path, const plugins::Registry& registry) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error(Code::not_found, path + ": cannot be opened; is it a file that you may read?");
-  std::string magic(8, '\0');
-  file.read(magic.data(), static_cast<std::streamsize>(magic.size()));
-  magic.resize(static_cast<std::size_t>(file.gcount()));
+Result<const FileFormat*> recognise(const FileBytes& file, const plugins::Registry& registry) {
   for (const FileFormat* format : registry.formats) {
-    if (magic.starts_with(format->magic)) return format;
+    const auto magic = std::as_bytes(std::span(format->magic));
+    const auto head = file.bytes().first(std::min(magic.size(), file.bytes().size()));
+    if (std::equal(head.begin(), head.end(), magic.begin(), magic.end())) return format;
   }
-  return Error(Code::bad_file, path + ": is no model file; known formats are " + names_of(registry.formats));
+  return of_no_format(file, names_of(registry.formats));
 }
 
 /// An ignored key is as if the file did not have it, for whoever reads it from here on.
@@ -61,9 +58,8 @@ Result<void> check_tensors(const Checkpoint::Impl& checkpoint) {
   for (const Weight& weight : program->weights) read.insert(weight.tensor);
   for (const FileTensor& tensor : checkpoint.file.tensors) {
     if (read.contains(tensor.name)) continue;
-    return Error(Code::unsupported, checkpoint.file.path + ": tensor " + std::string(tensor.name) +
-                                        " is not part of what " + std::string(checkpoint.architecture->name) +
-                                        " models are known to have");
+    return Error(Code::unsupported, checkpoint.file.path + ": tensor " + quoted(tensor.name) + " is not part of what " +
+                                        std::string(checkpoint.architecture->name) + " models are known to have");
   }
   return {};
 }
@@ -92,20 +88,29 @@ Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, 
 
 }  // namespace
 
-Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::string& path,
-                                                                const plugins::Registry& registry,
-                                                                const LoadOptions& options) {
-  const auto format = recognise(path, registry);
+OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
+                                 const LoadOptions& options) {
+  const auto bytes = FileBytes::open(path, options.copy);
+  if (!bytes) return bytes.error();
+  return open_checkpoint(*bytes, registry, options);
+}
+
+OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, const plugins::Registry& registry,
+                                 const LoadOptions& options) {
+  const auto format = recognise(*bytes, registry);
   if (!format) return format.error();
-  auto file = (*format)->open(path);
+  auto file = (*format)->open(bytes);
   if (!file) return file.error();
+  if (file->tensors.empty()) return without_tensors(*file);
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
+  checkpoint->bytes = bytes;
+  checkpoint->ignore_keys = options.ignore_keys;
   checkpoint->file = std::move(*file);
   leave_out(checkpoint->file, options.ignore_keys);
 
   const auto name = checkpoint->file.string("general.architecture");
   if (!name) return name.error();
-  const auto architecture = look_up(registry.architectures, *name, path + ": general.architecture");
+  const auto architecture = look_up(registry.architectures, *name, checkpoint->file.path + ": general.architecture");
   if (!architecture) return architecture.error();
   checkpoint->architecture = *architecture;
   auto model = (*architecture)->describe(checkpoint->file);
@@ -117,6 +122,15 @@ Result<std::shared_ptr<const Checkpoint::Impl>> open_checkpoint(const std::strin
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
+}
+
+OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const plugins::Registry& registry) {
+  if (!checkpoint->bytes->is_mapped()) return checkpoint;
+  const auto copy = checkpoint->bytes->copied();
+  if (!copy) return copy.error();
+  LoadOptions options;
+  options.ignore_keys = checkpoint->ignore_keys;
+  return open_checkpoint(*copy, registry, options);
 }
 
 Error unknown_id(TokenId id, std::size_t place, std::size_t size) {

@@ -58,10 +58,17 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
   }
 }
 
+/// What a model works on: the checkpoint, or a copy that keeps nothing mapped.
+Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry, const LoadOptions& options) {
+  if (!options.copy.value_or(false)) return opened;
+  return Checkpoint(host::copied(opened.impl(), registry).value());
+}
+
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
-Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
+Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& opened, const Graph& graph,
             const LoadOptions& options) {
   runtime->start_control();
+  const Checkpoint checkpoint = as_wanted(opened, runtime->registry, options);
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
   say_what_has_no_effect(runtime->log, graph, options, settings);
   check_memory(checkpoint, graph, options);

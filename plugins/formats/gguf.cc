@@ -6,7 +6,7 @@
 
 #include "plugins/formats/gguf_value.hpp"
 #include "runtime/model/checked.hpp"
-#include "runtime/model/file_mapping.hpp"
+#include "runtime/model/file_kind.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::plugins {
@@ -28,20 +28,26 @@ struct Counts {
   std::uint64_t tensors, keys;
 };
 
+std::string type_in_words(std::uint32_t type) {
+  const std::string number = std::to_string(type);
+  const std::string_view name = kernels::name_of_gguf_type(type);
+  return name.empty() ? number : std::string(name) + " (" + number + ")";
+}
+
 std::string known_types() {
   std::string list;
   for (const kernels::FormatInfo& info : kernels::all_formats()) {
-    list += (list.empty() ? "" : ", ") + std::string(info.name) + " (" + std::to_string(info.gguf_type) + ")";
+    list += (list.empty() ? "" : ", ") + type_in_words(info.gguf_type);
   }
   return list;
 }
 
 class GgufReader {
  public:
-  GgufReader(const std::string& path, const std::shared_ptr<const FileMapping>& mapping)
-      : in_(path, mapping->bytes()), file_(mapping->bytes()) {
-    model_.path = path;
-    model_.mapping = mapping;
+  explicit GgufReader(const std::shared_ptr<const FileBytes>& bytes)
+      : in_(bytes->path(), bytes->bytes()), file_(bytes->bytes()) {
+    model_.path = on_one_line(bytes->path());
+    model_.bytes = bytes;
   }
 
   Result<ModelFile> read();
@@ -155,7 +161,7 @@ void GgufReader::read_tensor(std::uint64_t alignment) {
   const auto type = in_.number<std::uint32_t>("type");
   const auto format = kernels::format_of_gguf_type(type);
   if (!format) {
-    return in_.fail(Code::unsupported, type_at, "type", std::to_string(type), known_types());
+    return in_.fail(Code::unsupported, type_at, "type", type_in_words(type), known_types());
   }
   tensor.format = *format;
   const kernels::FormatInfo& info = kernels::info(*format);
@@ -206,7 +212,7 @@ void GgufReader::place(std::uint64_t alignment) {
       in_.enter("tensor", tensor.name);
       return in_.fail(Code::bad_file, field_at, "offset",
                       std::to_string(offset) + " and " + std::to_string(bytes) + " bytes",
-                      "both within the " + std::to_string(room) + " bytes of data in the file");
+                      "both within the " + std::to_string(room) + " bytes of data in the file; is it cut short?");
     }
     tensor.data = file_.subspan(*start + offset, bytes);
   }
@@ -246,17 +252,16 @@ Result<ModelFile> GgufReader::read() {
   const Counts counts = read_header();
   read_keys(counts.keys);
   const std::uint64_t align = alignment();
+  if (in_.failed()) return in_.error();
+  // Before the tensors, which may be of types and shapes that no model here has.
+  if (auto other = other_than_model(model_)) return *other;
   read_tensors(counts.tensors, align);
   if (!in_.failed()) place(align);
   if (in_.failed()) return in_.error();
   return std::move(model_);
 }
 
-Result<ModelFile> open(const std::string& path) {
-  const auto mapping = FileMapping::open(path);
-  if (!mapping) return mapping.error();
-  return GgufReader(path, *mapping).read();
-}
+Result<ModelFile> open(const std::shared_ptr<const FileBytes>& bytes) { return GgufReader(bytes).read(); }
 
 }  // namespace
 

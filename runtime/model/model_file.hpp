@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "kernels/format.hpp"
+#include "runtime/model/file_bytes.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe {
 
-/// A matrix (or vector: rows == 1) in a model file; a view into the mapped file.
+/// A matrix (or vector: rows == 1) in a model file; a view into the file's bytes.
 struct FileTensor {
   std::string_view name;
   kernels::Format format;
@@ -49,11 +50,11 @@ struct MetaEntry {
 /// A model file, open and checked: every tensor lies inside the file, every string and array too.
 /// Views stay valid as long as the object. Immutable; any thread.
 struct ModelFile {
-  std::string path;
-  std::string description;          ///< "GGUF v3"
-  std::vector<MetaEntry> metadata;  ///< in the file's order
-  std::vector<FileTensor> tensors;  ///< in the file's order
-  std::shared_ptr<const void> mapping;
+  std::string path;                   ///< as messages name it: on one line
+  std::string description;            ///< "GGUF v3"
+  std::vector<MetaEntry> metadata;    ///< in the file's order
+  std::vector<FileTensor> tensors;    ///< in the file's order
+  std::shared_ptr<const void> bytes;  ///< that the views look into
 
   [[nodiscard]] const MetaValue* find(std::string_view key) const;
   [[nodiscard]] const FileTensor* tensor(std::string_view name) const;
@@ -73,7 +74,7 @@ struct ModelFile {
 struct FileFormat {
   std::string_view name;
   std::string_view magic;
-  Result<ModelFile> (*open)(const std::string& path);
+  Result<ModelFile> (*open)(const std::shared_ptr<const FileBytes>& bytes);
 };
 
 }  // namespace troupe

@@ -33,10 +33,10 @@ void add_tensor(ModelFile& file, Toy& toy, const std::string& name, std::uint64_
 }
 
 // A file format: its first bytes and how it is opened.
-Result<ModelFile> open_toy(const std::string& path) {
+Result<ModelFile> open_toy(const std::shared_ptr<const FileBytes>& bytes) {
   const auto toy = std::make_shared<Toy>();
   ModelFile file;
-  file.path = path;
+  file.path = bytes->path();
   file.description = "a toy";
   const auto text = [&](const char* key, const char* value) {
     file.metadata.push_back({key, std::string_view(value)});
@@ -64,7 +64,7 @@ Result<ModelFile> open_toy(const std::string& path) {
     add_tensor(file, *toy, block + "up.weight", 256, 64);
     add_tensor(file, *toy, block + "down.weight", 64, 256);
   }
-  file.mapping = toy;
+  file.bytes = toy;
   return file;
 }
 constexpr FileFormat toy_format{"toy", "TOY!", open_toy};

@@ -1,25 +1,9 @@
-// Any bytes as text: to ids, back, and through a stream in two parts.
-#include <cstdint>
-#include <cstdlib>
-
-#include "runtime/text/utf8.hpp"
+// Any bytes as text: to ids and back, by both kinds of tokenizer, and through a stream in two parts.
+#include "tests/fuzz/fuzz.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
 
 namespace troupe::testing {
 namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Char c = first_char(text);
-    if (c.kind != Utf8Char::Kind::valid) return false;
-    text.remove_prefix(c.length);
-  }
-  return true;
-}
 
 std::string through_stream(std::string_view text, std::size_t cut) {
   Utf8Stream stream;
@@ -48,8 +32,13 @@ void check_text(std::string_view text, std::size_t cut) {
 }  // namespace
 }  // namespace troupe::testing
 
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
+  static const std::string whole[] = {"0 hello hello  \r\n\n a1'LL aaaa<|im_end|>><|im_start|>",
+                                      "1<s>hello</s>▁<unk>\n\n", "2é ß 中文 \xF0\x9F\x91\xA9 don't"};
+  return troupe::testing::mutate(whole, data, size, most, seed);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  troupe::testing::check_text({reinterpret_cast<const char*>(data + 1), size - 1}, data[0]);
+  if (size > 0) troupe::testing::check_text(troupe::testing::text_of(data + 1, size - 1), data[0]);
   return 0;
 }

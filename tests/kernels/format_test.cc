@@ -80,9 +80,12 @@ TEST_CASE("formats are found by the number that GGUF files use", "[kernels][form
   for (const Format format : every_format) {
     CHECK(info(format).format == format);
     CHECK(format_of_gguf_type(info(format).gguf_type) == format);
+    CHECK(name_of_gguf_type(info(format).gguf_type) == info(format).name);
   }
   CHECK_FALSE(format_of_gguf_type(4).has_value());
   CHECK_FALSE(format_of_gguf_type(0xFFFFFFFF).has_value());
+  CHECK(name_of_gguf_type(30) == "BF16");
+  CHECK(name_of_gguf_type(0xFFFFFFFF).empty());
 }
 
 TEST_CASE("a row's bytes follow from the format", "[kernels][format]") {

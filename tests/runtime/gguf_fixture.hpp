@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/formats/gguf.hpp"
 #include "runtime/model/element_type.hpp"
 #include "runtime/model/model_file.hpp"
 
@@ -146,6 +147,13 @@ class MemoryFile {
  private:
   int descriptor_;
 };
+
+/// Opens the file of a path, mapped.
+inline Result<ModelFile> open_gguf(const std::string& path) {
+  const auto bytes = FileBytes::open(path, false);
+  if (!bytes) return bytes.error();
+  return plugins::gguf.open(*bytes);
+}
 
 /// Touches every byte that a model file hands out; what lies outside the mapping would end the test. Returns a sum of
 /// them.

@@ -46,6 +46,18 @@ void check_same(const Graph& a, const Graph& b) {
 
 }  // namespace
 
+TEST_CASE("letters that are not ASCII do no harm to a graph file, wherever they stand", "[bad-input]") {
+  const std::string toml = to_toml(graph_of("tp1", smollm2()));
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at <= toml.size(); ++at) {
+    for (const char* letter : {"\u00E9", "\u0450", "\u3042", "\U0001F600"}) {  // the first two were undefined behaviour
+      std::string changed = toml;
+      if (refusal(changed.insert(at, letter)) == "none") ++kept;
+    }
+  }
+  CHECK((kept > 0 && kept < 4 * toml.size()));
+}
+
 TEST_CASE("a graph and its TOML form are the same") {
   for (const Plan& plan : enumerate_plans(max_ranks, 30, 8)) {
     const Graph graph = expand(plan, smollm2(), {1.0, 8.0}, 3).value();

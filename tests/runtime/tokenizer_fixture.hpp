@@ -22,7 +22,7 @@ struct LoadedTokenizer {
 };
 
 inline Result<LoadedTokenizer> load_tokenizer(const std::string& path) {
-  auto file = plugins::gguf.open(path);
+  auto file = open_gguf(path);
   if (!file) return file.error();
   const auto kind = file->string("tokenizer.ggml.model");
   if (!kind) return kind.error();
