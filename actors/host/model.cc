@@ -4,8 +4,8 @@
 #include <caf/all.hpp>
 #include <mutex>
 
-#include "actors/host/shared_queue.hpp"
 #include "actors/host/stream.hpp"
+#include "actors/shared_queue.hpp"
 #include "actors/supervisor.hpp"
 
 namespace troupe {
@@ -13,7 +13,7 @@ namespace troupe {
 struct Runtime::Impl::System {
   explicit System(std::uint32_t threads) {
     // Work stealing polls, and so sleeps up to 10 ms between looks; a shared queue wakes its worker at once.
-    config.load<caf::scheduler::coordinator<host::SharedQueue>>();
+    config.load<caf::scheduler::coordinator<actors::SharedQueue>>();
     config.set("scheduler.max-threads", threads);
     system = std::make_unique<caf::actor_system>(config);
   }

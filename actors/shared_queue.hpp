@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace troupe::host {
+namespace troupe::actors {
 
 /// How the actors' threads share those that are awake: one queue for all, whose sleeping worker is woken at once, like
 /// caf::policy::work_sharing, but of memory that was there before. Where CAF's cannot get any, the actor that a message
@@ -90,4 +90,4 @@ class SharedQueue : public caf::policy::unprofiled {
   }
 };
 
-}  // namespace troupe::host
+}  // namespace troupe::actors
