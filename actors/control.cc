@@ -161,7 +161,17 @@ class Threads {
   }
   void keep_time() {
     threads_of = &shared;
-    if (shared.wait_for_system() != nullptr) shared.clock.run_dispatch_loop();
+    for (bool more = shared.wait_for_system() != nullptr; more;) more = !kept_time();
+  }
+
+  /// False where memory was wanting: some timeouts are lost, and later ones are kept.
+  [[nodiscard]] bool kept_time() noexcept {
+    try {
+      shared.clock.run_dispatch_loop();
+      return true;
+    } catch (...) {
+      return false;
+    }
   }
 
   std::thread clock_;

@@ -44,7 +44,8 @@ void watch_deadlines(Self self) {
   const auto now = self->clock().now();
   auto when = now + longest;
   for (const auto& [id, deadline] : state.deadlines) when = std::min(when, deadline);
-  if (state.next_look && *state.next_look <= when) return;
+  const bool overdue = state.next_look && *state.next_look + longest < now;  // it is lost: memory was wanting
+  if (state.next_look && *state.next_look <= when && !overdue) return;
   state.next_look = when;
   self->delayed_send(self, std::max(when - now, caf::actor_clock::duration_type::zero()), LookAtClock{when});
 }

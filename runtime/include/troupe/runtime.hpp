@@ -123,7 +123,8 @@ class Generation {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Gets the logits of one position, [vocabulary], positions in order; on a thread of the runtime, which waits for it.
+/// Gets the logits of one position, [vocabulary], as they are, numbers or not; positions in order; on a thread of the
+/// runtime, which waits for it.
 /// What it throws fails the request; an Error keeps its code. It must not wait for a request of its own model.
 using LogitsSink = std::function<void(std::uint32_t position, std::span<const float> logits)>;
 
