@@ -30,12 +30,13 @@ std::string with_a_loud_token() {
   return model.file();
 }
 
-/// Whether logits come, and are numbers, the last position's.
+/// Whether the last position's logits come, are numbers, and leave a token to sample.
 bool logits_are_numbers(const Model& model, const Ids& ids) {
   bool numbers = false;
   try {
     model.logits(ids, false, [&](std::uint32_t, std::span<const float> logits) {
-      numbers = std::none_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); });
+      numbers = std::none_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); }) &&
+                std::any_of(logits.begin(), logits.end(), [](float logit) { return logit > -INFINITY; });
     });
   } catch (const Error& error) {
     CHECK(error.code() == Code::out_of_range);

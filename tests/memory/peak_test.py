@@ -144,4 +144,7 @@ if __name__ == "__main__":
     if os.environ.get("TROUPE_SANITIZE"):
         print("skipped: sanitizers hold memory of their own")
         sys.exit(77)
-    unittest.main()
+    result = unittest.main(exit=False).result
+    for test, reason in result.skipped:
+        print(f"skipped: {test.id()}: {reason}")
+    sys.exit(not result.wasSuccessful())
