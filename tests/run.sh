@@ -19,6 +19,12 @@ step "getting the models"
 samples/get_model.sh smollm2 || fail "getting SmolLM2"
 samples/get_model.sh gemma3 || fail "getting Gemma3"
 step "testing"
-ctest --preset release || fail "tests, listed above"
-grep -hoE "skipped(:| ['\"]).*" build/Testing/Temporary/LastTest.log | sort -u | sed 's/^/run.sh: /' || true
+log=build/Testing/Temporary/LastTest.log
+rm -f "$log"
+passed=true
+ctest --preset release || passed=false
+grep -hoE "skipped(:| ['\"]).*" "$log" | sort -u | sed 's/^/run.sh: /' || true
+echo "run.sh: the slowest: $(awk '/ Test: / { name = $3 } /^Test time = / { print $4, "s " name }' "$log" |
+  sort -rn | head -n 6 | paste -sd ',' | sed 's/,/, /g')"
+$passed || fail "tests, listed above"
 echo "run.sh: all tests passed in $SECONDS s"

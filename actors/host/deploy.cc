@@ -292,7 +292,7 @@ ChannelSize channel_size(const ModelDescription& model, const Settings& settings
   // A receiver may be a step behind; tokens wait for as many steps as may be under way.
   if (edge.flows == "hidden") return {2, std::size_t{settings.rows} * model.hidden * sizeof(float)};
   if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
-  return {stages * (stages + 1) + 1, token_message_columns(settings.parallel) * sizeof(std::int32_t)};
+  return {most_token_messages(stages), token_message_columns(settings.parallel) * sizeof(std::int32_t)};
 }
 
 bool needs_channel(const Graph& graph, const GraphEdge& edge) {

@@ -21,8 +21,8 @@ void print_metadata(const Checkpoint& checkpoint) {
   for (const auto& [key, value] : checkpoint.metadata()) {
     const std::string start = shortened(value, 60);  // templates are thousands long
     const bool whole = start == value;
-    text += printable(key) + " = " + printable(start) +
-            (whole ? "" : " (" + std::to_string(value.size()) + " bytes)") + "\n";
+    text += printable(key) + " = " + printable(start) + (whole ? "" : " (" + std::to_string(value.size()) + " bytes)") +
+            "\n";
   }
   print(text);
 }

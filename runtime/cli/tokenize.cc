@@ -45,8 +45,7 @@ void add_tokenize(CLI::App& command) {
   add_model(verb, args->flags);
   add_source(verb, "-p,--prompt,TEXT", args->text, "",
              "special tokens in it are parsed, no BOS is added ('-': standard input)");
-  add_on_off(verb, "--parse-special", args->parse_special,
-             "off: special tokens in it are plain text (default on)");
+  add_on_off(verb, "--parse-special", args->parse_special, "off: special tokens in it are plain text (default on)");
   add_switch(verb, "--json", args->json, R"(prints {"ids":[…]} instead of ids with commas between them)");
   add_text(verb, "--decode", args->decode, "IDS", "the text of ids instead, special tokens too ('-': standard input)");
 }

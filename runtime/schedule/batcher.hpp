@@ -17,6 +17,10 @@ struct BatchLimits {
   std::uint32_t context = 0;    ///< positions of a sequence at most
 };
 
+/// Messages with sampled tokens that the channel from a replica's last stage to its first must hold: one of each step
+/// that may be under way, stages + 1 of each micro-batch, and the one that is being written.
+[[nodiscard]] constexpr std::size_t most_token_messages(std::size_t stages) { return stages * (stages + 1) + 1; }
+
 struct SequenceRequest {
   SequenceId id = 0;
   std::vector<TokenId> prompt;   ///< at least one token, at most `context`

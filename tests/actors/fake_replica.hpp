@@ -216,7 +216,7 @@ class FakeReplica {
       outcome.tokens.push_back({s, ends ? end_token : fake_token(slice.sequence, position)});
       channel_.back().push_back({slice.lane, slice.sequence, position});
     }
-    REQUIRE(channel_.size() <= limits_.stages * (limits_.stages + 1) + 1);
+    REQUIRE(channel_.size() <= most_token_messages(limits_.stages));
   }
 
   BatchLimits limits_;

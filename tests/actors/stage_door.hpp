@@ -215,6 +215,7 @@ class StageDoor {
     caf::anon_send_exit(actor, caf::exit_reason::unhandled_exception);
   }
   [[nodiscard]] const actors::RouterActor& router() const { return router_; }
+  [[nodiscard]] const actors::SupervisorActor& supervisor() const { return supervisor_; }
 
   Random random;
   std::vector<std::unique_ptr<FakeReplica>> replicas;

@@ -23,6 +23,7 @@ MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
 GOLDEN = os.path.join(os.environ.get("TROUPE_SHARED", ""), "golden", "smollm2.tokenize.jsonl")
 
 VERBS = ("run", "inspect", "tokenize", "logits", "bench", "graph")
+PATIENCE = 1800  # seconds: a hang, on any machine
 FRANCE = "504,3575,282,4649,314"  # "The capital of France is"
 
 needs_binary = unittest.skipUnless(os.access(BINARY, os.X_OK), "TROUPE_BIN names no command")
@@ -30,7 +31,7 @@ needs_model = unittest.skipUnless(os.access(BINARY, os.X_OK) and os.path.exists(
 
 
 def troupe(*args, stdin=b""):
-    return subprocess.run([BINARY, *map(str, args)], input=stdin, capture_output=True, timeout=300, check=False)
+    return subprocess.run([BINARY, *map(str, args)], input=stdin, capture_output=True, timeout=PATIENCE, check=False)
 
 
 def on_a_terminal(*args):
@@ -45,7 +46,7 @@ def on_a_terminal(*args):
         except OSError:  # how Linux says that the other end is closed
             pass
         os.close(ours)
-        assert running.wait(300) == 0, args
+        assert running.wait(PATIENCE) == 0, args
     return printed.replace(b"\r\n", b"\n")
 
 
@@ -246,8 +247,6 @@ class Tokenize(Case):
         """fault 12: --parse-special off makes a user's text plain text"""
         self.assertEqual(self.ids_of("--parse-special", "on", "<|im_start|>"), [1])
         plain = self.ids_of("--parse-special", "off", "<|im_start|>")
-        if plain == [1]:
-            self.skipTest("the tokenizer does not obey yet")
         self.assertGreater(len(plain), 1)
         self.assertEqual(self.succeed("tokenize", "-m", MODEL, "--decode", ",".join(map(str, plain))), b"<|im_start|>")
 
@@ -303,6 +302,7 @@ class Run(Case):
         self.assertEqual(self.run_model("-f", path, "-n", 8), expected)
         self.assertEqual(self.run_model("-f", "-", "-n", 8, stdin=prompt), expected)
         self.assertEqual(self.run_model("-p", "-", "-n", 8, stdin=prompt), expected)
+        self.assertEqual(self.run_model("-p", prompt.decode(), "-n", 8, "--no-mmap", "--ignore-key", "a.b"), expected)
 
     def test_ends_with_the_turn_and_prints_no_special_token(self):
         text = self.run_model("-p", "<|im_start|>user\nSay hello.<|im_end|>\n<|im_start|>assistant\n", "-c", 512)
@@ -353,7 +353,7 @@ class Run(Case):
             self.assertTrue(running.stdout.read(1))
             running.stdout.close()
             self.assertEqual(running.stderr.read(), b"")
-            self.assertEqual(running.wait(60), 0)
+            self.assertEqual(running.wait(PATIENCE), 0)
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
     def test_a_full_disk(self):
@@ -549,6 +549,8 @@ class Graph(Case):
 
 if __name__ == "__main__":
     result = unittest.main(exit=False).result
+    for test, reason in result.skipped:
+        print(f"skipped: {test.id()}: {reason}")
     if result.wasSuccessful() and len(result.skipped) == result.testsRun:
         sys.exit(77)
     sys.exit(not result.wasSuccessful())

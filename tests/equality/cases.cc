@@ -36,6 +36,15 @@ std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows
   return cases;
 }
 
+Tables bearable_tables() { return sanitized() ? fast_tables() : kernels::tables(); }
+
+/// The forms of dp, pp and tp, and the factors beside the plan.
+std::vector<std::size_t> factors_with_kinds() {
+  std::vector<std::size_t> factors = other_factors(bearable_tables());
+  factors.insert(factors.begin(), {2, 3, 3});
+  return factors;
+}
+
 /// The factor of that name, "tp2:1"; empty where there is none.
 std::string factor_of(const std::string& plan, const char* name) {
   const std::size_t at = plan.find(name);
@@ -50,6 +59,19 @@ std::size_t form_of(const std::string& factor) {
 /// The forms of dp, pp and tp.
 Row kind_of(const std::string& plan) {
   return {form_of(factor_of(plan, "dp")), form_of(factor_of(plan, "pp")), form_of(factor_of(plan, "tp"))};
+}
+
+/// A plan of a row's kind, drawn, with the row's other values.
+std::vector<Case> cases_of_kinds(const std::vector<std::string>& plans, const std::vector<Row>& rows,
+                                 std::mt19937_64& random) {
+  std::map<Row, std::vector<std::string>> by_kind;
+  for (const std::string& plan : plans) by_kind[kind_of(plan)].push_back(plan);
+  std::vector<Case> cases;
+  for (const Row& row : rows) {
+    const auto& alike = by_kind.at({row[0], row[1], row[2]});
+    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3, bearable_tables()));
+  }
+  return cases;
 }
 
 }  // namespace
@@ -73,17 +95,11 @@ std::vector<Case> all_cases_of(const std::string& plan) {
 }
 
 std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {
-  std::map<Row, std::vector<std::string>> by_kind;
-  for (const std::string& plan : plans) by_kind[kind_of(plan)].push_back(plan);
-  const Tables tables = sanitized() ? fast_tables() : kernels::tables();
-  std::vector<std::size_t> factors = other_factors(tables);
-  factors.insert(factors.begin(), {2, 3, 3});
-  std::vector<Case> cases;
-  for (const Row& row : covering_array(factors, random)) {
-    const auto& alike = by_kind.at({row[0], row[1], row[2]});
-    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3, tables));
-  }
-  return cases;
+  return cases_of_kinds(plans, covering_array(factors_with_kinds(), random), random);
+}
+
+std::vector<Case> some_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  return cases_of_kinds(plans, every_value(factors_with_kinds(), random), random);
 }
 
 std::size_t replicas_of(const std::string& plan) {

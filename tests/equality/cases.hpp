@@ -26,6 +26,10 @@ struct Case {
 /// One plan with every value of each other factor, the slow reference kernels aside; which go together is drawn.
 [[nodiscard]] std::vector<Case> some_cases_of(const std::string& plan, std::mt19937_64& random);
 
+/// Fewer cases, in which every value of every factor occurs, the kinds of plans of covering_cases() among them; which
+/// go together is drawn.
+[[nodiscard]] std::vector<Case> some_cases(const std::vector<std::string>& plans, std::mt19937_64& random);
+
 /// One plan with every combination of the other factors.
 [[nodiscard]] std::vector<Case> all_cases_of(const std::string& plan);
 

@@ -10,7 +10,7 @@ namespace troupe::testing {
 namespace {
 
 constexpr std::uint32_t context = 4096;
-constexpr std::size_t most_with_reference = 5, most_with_single_tokens = 65;
+constexpr std::size_t most_with_reference = 3, most_with_single_tokens = 65;
 
 /// Which of the lengths a case can do in a second or two.
 std::vector<std::size_t> bearable(const Case& run, std::vector<std::size_t> lengths) {

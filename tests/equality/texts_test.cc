@@ -12,7 +12,7 @@ namespace {
 using Text = std::vector<TokenId>;
 
 /// A quarter of them where a sanitizer slows everything down.
-const std::uint32_t tokens = sanitized() ? 10 : 40;
+const std::uint32_t tokens = sanitized() ? 6 : 24;
 
 const GenerateOptions greedy{.max_tokens = tokens, .sampling = {}, .ignore_end = true, .deadline = {}};
 const GenerateOptions sampled{.max_tokens = tokens,
@@ -61,10 +61,13 @@ void compare(const char* file) {
   const std::vector<Text> expected = said("tp1", 512, 1, false);
   for (const Text& one : expected) CHECK(one.size() == tokens);
   CHECK(expected[0] != expected[1]);  // the sampled one is not the greedy one
-  for (const char* plan : {"tp1", "pp2", "tp2:1", "dp2", "dp2.pp2.tp2"}) {
+  for (const char* plan : {"tp1", "tp2:1", "dp2.pp2.tp2"}) {
     INFO(plan);
     CHECK(said(plan, 512, 8, true) == expected);  // all at once
-    CHECK(said(plan, 48, 3, true) == expected);   // some wait, some are still in their prompt
+  }
+  for (const char* plan : {"pp2", "dp2", "dp2.pp2.tp2"}) {
+    INFO(plan);
+    CHECK(said(plan, 48, 3, true) == expected);  // some wait, some are still in their prompt
   }
 }
 

@@ -134,14 +134,26 @@ TEST_CASE("many short requests of several threads all get their own tokens") {
   }
 }
 
-TEST_CASE("a model is closed while everything is under way") {
-  const Runtime runtime;
-  for (int round = 0; round < 20; ++round) {
-    const Model model =
-        runtime.load(tiny_path(), {.plan = round % 2 == 0 ? "pp2.tp2" : "dp2", .threads = 1, .parallel = 4});
+TEST_CASE("fault 25: a model is closed while everything is under way") {
+  for (std::size_t round = 0; round < 20; ++round) {
+    Gate gate;
+    std::atomic<std::size_t> steps = 0;
+    Runtime runtime;
+    runtime.add_actor("gate", factory_of([&](const StepView&) {
+                        if (steps++ >= round) gate.pass();
+                      }));
+    const LoadOptions options{.plan = round % 2 == 0 ? "pp2.tp2" : "dp2", .threads = 1, .parallel = 4};
+    const Checkpoint checkpoint = runtime.open(tiny_path());
+    std::optional<Model> model =
+        runtime.load(checkpoint, with_actors(checkpoint.expand(options), "gate", "logits"), options);
     std::vector<Generation> streams;
-    for (int i = 0; i < 6; ++i) streams.push_back(model.generate(hello, tokens(200)));
-    for (int i = 0; i < round; ++i) REQUIRE(streams[0].next());
+    for (int i = 0; i < 6; ++i) streams.push_back(model->generate(hello, tokens(200)));
+    gate.wait_for_arrival();
+    REQUIRE(steps < 200);  // no stream has come to its end, and a step is in the actor's hands
+    std::thread opener([&] { gate.open(); });
+    streams.clear();
+    model.reset();
+    opener.join();
   }
 }
 

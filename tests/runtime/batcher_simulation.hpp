@@ -43,7 +43,7 @@ class BatcherSimulation {
     if (!step) return nullptr;
     check(*step);
     ++under_way_;
-    REQUIRE(under_way_ <= limits_.stages * (limits_.stages + 1));
+    REQUIRE(under_way_ < most_token_messages(limits_.stages));
     sent_.push_back(std::move(*step));
     stages_[0].push_back(&sent_.back());
     return &sent_.back();
@@ -202,7 +202,7 @@ class BatcherSimulation {
     }
     channel_.push_back(std::move(message));
     most_in_channel_ = std::max(most_in_channel_, channel_.size());
-    REQUIRE(channel_.size() <= limits_.stages * (limits_.stages + 1) + 1);
+    REQUIRE(channel_.size() <= most_token_messages(limits_.stages));
   }
 
   void end(SequenceId id) {

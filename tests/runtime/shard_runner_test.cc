@@ -86,7 +86,7 @@ TEST_CASE("fault 9: a sum out of range is caught whoever reads it, in its own la
       const auto program = with_unread_leaves(*product, weights);
       ShardParts parts;
       parts.program = program;
-      parts.weights = pack_weights(*program, 1, [](std::size_t) {}).value();
+      parts.weights = pack_weights(*program, 1, [](std::size_t) { return true; }).value();
       parts.kernels = kernels::find_table();
       parts.rows = 4;
       parts.threads = threads;

@@ -15,7 +15,7 @@ BINARY = os.environ.get("TROUPE_BIN", "")
 MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/models")
 MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
 PLANS = (("tp8", 1), ("pp8", 1), ("dp8", 1), ("dp2.pp2.tp2", 1), ("dp2.pp2.tp2", 2))  # with threads of each rank
-PATIENCE = 120  # seconds; a run takes about one
+PATIENCE = 1800  # seconds; a run takes about one
 
 
 def run(plan, threads):

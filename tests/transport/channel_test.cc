@@ -12,7 +12,7 @@ using namespace troupe;
 using namespace troupe::transport;
 using namespace std::chrono_literals;
 
-Deadline soon() { return {60s}; }
+Deadline soon() { return {3600s}; }
 
 /// Memory of `rows` rows of `columns` f32, `gap` elements after each; the gaps hold -1.
 struct Matrix {

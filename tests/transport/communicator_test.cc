@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 using Group = std::vector<std::unique_ptr<Communicator>>;
 
-Deadline soon() { return {120s}; }
+Deadline soon() { return {3600s}; }
 
 /// Runs `work` on one thread per rank and returns what each returned.
 std::vector<std::string> on_every_rank(Group& group, const std::function<std::string(Communicator&)>& work) {
