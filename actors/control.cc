@@ -178,12 +178,25 @@ class Threads {
   std::vector<std::thread> workers_;
 };
 
+/// Where CAF prints what an actor threw before it could say who should hear of it: nowhere. Standard error is the
+/// host's, and the actor's end says it to those who watch it.
+class NoPrinter final : public caf::monitorable_actor {
+ public:
+  explicit NoPrinter(caf::actor_config& config) : monitorable_actor(config) {}
+  void enqueue(caf::mailbox_element_ptr, caf::execution_unit*) override {}
+};
+
 /// CAF's view of them.
 class Scheduler final : public caf::scheduler::abstract_coordinator {
  public:
   Scheduler(caf::actor_system& system, Threads& threads) : abstract_coordinator(system), threads_(threads) {}
 
-  void start() override { threads_.shared.begin(&system()); }
+  void start() override {
+    caf::actor_config config;
+    utility_actors_[printer_id] =
+        caf::make_actor<NoPrinter, caf::actor>(system().next_actor_id(), system().node(), &system(), config);
+    threads_.shared.begin(&system());
+  }
   void stop() override { threads_.join(); }
   void enqueue(caf::resumable* job) override { threads_.shared.enqueue(job); }
   caf::actor_clock& clock() noexcept override { return threads_.shared.clock; }

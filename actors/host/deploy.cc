@@ -219,23 +219,31 @@ class Deployer {
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
 
+  /// The host's factory; what it throws is a value here.
+  Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node) {
+    try {
+      const kernels::HostFloatingPointScope floats;
+      auto actor = kinds_.at(node.kind)(node.options);
+      if (actor == nullptr) return Error(Code::failed, "its factory made none");
+      return actor;
+    } catch (const Error& thrown) {
+      return thrown;
+    } catch (const std::exception& thrown) {
+      return Error(Code::failed, thrown.what());
+    } catch (...) {
+      return Error(Code::failed, "its factory threw something that is no std::exception");
+    }
+  }
+
   Result<std::shared_ptr<Executor>> start_actor(const GraphNode& node) {
     const auto edge = std::find_if(graph_.edges.begin(), graph_.edges.end(),
                                    [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
     const Flow flow = edge->flows == "hidden" ? Flow::hidden : Flow::logits;
-    std::unique_ptr<Actor> actor;
-    std::string why = "its factory made none";
-    try {
-      const kernels::HostFloatingPointScope floats;
-      actor = kinds_.at(node.kind)(node.options);
-    } catch (const std::exception& thrown) {
-      why = thrown.what();
-    } catch (...) {
-      why = "its factory threw something that is no std::exception";
-    }
-    if (actor == nullptr) return Error(Code::failed, "actor " + node.name + " (" + node.kind + "): " + why);
+    auto actor = make_actor(node);
+    if (!actor)
+      return Error(actor.error().code(), "actor " + node.name + " (" + node.kind + "): " + actor.error().message());
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
-    return start(std::make_unique<ActorRunner>(node.name, std::move(actor), flow, columns, settings_.rows,
+    return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
                                                incoming_[node.name][0], outgoing_[node.name], deadline()),
                  -1);
   }

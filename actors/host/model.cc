@@ -13,12 +13,42 @@
 
 namespace troupe {
 
-/// Made when there is memory, so that closing needs none.
+namespace {
+
+/// A message made when there is memory, for when there may be none.
+template <class Content>
+caf::mailbox_element_ptr letter(Content content) {
+  return caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(content));
+}
+
+/// What happens when the supervisor has ended, though it may not have come to know of the router: that one ends too,
+/// and with it whatever was asked of it.
+class AfterSupervisor {
+ public:
+  explicit AfterSupervisor(actors::RouterActor router)
+      : router_(std::move(router)),
+        exit_(std::make_shared<caf::mailbox_element_ptr>(letter(caf::exit_msg{{}, caf::exit_reason::user_shutdown}))) {}
+
+  void operator()(const caf::error&) const {
+    caf::actor_cast<caf::abstract_actor*>(router_)->enqueue(std::move(*exit_), nullptr);
+    ended_->set_value();
+  }
+
+  [[nodiscard]] std::future<void> ended() const { return ended_->get_future(); }
+
+ private:
+  actors::RouterActor router_;
+  std::shared_ptr<caf::mailbox_element_ptr> exit_;  // shared, as a functor must be copyable
+  std::shared_ptr<std::promise<void>> ended_ = std::make_shared<std::promise<void>>();
+};
+
+}  // namespace
+
 struct Model::Impl::Actors {
   actors::RouterActor router;
   actors::SupervisorActor supervisor;
-  caf::mailbox_element_ptr close = caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, actors::Close{});
-  std::shared_ptr<std::promise<void>> ended = std::make_shared<std::promise<void>>();
+  caf::mailbox_element_ptr close = letter(actors::Close{});
+  std::future<void> ended;
 };
 
 namespace {
@@ -100,13 +130,20 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
   actors_->router = system.spawn(actors::router, log());
   actors_->supervisor = system.spawn(actors::supervisor, actors_->router, deployment_.replicas, tokenizer, log());
-  actors_->supervisor->attach_functor([ended = actors_->ended](const caf::error&) { ended->set_value(); });
+  try {
+    const AfterSupervisor after(actors_->router);
+    actors_->ended = after.ended();
+    actors_->supervisor->attach_functor(after);
+  } catch (...) {
+    actors_->supervisor->enqueue(std::move(actors_->close), nullptr);
+    throw;
+  }
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   actors_->supervisor->enqueue(std::move(actors_->close), nullptr);
-  actors_->ended->get_future().wait();
+  actors_->ended.wait();
   for (auto& executor : deployment_.executors) executor->abort({Code::aborted, "the model is being closed"});
   for (auto& executor : deployment_.executors) executor->stop();
   log()(LogLevel::info, [&] { return "closed " + checkpoint.impl()->file.path; });

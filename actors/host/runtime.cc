@@ -65,10 +65,9 @@ Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry
 }
 
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
-Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& opened, const Graph& graph,
+Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
             const LoadOptions& options) {
   runtime->start_control();
-  const Checkpoint checkpoint = as_wanted(opened, runtime->registry, options);
   const auto settings = host::resolve(*checkpoint.impl(), options).value();
   say_what_has_no_effect(runtime->log, graph, options, settings);
   check_memory(checkpoint, graph, options);
@@ -134,17 +133,20 @@ Model Runtime::load(const std::string& path, const LoadOptions& options) const {
   });
 }
 
-Model Runtime::load(const Checkpoint& checkpoint, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
-  return logged(host::held(impl_, "the runtime").log, path,
-                [&] { return start(impl_, checkpoint, checkpoint.expand(options), options); });
+  const Impl& impl = host::held(impl_, "the runtime");
+  return logged(impl.log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
+    const Checkpoint checkpoint = as_wanted(opened, impl.registry, options);
+    return start(impl_, checkpoint, checkpoint.expand(options), options);
+  });
 }
 
-Model Runtime::load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const std::string& path = host::held(checkpoint.impl(), "the checkpoint").file.path;
-  return logged(host::held(impl_, "the runtime").log, path, [&] { return start(impl_, checkpoint, graph, options); });
+  const Impl& impl = host::held(impl_, "the runtime");
+  return logged(impl.log, host::held(opened.impl(), "the checkpoint").bytes->path(),
+                [&] { return start(impl_, as_wanted(opened, impl.registry, options), graph, options); });
 }
 
 }  // namespace troupe

@@ -112,7 +112,7 @@ TEST_CASE("fault 5: of several failures of one slice want of memory prevails, el
   const auto why = [](StageDoor& door, SequenceId id) { return door.stream(id).why->message(); };
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 30; ++seed) {
     INFO("seed " << seed);
-    StageDoor door(seed, {.stages = 3, .rows = 8, .parallel = 4, .context = 200, .queue = 16}, 1, 2);
+    StageDoor door(seed, {.stages = 3, .rows = 8, .parallel = 4, .context = 200}, 1, 2);
     for (int i = 0; i < 4; ++i) door.submit({.prompt = 10, .max_tokens = 20});
     for (std::uint32_t stage = 0; stage < 3; ++stage) {
       const Error range(Code::out_of_range, "layer " + std::to_string(stage) + ": too much");

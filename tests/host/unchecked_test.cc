@@ -263,7 +263,8 @@ TEST_CASE("fault 20: a model whose sums could leave 64 bits is refused when it i
                                                                          {"context_length", 64}}) {
       writer.number("llama." + key, ElementType::u32, value);
     }
-    const MemoryFile file(writer.file());
+    writer.tensor("token_embd.weight", {64, 272}, 0, 0);
+    const MemoryFile file(writer.file(64 * 272 * sizeof(float)));
     const Error error = error_of([&] { (void)Runtime().open(file.path()); });
     CHECK(error.code() == Code::unsupported);
     CHECK_THAT(error.message(), Contains("llama.feed_forward_length is " + std::to_string(blocks * 32)) &&
