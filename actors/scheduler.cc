@@ -4,7 +4,7 @@
 
 #include "actors/failure.hpp"
 #include "actors/sampler.hpp"
-#include "actors/spawn_linked.hpp"
+#include "actors/spawn_tied.hpp"
 #include "actors/stage.hpp"
 
 namespace troupe::actors {

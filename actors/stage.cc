@@ -4,7 +4,7 @@
 
 #include "actors/failure.hpp"
 #include "actors/node.hpp"
-#include "actors/spawn_linked.hpp"
+#include "actors/spawn_tied.hpp"
 
 namespace troupe::actors {
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <caf/all.hpp>
 
+#include "actors/failure.hpp"
 #include "actors/scheduler.hpp"
+#include "actors/spawn_tied.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -26,21 +28,22 @@ void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint
   log(LogLevel::error, [&] { return why.message(); });
 }
 
-void end(Self self, const caf::error& reason) {
-  for (const SchedulerActor& scheduler : self->state.schedulers) self->send_exit(scheduler, reason);
-  self->quit(reason);
-}
-
 }  // namespace
+
+SupervisorState::~SupervisorState() {
+  for (const SchedulerActor& scheduler : schedulers) caf::anon_send_exit(scheduler, caf::exit_reason::user_shutdown);
+}
 
 SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<ReplicaPlan> replicas,
                                           std::shared_ptr<const Tokenizer> tokenizer, Log log) {
+  end_on_exception(self);
   SupervisorState& state = self->state;
   state.router = std::move(router);
   self->link_to(state.router);
+  state.schedulers.reserve(replicas.size());  // none is lost between its start and its place here
   for (const ReplicaPlan& replica : replicas) {
     state.schedulers.push_back(
-        self->spawn<caf::monitored>(scheduler, replica.limits, state.router, tokenizer, replica.stages, log));
+        spawn_monitored(self, scheduler, replica.limits, state.router, tokenizer, replica.stages, log));
   }
   self->send(state.router, Replicas{state.schedulers});
   self->set_down_handler([self, replicas, log](const caf::down_msg& down) {
@@ -50,8 +53,7 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
     if (dead != schedulers.end())
       replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason, log);
   });
-  self->set_exit_handler([self](const caf::exit_msg& exit) { end(self, exit.reason); });
-  return {[self](const Close&) { end(self, caf::exit_reason::user_shutdown); }};
+  return {[self](const Close&) { self->quit(caf::exit_reason::user_shutdown); }};
 }
 
 }  // namespace troupe::actors

@@ -17,6 +17,11 @@ struct SupervisorState {
   const char* name = "supervisor";
   RouterActor router;
   std::vector<SchedulerActor> schedulers;  ///< [replicas]
+
+  SupervisorState() = default;
+  SupervisorState(const SupervisorState&) = delete;
+  SupervisorState& operator=(const SupervisorState&) = delete;
+  ~SupervisorState();  ///< however the supervisor ends, its schedulers end
 };
 
 /// The root of a model's actors: links itself to the router, starts a scheduler for each replica (which starts its

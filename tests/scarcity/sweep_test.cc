@@ -77,10 +77,12 @@ TEST_CASE("fault 6: whichever allocation of a request fails, the process lives a
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   GenerateOptions random = tokens(count);
   random.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .seed = 3};
+  GenerateOptions timed = tokens(count);
+  timed.deadline = std::chrono::hours(1);
   for (const LoadOptions& options :
        {LoadOptions{.plan = "tp1", .threads = 1}, LoadOptions{.plan = "tp1", .threads = 2},
         LoadOptions{.plan = "tp2", .threads = 1}, LoadOptions{.plan = "pp2", .threads = 1}}) {
-    for (const GenerateOptions& request : {tokens(count), random}) {
+    for (const GenerateOptions& request : {tokens(count), random, timed}) {
       INFO(options.plan << ", threads " << options.threads << ", temperature " << request.sampling.temperature);
       const Sweep swept = sweep(checkpoint, options, request);
       INFO("of " << swept.allocations << " allocations refused, " << swept.failed << " failed the request, "
