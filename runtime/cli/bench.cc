@@ -86,7 +86,7 @@ void check_lengths(const Bench& args, std::uint32_t context) {
 void bench(const Bench& args) {
   if (args.prompt == 0 && args.generate == 0)
     throw Error(Code::invalid_argument, "-p and -n are 0: nothing to measure");
-  const Runtime runtime = make_runtime();
+  const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(args.flags.model, args.flags.load);
   check_lengths(args, context_of(checkpoint, args.flags.load));
   const Graph graph = graph_of(checkpoint, args.flags);

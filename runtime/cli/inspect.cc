@@ -85,7 +85,7 @@ void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOption
 }
 
 void inspect(const Inspect& args) {
-  const Checkpoint checkpoint = make_runtime().open(args.flags.model, args.flags.load);
+  const Checkpoint checkpoint = Runtime().open(args.flags.model, args.flags.load);
   const Graph graph = graph_of(checkpoint, args.flags);
   auto memory = checkpoint.memory(graph, args.flags.load);
   share_sequences(memory, graph, args.flags.load.parallel);

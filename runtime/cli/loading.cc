@@ -7,7 +7,6 @@
 #include <cstdio>
 
 #include "runtime/cli/input.hpp"
-#include "runtime/cli/output.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -35,15 +34,6 @@ class ProgressLine {
 };
 
 }  // namespace
-
-Runtime make_runtime() {
-  RuntimeOptions options;
-  options.log = [](LogLevel level, std::string_view line) {
-    if (level < LogLevel::warning) return;
-    std::fprintf(stderr, "troupe: %s\n", printable(line).c_str());
-  };
-  return Runtime(std::move(options));
-}
 
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
   return flags.graph ? parse_graph(read_file(*flags.graph)) : checkpoint.expand(flags.load);

@@ -5,9 +5,6 @@
 
 namespace troupe::cli {
 
-/// A runtime whose warnings go to standard error.
-Runtime make_runtime();
-
 /// The graph that the flags ask for: the plan's, or the file's.
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags);
 

@@ -37,7 +37,7 @@ void logits(const Logits& args) {
   const auto ids = parse_ids(read(args.ids));
   if (ids.empty()) throw Error(Code::invalid_argument, "no ids: logits follow at least one");
   const LoadOptions& options = args.flags.load;
-  const Runtime runtime = make_runtime();
+  const Runtime runtime;
   const Model model = load(runtime, args.flags);
   LogitsReport answer(ids.size(), args.all, args.raw);
   Mates mates(model, ids, options.parallel - 1, context_of(model.checkpoint(), options));

@@ -28,7 +28,7 @@ std::uint64_t draw_seed() {
 
 void run(Run& args) {
   const std::string prompt = read(args.prompt);
-  const Runtime runtime = make_runtime();
+  const Runtime runtime;
   const Model model = load(runtime, args.flags);
   const bool random = args.options.sampling.temperature > 0;
   if (random) args.options.sampling.seed = args.seed ? *args.seed : draw_seed();

@@ -179,7 +179,7 @@ class WrongUse(Case):
             said = done.stderr.decode()
             self.assertEqual(done.returncode, 1)
             self.assertNotIn(text, said)
-            self.assertRegex(said, r"\Atroupe: [^\n]*/nowhere/a(\\u[0-9a-f]{4}|\\n|\[2J|31m)+b[^\n]*\n\Z")
+            self.assertRegex(said, r"\Atroupe: [^\n]*/nowhere/a(\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\n|\[2J|31m)+b[^\n]*\n\Z")
         for stray in (b"\x9b", b"\xc2", b"\xed\xa0\x80", b"\xc0\x9b", b"\xf4\x90\x80\x80", b"\xe2\x80", b"\xff"):
             done = subprocess.run([BINARY, "inspect", b"/nowhere/a" + stray], capture_output=True, check=False)
             escaped = "".join(f"\\x{byte:02x}" for byte in stray)
