@@ -1,5 +1,6 @@
 #include "actors/control.hpp"
 
+#include <atomic>
 #include <caf/all.hpp>
 #include <caf/detail/thread_safe_actor_clock.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
@@ -82,6 +83,12 @@ struct Shared {
     return jobs.empty() ? nullptr : jobs.pop();
   }
 
+  /// One that nobody will run any more; null where there is none.
+  [[nodiscard]] caf::resumable* left_over() {
+    const std::lock_guard lock(mutex);
+    return jobs.empty() ? nullptr : jobs.pop();
+  }
+
   /// The system, once it is there; null where there will be none.
   [[nodiscard]] caf::actor_system* wait_for_system() {
     std::unique_lock lock(mutex);
@@ -146,8 +153,9 @@ class Threads {
     shared.stop();
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
-    while (!shared.jobs.empty()) caf::scheduler::abstract_coordinator::cleanup_and_release(shared.jobs.pop());
+    while (caf::resumable* job = shared.left_over()) caf::scheduler::abstract_coordinator::cleanup_and_release(job);
     if (!clock_.joinable()) return;
+    clock_ends_ = true;
     shared.clock.cancel_dispatch_loop();
     clock_.join();
   }
@@ -161,7 +169,9 @@ class Threads {
   }
   void keep_time() {
     threads_of = &shared;
-    for (bool more = shared.wait_for_system() != nullptr; more;) more = !kept_time();
+    if (shared.wait_for_system() == nullptr) return;
+    while (!kept_time() && !clock_ends_) {
+    }
   }
 
   /// False where memory was wanting: some timeouts are lost, and later ones are kept.
@@ -174,6 +184,7 @@ class Threads {
     }
   }
 
+  std::atomic<bool> clock_ends_{false};
   std::thread clock_;
   std::vector<std::thread> workers_;
 };

@@ -5,13 +5,14 @@
 
 #include "actors/control.hpp"
 #include "actors/failure.hpp"
+#include "actors/letter.hpp"
 #include "actors/resume.hpp"
 
 namespace troupe::actors {
 namespace {
 
 /// The calling thread as one of those that run actors: keeps those that a message wakes, to run them here, and those
-/// that they wake in turn, or to hand them to CAF's threads. Allocates nothing.
+/// that they wake in turn, or to hand them to the system's threads. Allocates nothing.
 class ThisThread final : public caf::execution_unit {
  public:
   using execution_unit::execution_unit;
@@ -49,12 +50,11 @@ class Report {
   Report(const StageActor& stage, std::uint32_t member)
       : stage_(stage),
         outcome_(std::make_shared<StepOutcome>()),
-        letter_(std::make_shared<caf::mailbox_element_ptr>(
-            caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, StepRan{member, outcome_}))) {}
+        letter_(std::make_shared<caf::mailbox_element_ptr>(letter(StepRan{member, outcome_}))) {}
 
   void send(StepOutcome outcome, caf::execution_unit& unit) const {
     *outcome_ = std::move(outcome);
-    caf::actor_cast<caf::abstract_actor*>(stage_)->enqueue(std::move(*letter_), &unit);
+    post(stage_, std::move(*letter_), &unit);
   }
 
  private:

@@ -11,8 +11,8 @@ struct NodeState {
 
 /// A node of the graph: a shard, a sampler with a thread of its own, a host's actor. Hands each step to its executor
 /// and never blocks; the outcome goes to its stage as number `member`. Where the executor's threads fill every core,
-/// the actors that an outcome wakes run on its thread, which then takes up the next step; else on one of CAF's,
-/// meanwhile.
+/// the actors that an outcome wakes run on its thread, which then takes up the next step; else on one of the
+/// system's, meanwhile.
 [[nodiscard]] NodeActor::behavior_type node(NodeActor::stateful_pointer<NodeState> self,
                                             std::shared_ptr<Executor> executor, StageActor stage, std::uint32_t member);
 

@@ -118,6 +118,7 @@ void step_ran(Self self, const StepRan& ran) {
   StepOutcome all;
   for (StepOutcome& outcome : done.outcomes) all.merge(std::move(outcome));
   finish_step(self, *done.step, all);
+  watch_deadlines(self);  // here too, since a timer can be lost
   pump(self);
 }
 

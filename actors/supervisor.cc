@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 
 #include "actors/failure.hpp"
+#include "actors/letter.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/spawn_tied.hpp"
 
@@ -31,7 +32,7 @@ void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint
 }  // namespace
 
 SupervisorState::~SupervisorState() {
-  for (const SchedulerActor& scheduler : schedulers) caf::anon_send_exit(scheduler, caf::exit_reason::user_shutdown);
+  for (std::size_t i = 0; i < schedulers.size(); ++i) post(schedulers[i], std::move(dismissals[i]));
 }
 
 SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<ReplicaPlan> replicas,
@@ -42,6 +43,7 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
   self->link_to(state.router);
   state.schedulers.reserve(replicas.size());  // none is lost between its start and its place here
   for (const ReplicaPlan& replica : replicas) {
+    state.dismissals.push_back(exit_letter());
     state.schedulers.push_back(
         spawn_monitored(self, scheduler, replica.limits, state.router, tokenizer, replica.stages, log));
   }

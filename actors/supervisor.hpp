@@ -16,7 +16,8 @@ struct ReplicaPlan {
 struct SupervisorState {
   const char* name = "supervisor";
   RouterActor router;
-  std::vector<SchedulerActor> schedulers;  ///< [replicas]
+  std::vector<SchedulerActor> schedulers;            ///< [replicas]
+  std::vector<caf::mailbox_element_ptr> dismissals;  ///< [replicas]: what ends each, made before it
 
   SupervisorState() = default;
   SupervisorState(const SupervisorState&) = delete;

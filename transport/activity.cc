@@ -11,6 +11,7 @@ void Activity::begin_work() {
 void Activity::end_work() {
   const std::lock_guard lock(mutex_);
   --at_work_;
+  ++pulse_;
 }
 
 void Activity::fall_asleep(Sleeper& sleeper) {
@@ -18,6 +19,7 @@ void Activity::fall_asleep(Sleeper& sleeper) {
   sleeper.next = sleepers_;
   sleepers_ = &sleeper;
   --at_work_;
+  ++pulse_;
 }
 
 void Activity::wake_up(Sleeper& sleeper) {

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "actors/host/generation.hpp"
+#include "actors/letter.hpp"
 #include "actors/router.hpp"
 #include "actors/supervisor.hpp"
 #include "kernels/floating_point.hpp"
@@ -15,22 +16,15 @@ namespace troupe {
 
 namespace {
 
-/// A message made when there is memory, for when there may be none.
-template <class Content>
-caf::mailbox_element_ptr letter(Content content) {
-  return caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(content));
-}
-
 /// What happens when the supervisor has ended, though it may not have come to know of the router: that one ends too,
 /// and with it whatever was asked of it.
 class AfterSupervisor {
  public:
   explicit AfterSupervisor(actors::RouterActor router)
-      : router_(std::move(router)),
-        exit_(std::make_shared<caf::mailbox_element_ptr>(letter(caf::exit_msg{{}, caf::exit_reason::user_shutdown}))) {}
+      : router_(std::move(router)), exit_(std::make_shared<caf::mailbox_element_ptr>(actors::exit_letter())) {}
 
   void operator()(const caf::error&) const {
-    caf::actor_cast<caf::abstract_actor*>(router_)->enqueue(std::move(*exit_), nullptr);
+    actors::post(router_, std::move(*exit_));
     ended_->set_value();
   }
 
@@ -47,7 +41,7 @@ class AfterSupervisor {
 struct Model::Impl::Actors {
   actors::RouterActor router;
   actors::SupervisorActor supervisor;
-  caf::mailbox_element_ptr close = letter(actors::Close{});
+  caf::mailbox_element_ptr close = actors::letter(actors::Close{});
   std::future<void> ended;
 };
 
@@ -102,7 +96,7 @@ std::chrono::steady_clock::time_point after(std::chrono::milliseconds time) {
 
 /// Takes a request, or tells the log why not.
 template <class Take>
-auto logged(const actors::Log& log, const Take& take) {
+auto taken(const actors::Log& log, const Take& take) {
   try {
     return take();
   } catch (const Error& error) {
@@ -135,16 +129,18 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
     actors_->ended = after.ended();
     actors_->supervisor->attach_functor(after);
   } catch (...) {
-    actors_->supervisor->enqueue(std::move(actors_->close), nullptr);
+    actors::post(actors_->supervisor, std::move(actors_->close));
     throw;
   }
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
-  actors_->supervisor->enqueue(std::move(actors_->close), nullptr);
+  const kernels::FloatingPointScope floats;  // the log is the host's
+  actors::post(actors_->supervisor, std::move(actors_->close));
   actors_->ended.wait();
-  for (auto& executor : deployment_.executors) executor->abort({Code::aborted, "the model is being closed"});
+  for (auto& executor : deployment_.executors)
+    executor->abort({Code::aborted, "model closed"});  // short: takes no memory
   for (auto& executor : deployment_.executors) executor->stop();
   log()(LogLevel::info, [&] { return "closed " + checkpoint.impl()->file.path; });
 }
@@ -163,10 +159,10 @@ void Model::Impl::check_wait() const {
 
 /// One place among those that may run and wait; given back when the last copy of it goes.
 std::shared_ptr<void> Model::Impl::take_place() {
-  if (open_->fetch_add(1) < most_open_) {
+  for (std::size_t before = *open_; before < most_open_;) {
+    if (!open_->compare_exchange_weak(before, before + 1)) continue;
     return {open_.get(), [open = open_](std::atomic<std::size_t>*) { open->fetch_sub(1); }};
   }
-  open_->fetch_sub(1);
   throw Error(Code::queue_full, "the queue is full: " + std::to_string(most_open_) +
                                     " requests run or wait already; try again when some have ended");
 }
@@ -198,7 +194,7 @@ Generation Model::generate(std::string_view prompt, const GenerateOptions& optio
 Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
   const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
-  return logged(impl.log(), [&] {
+  return taken(impl.log(), [&] {
     check_ids(impl.checkpoint, prompt);
     check_sampling(options.sampling);
     check_length(prompt.size(), impl.context());
@@ -216,7 +212,7 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
   const auto guarded = std::make_shared<GuardedSink>(sink);
-  Generation stream = logged(impl.log(), [&] {
+  Generation stream = taken(impl.log(), [&] {
     check_ids(impl.checkpoint, ids);
     check_length(ids.size(), impl.context());
     auto settings = std::make_shared<SequenceSettings>();

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "runtime/program/own_thread.hpp"
 #include "troupe/error.hpp"
@@ -17,8 +19,10 @@ class Process {
   /// Throws invalid_argument in a child of fork().
   void check() const {
     if (!is_this()) {
-      throw Error(Code::invalid_argument,
-                  "this process is a child of fork(), and the model's threads are in its parent; load the model here");
+      throw Error(
+          Code::invalid_argument,
+          "this process is a child of fork(), and the runtime's threads are in its parent; make a Runtime here, and "
+          "load the model in it");
     }
   }
 

@@ -41,6 +41,16 @@ void say_what_has_no_effect(const actors::Log& log, const Graph& graph, const Lo
   }
 }
 
+/// Want of memory is an Error at the API's boundary.
+template <class Call>
+auto with_memory(const Call& call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    throw Error(Code::out_of_memory, "there is no memory to open or load the model");
+  }
+}
+
 /// Runs a load, and tells the log how it went.
 template <class Load>
 Model logged(const actors::Log& log, const std::string& path, const Load& load) {
@@ -67,13 +77,19 @@ Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
 Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
             const LoadOptions& options) {
-  runtime->start_control();
-  const auto settings = host::resolve(*checkpoint.impl(), options).value();
-  say_what_has_no_effect(runtime->log, graph, options, settings);
-  check_memory(checkpoint, graph, options);
+  const auto settings = with_memory([&] {
+    runtime->start_control();
+    auto resolved = host::resolve(*checkpoint.impl(), options).value();
+    say_what_has_no_effect(runtime->log, graph, options, resolved);
+    check_memory(checkpoint, graph, options);
+    return resolved;
+  });
   auto deployment = host::deploy(*checkpoint.impl(), graph, options, runtime->kinds(), *runtime->cores).value();
   const std::size_t nodes = deployment.executors.size();
-  Model model(host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
+  Model model = with_memory([&] {
+    return Model(
+        host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
+  });
   runtime->log(LogLevel::info, [&] {
     return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + " nodes, kernels " +
            std::string(settings.kernels->name);
@@ -102,6 +118,7 @@ host::ActorKinds Runtime::Impl::kinds() const {
 }
 
 void Runtime::Impl::start_control() {
+  process_.check();
   const std::lock_guard lock(mutex_);
   if (control_ == nullptr) control_ = actors::Control::start(control_threads_).value();
 }
@@ -122,7 +139,8 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 
 Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  return Checkpoint(host::open_checkpoint(path, host::held(impl_, "the runtime").registry, options).value());
+  const Impl& impl = host::held(impl_, "the runtime");
+  return with_memory([&] { return Checkpoint(host::open_checkpoint(path, impl.registry, options).value()); });
 }
 
 Model Runtime::load(const std::string& path, const LoadOptions& options) const {

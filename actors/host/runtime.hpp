@@ -6,6 +6,7 @@
 
 #include "actors/control.hpp"
 #include "actors/host/deploy.hpp"
+#include "actors/host/retire.hpp"
 #include "actors/log.hpp"
 #include "plugins/builtin.hpp"
 #include "troupe/runtime.hpp"
@@ -24,13 +25,15 @@ class Runtime::Impl {
   void add_kind(const std::string& kind, ActorFactory factory);
   [[nodiscard]] host::ActorKinds kinds() const;
 
-  /// Starts the threads of the actors' system, where no model has been loaded before. Throws Error.
+  /// Starts the threads of the actors' system, where no model has been loaded before. Throws Error; also in a child of
+  /// fork().
   void start_control();
 
   /// For models: the actors' system.
   [[nodiscard]] actors::Control& control() { return *control_; }
 
  private:
+  const host::Process process_;
   const std::uint32_t control_threads_;
   mutable std::mutex mutex_;  ///< guards what follows
   host::ActorKinds kinds_;

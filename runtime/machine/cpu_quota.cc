@@ -66,9 +66,10 @@ std::uint32_t quota_in(const fs::path& folder) {
 std::string unescaped(const std::string& text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string digits = text[i] == '\\' ? text.substr(i + 1, 3) : "";
+    const char* const end = digits.data() + digits.size();
     int code = 0;
-    const char *digits = text.data() + i + 1, *end = digits + 3;
-    if (text[i] == '\\' && i + 3 < text.size() && std::from_chars(digits, end, code, 8).ptr == end) {
+    if (digits.size() == 3 && std::from_chars(digits.data(), end, code, 8).ptr == end) {
       plain += static_cast<char>(code);
       i += 3;
     } else {

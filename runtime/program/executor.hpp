@@ -25,7 +25,7 @@ class Executor {
   /// Whether the threads that run steps fill every core, so that any other thread takes one away from them.
   [[nodiscard]] virtual bool fills_cores() const { return false; }
 
-  /// What waits fails with this error; every submitted step still comes to its `done`.
+  /// What waits fails with this error; every submitted step still comes to its `done`, until stop().
   virtual void abort(const Error& why) = 0;
 };
 

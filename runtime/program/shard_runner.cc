@@ -1,5 +1,6 @@
 #include "runtime/program/shard_runner.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 

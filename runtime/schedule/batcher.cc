@@ -25,7 +25,7 @@ std::vector<std::uint32_t> falling(std::uint32_t count) {
 Batcher::Batcher(BatchLimits limits)
     : limits_(limits),
       free_lanes_(falling(limits.parallel)),
-      free_blocks_(falling(limits.parallel * blocks_for(limits.context))),
+      most_blocks_(limits.parallel * blocks_for(limits.context)),
       under_way_(limits.stages, 0) {}
 
 void Batcher::admit() {
@@ -60,14 +60,21 @@ std::uint32_t Batcher::most_under_way(std::uint32_t batch) const {
   return decoding ? 2 : limits_.stages + 1;
 }
 
+/// Used ones first: of the others there may be millions, and none needs memory before its turn.
+std::uint32_t Batcher::take_block() {
+  if (free_blocks_.empty()) return next_block_++;
+  const std::uint32_t block = free_blocks_.back();
+  free_blocks_.pop_back();
+  return block;
+}
+
 void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   const auto prompt = static_cast<std::uint32_t>(sequence.request.prompt.size());
   const bool prefill = sequence.prefilling();
   const std::uint32_t count = prefill ? std::min(rows, prompt - sequence.positions) : 1;
   const std::uint32_t end = sequence.positions + count;
   for (std::uint32_t needed = blocks_for(end); sequence.blocks.size() < needed;) {
-    sequence.blocks.push_back(free_blocks_.back());
-    free_blocks_.pop_back();
+    sequence.blocks.push_back(take_block());
   }
   SequenceSlice slice{.sequence = sequence.request.id, .lane = sequence.lane, .first_position = sequence.positions};
   if (prefill) {

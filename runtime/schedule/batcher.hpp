@@ -51,7 +51,7 @@ class Batcher {
   [[nodiscard]] bool idle() const { return waiting_.empty() && running_.empty(); }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   [[nodiscard]] std::size_t running() const { return running_.size(); }
-  [[nodiscard]] std::size_t free_blocks() const { return free_blocks_.size(); }
+  [[nodiscard]] std::size_t free_blocks() const { return free_blocks_.size() + most_blocks_ - next_block_; }
 
  private:
   struct Sequence {
@@ -71,14 +71,18 @@ class Batcher {
   void balance(std::uint32_t batch);
   [[nodiscard]] std::uint32_t most_under_way(std::uint32_t batch) const;
   Step compose(std::uint32_t batch);
+  [[nodiscard]] std::uint32_t take_block();
   void schedule(Sequence& sequence, Step& step, std::uint32_t rows);
   void release(std::map<SequenceId, Sequence>::iterator sequence);
 
   BatchLimits limits_;
   std::deque<SequenceRequest> waiting_;
   std::map<SequenceId, Sequence> running_;  ///< by id, and so by age
-  std::vector<std::uint32_t> free_lanes_, free_blocks_;
-  std::vector<std::uint32_t> under_way_;  ///< [batches]: steps
+  std::vector<std::uint32_t> free_lanes_;
+  std::uint32_t most_blocks_;
+  std::uint32_t next_block_ = 0;            ///< the first that has never been used
+  std::vector<std::uint32_t> free_blocks_;  ///< those that have
+  std::vector<std::uint32_t> under_way_;    ///< [batches]: steps
   std::map<StepId, std::uint32_t> batch_of_;
   std::uint32_t turn_ = 0;  ///< the batch whose step comes next
   StepId last_step_ = 0;

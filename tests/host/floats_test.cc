@@ -73,7 +73,7 @@ void use_all(const Ids& expected) {
   Watch watch;
   const auto looks_right = [&] { foreign += std::this_thread::get_id() == this_thread && state() != host ? 1 : 0; };
   {
-    Runtime runtime = watch([] { return Runtime(); });
+    Runtime runtime = watch([&] { return Runtime({.log = [&](LogLevel, std::string_view) { looks_right(); }}); });
     watch([&] {
       runtime.add_actor("tap", [&](const auto&) {
         looks_right();

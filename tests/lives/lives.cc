@@ -206,6 +206,7 @@ void forked(bool exits) {
     EXPECT(refuses([&] { (void)stream->next(); }));
     EXPECT(refuses([&] { model->logits({1}, false, [](auto, auto) {}); }));
     EXPECT(refuses([&] { stream->cancel(); }));
+    EXPECT(refuses([&] { (void)runtime->load(model_path(), options); }));
     stream.reset();
     model.reset();
     runtime.reset();

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-PATIENCE = 600  # seconds
+PATIENCE = 3600  # seconds: a hang, on any machine
 
 
 def environment(command):

@@ -22,7 +22,7 @@ MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/
 FILES = ("SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf")
 PLANS = ("tp1", "tp2", "pp2", "dp2")
 SENTENCE = "The engine in the lighthouse hums quietly while the rain falls. "
-PATIENCE = 900  # seconds: a hang, on any machine
+PATIENCE = 3600  # seconds: a hang, on any machine
 WRITE = {"x86_64": "1", "aarch64": "64"}[platform.machine()]  # the number of the system call
 
 

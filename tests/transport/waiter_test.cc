@@ -72,7 +72,7 @@ TEST_CASE("no wake-up is lost between two threads that sleep at once", "[transpo
   constexpr std::uint64_t rounds = 30000;
   Counter ping, pong;
   const AbortFlag abort;
-  const Deadline deadline{60s};
+  const Deadline deadline{3600s};
   std::thread other([&] {
     for (std::uint64_t round = 1; round <= rounds; ++round) {
       if (!ping.wait_until(round, {0}, deadline, abort, "ping")) return;
@@ -93,7 +93,7 @@ TEST_CASE("one counter is a barrier for many threads, and what was written befor
   for (const WaitPolicy policy : {WaitPolicy{0}, WaitPolicy{100}}) {
     Counter arrived;
     const AbortFlag abort;
-    const Deadline deadline{60s};
+    const Deadline deadline{3600s};
     std::vector<std::uint64_t> written(threads * rounds);  // plain memory: the barrier is what orders it
     std::vector<std::uint64_t> wrong(threads);
     std::vector<std::thread> team;

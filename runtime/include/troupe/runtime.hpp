@@ -24,8 +24,9 @@ enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
   /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines that
-  /// passed, options that had no effect (warning), replicas that failed (error). Called from any thread, from several at
-  /// once too; what it throws is ignored. None: silent.
+  /// passed, options that had no effect (warning), replicas that failed (error), models that closed (info). Called from
+  /// any thread, from several at once too, and until the last model has closed; requests may wait for it, so it must not
+  /// block. What it throws is ignored. None: silent.
   std::function<void(LogLevel, std::string_view)> log{};
   std::uint32_t control_threads = 1;  ///< threads that run the actors' messages (the work has its own)
 };
@@ -52,7 +53,8 @@ struct LoadOptions {
   std::optional<bool> copy{};
 
   /// Metadata keys that change what a model computes and that this build does not know how to obey. A file that has one
-  /// is refused unless it is named here: for people who know that it does not matter to them.
+  /// is refused unless it is named here: for people who know that it does not matter to them. Counts where the file is
+  /// opened.
   std::vector<std::string> ignore_keys{};
 };
 
@@ -179,9 +181,11 @@ class Checkpoint {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// A checkpoint at work: a graph of actors. Copies share it; the last one, or the last Generation, stops it. Any thread.
-/// One that has been moved from throws invalid_argument; a child of fork(), where no other thread lives, must not use it,
-/// but may destroy it.
+/// A checkpoint at work: a graph of actors. Copies share it; the last one, or the last Generation, stops it, and waits
+/// for the steps that are being run. On a thread of the runtime (in on_step, a logits sink, the log callback) nobody can
+/// wait for that: there another thread does it, later, and the host's callbacks must live on until the log says "closed".
+/// Any thread. One that has been moved from throws invalid_argument; a child of fork(), where no other thread lives, must
+/// not use it, but may destroy it.
 class Model {
  public:
   class Impl;
@@ -201,7 +205,8 @@ class Model {
 };
 
 /// Where everything lives: the registries, the actors' threads, and the cores that models are pinned to. No global state;
-/// several may stand side by side. Any thread.
+/// several may stand side by side. Its threads are started with the first model; a child of fork() makes a Runtime of its
+/// own. Any thread.
 class Runtime {
  public:
   class Impl;
