@@ -66,7 +66,8 @@ class GuardedSink {
 };
 
 void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
-  if (ids.empty()) throw Error(Code::invalid_argument, "the prompt is empty; it needs at least one token");
+  if (ids.empty())
+    throw Error(Code::invalid_argument, "the prompt is empty, or nothing in it is a token; it needs at least one");
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < checkpoint.vocabulary()) continue;
     throw host::unknown_id(ids[i], i, checkpoint.vocabulary());
@@ -211,6 +212,7 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
+  if (!sink) throw Error(Code::invalid_argument, "the logits sink is empty; logits need somewhere to go");
   const auto guarded = std::make_shared<GuardedSink>(sink);
   Generation stream = taken(impl.log(), [&] {
     check_ids(impl.checkpoint, ids);

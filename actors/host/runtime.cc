@@ -1,5 +1,7 @@
 #include "actors/host/runtime.hpp"
 
+#include <algorithm>
+#include <array>
 #include <new>
 
 #include "actors/host/model.hpp"
@@ -18,21 +20,28 @@ void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOp
                                        "; a smaller context or fewer parallel sequences need less");
 }
 
-/// A graph counts for itself; whoever gave something else beside it should know.
-void say_what_has_no_effect(const actors::Log& log, const Graph& graph, const LoadOptions& options,
-                            const host::Settings& settings) {
-  std::size_t shards = 0, other_threads = 0;
+/// What the shards of a graph hold, by replica.
+auto shares_of(const Graph& graph) {
+  std::vector<std::array<std::uint32_t, 9>> shares;
   for (const GraphNode& node : graph.nodes) {
     if (node.kind != "shard") continue;
-    ++shards;
-    other_threads += options.threads != 0 && node.threads != options.threads ? 1 : 0;
+    shares.push_back({node.replica, node.layers.first, node.layers.last, node.attention.first, node.attention.last,
+                      node.ffn.first, node.ffn.last, node.vocabulary.first, node.vocabulary.last});
   }
-  if (!options.plan.empty() && settings.plan.ranks() != shards) {
-    log(LogLevel::warning, [&] {
-      return "plan \"" + options.plan + "\" has no effect beside a graph, which has " + std::to_string(shards) +
-             " shards";
-    });
+  std::sort(shares.begin(), shares.end());
+  return shares;
+}
+
+/// A graph counts for itself; whoever gave something else beside it should know.
+void say_what_has_no_effect(const actors::Log& log, const Checkpoint& checkpoint, const Graph& graph,
+                            const LoadOptions& options) {
+  if (!options.plan.empty() && shares_of(graph) != shares_of(checkpoint.expand(options))) {
+    log(LogLevel::warning,
+        [&] { return "plan \"" + options.plan + "\" has no effect beside a graph, which is drawn otherwise"; });
   }
+  const auto other_threads = std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {
+    return node.kind == "shard" && options.threads != 0 && node.threads != options.threads;
+  });
   if (other_threads > 0) {
     log(LogLevel::warning, [&] {
       return "threads " + std::to_string(options.threads) +
@@ -80,7 +89,7 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
   const auto settings = with_memory([&] {
     runtime->start_control();
     auto resolved = host::resolve(*checkpoint.impl(), options).value();
-    say_what_has_no_effect(runtime->log, graph, options, resolved);
+    say_what_has_no_effect(runtime->log, checkpoint, graph, options);
     check_memory(checkpoint, graph, options);
     return resolved;
   });

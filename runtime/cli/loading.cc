@@ -36,7 +36,13 @@ class ProgressLine {
 }  // namespace
 
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
-  return flags.graph ? parse_graph(read_file(*flags.graph)) : checkpoint.expand(flags.load);
+  if (!flags.graph) return checkpoint.expand(flags.load);
+  const std::string text = read_file(*flags.graph);
+  try {
+    return parse_graph(text);
+  } catch (const Error& error) {
+    throw Error(error.code(), *flags.graph + ": " + error.message());
+  }
 }
 
 std::uint32_t context_of(const Checkpoint& checkpoint, const LoadOptions& options) {

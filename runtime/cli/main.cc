@@ -80,7 +80,7 @@ int run_verb(CLI::App& verb, int argc, char** argv) {
     print(verb.help());
     return ok;
   } catch (const CLI::ParseError& error) {
-    return complain(error.what(), wrong_use);
+    return complain(error.what() + ("; see troupe " + verb.get_name()) + " --help", wrong_use);
   }
 }
 
@@ -96,7 +96,9 @@ int run_command(int argc, char** argv) {
   if (!verbs.empty()) return run_verb(*verbs.front(), argc, argv);
   if (name == "-h" || name == "--help") return print(command.help()), ok;
   if (name == "--version") return print(command.version() + "\n"), ok;
-  return complain("which verb? run, inspect, tokenize, logits, bench or graph", wrong_use);
+  return complain((name.empty() ? "which verb?" : "\"" + name + "\" is no verb; they are") +
+                      " run, inspect, tokenize, logits, bench or graph",
+                  wrong_use);
 }
 
 /// What came of the command, as its exit code; what went wrong, as one line on standard error.

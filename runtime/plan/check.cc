@@ -166,7 +166,8 @@ class Checker {
       for (const GraphGroup* stage : stages) {
         const Range mine = layers(stage);
         if (mine.first != next || mine.last <= mine.first) {
-          wrong("group " + stage->name + ": its layers should begin at " + std::to_string(next) + " and not be empty");
+          wrong("group " + stage->name + ": its layers should begin at " + std::to_string(next) +
+                " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
         check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);

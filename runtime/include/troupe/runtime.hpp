@@ -36,9 +36,9 @@ struct LoadOptions {
   std::string plan{};              ///< "pp2.tp2"; empty: one shard
   std::uint32_t threads = 0;       ///< of each shard; 0: cores / ranks, at least one
   std::uint32_t context = 0;       ///< positions of a sequence; 0: the model's own
-  std::uint32_t chunk = 512;       ///< tokens of a step at most, and so of a prefill chunk
-  std::uint32_t parallel = 16;     ///< sequences of a replica that run at once
-  std::uint32_t queue = 1024;      ///< requests that may wait; one more fails with queue_full
+  std::uint32_t chunk = 512;       ///< tokens of a step at most, and so of a prefill chunk; 1 to 65536
+  std::uint32_t parallel = 16;     ///< sequences of a replica that run at once; 1 to 1024
+  std::uint32_t queue = 1024;      ///< of a replica's requests that may wait, 1 to 2^20; one more fails with queue_full
   std::uint64_t memory_limit = 0;  ///< bytes that Checkpoint::memory may promise in all; 0: no limit
   bool fusion = true;
   std::string isa{};  ///< "avx2", "avx512", "reference"; empty: the best that this processor has
@@ -76,8 +76,9 @@ struct GenerateOptions {
 /// Token::id of a text that has none.
 inline constexpr TokenId no_token = -1;
 
-/// A piece of a stream. Where a text ends within a character, the last piece is no token, but U+FFFD in place of what is
-/// left of it: its id is no_token, which is nothing to feed back.
+/// A piece of a stream. Where a text ends within a character, U+FFFD stands for what is left of it: in the text of the
+/// last token where the number of tokens or the context ends the text, or, behind an end token, in a last piece that is no
+/// token: its id is no_token, which is nothing to feed back.
 struct Token {
   TokenId id = no_token;
   std::string text;  ///< whole UTF-8 characters; may be empty
@@ -162,6 +163,7 @@ class Checkpoint {
 
   /// The ids of a text, without BOS. `parse_special`: whether control tokens that stand in it verbatim, "<|im_end|>", are
   /// these tokens, or plain text, as what a user typed should be. Tokens of the user-defined kind are parsed always.
+  /// Bytes for which there is no token become the unknown one; where the tokens are of bytes they are left out.
   [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text, bool parse_special = true) const;
 
   /// The same with BOS in front where the file asks for it, once: a text that begins with BOS gets no second one.
@@ -219,7 +221,7 @@ class Runtime {
   [[nodiscard]] Checkpoint open(const std::string& path, const LoadOptions& options = {}) const;
 
   /// Packs the weights and starts the actors of a plan, or of a graph; beside a graph, a plan or number of threads that
-  /// says something else has no effect, and is logged. Throws Error that names all that is wrong.
+  /// says something else has no effect, and is logged. Throws Error; of a graph it names all that is wrong.
   [[nodiscard]] Model load(const std::string& path, const LoadOptions& options = {}) const;
   [[nodiscard]] Model load(const Checkpoint& checkpoint, const LoadOptions& options = {}) const;
   [[nodiscard]] Model load(const Checkpoint& checkpoint, const Graph& graph, const LoadOptions& options = {}) const;
