@@ -156,7 +156,7 @@ class Threads {
     while (caf::resumable* job = shared.left_over()) caf::scheduler::abstract_coordinator::cleanup_and_release(job);
     if (!clock_.joinable()) return;
     clock_ends_ = true;
-    shared.clock.cancel_dispatch_loop();
+    if (shared.system != nullptr) shared.clock.cancel_dispatch_loop();  // else it has never begun
     clock_.join();
   }
 

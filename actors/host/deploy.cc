@@ -11,6 +11,7 @@
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/shard_runner.hpp"
+#include "runtime/program/thrown.hpp"
 
 namespace troupe::host {
 namespace {
@@ -219,19 +220,17 @@ class Deployer {
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
 
+  static std::string said(const GraphNode& node) { return "actor " + node.name + " (" + node.kind + "): its factory"; }
+
   /// The host's factory; what it throws is a value here.
   Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node) {
     try {
       const kernels::HostFloatingPointScope floats;
       auto actor = kinds_.at(node.kind)(node.options);
-      if (actor == nullptr) return Error(Code::failed, "its factory made none");
+      if (actor == nullptr) return Error(Code::failed, said(node) + " made none");
       return actor;
-    } catch (const Error& thrown) {
-      return thrown;
-    } catch (const std::exception& thrown) {
-      return Error(Code::failed, thrown.what());
     } catch (...) {
-      return Error(Code::failed, "its factory threw something that is no std::exception");
+      return error_of_thrown(said(node));
     }
   }
 
@@ -240,8 +239,7 @@ class Deployer {
                                    [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
     const Flow flow = edge->flows == "hidden" ? Flow::hidden : Flow::logits;
     auto actor = make_actor(node);
-    if (!actor)
-      return Error(actor.error().code(), "actor " + node.name + " (" + node.kind + "): " + actor.error().message());
+    if (!actor) return actor.error();
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
     return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
                                                incoming_[node.name][0], outgoing_[node.name], deadline()),

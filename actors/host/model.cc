@@ -5,6 +5,7 @@
 #include <future>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "actors/host/generation.hpp"
 #include "actors/letter.hpp"
@@ -47,13 +48,17 @@ struct Model::Impl::Actors {
 
 namespace {
 
-/// A sink for as long as the caller waits: surplus steps may still be under way when a request has failed.
+/// A sink for as long as the caller waits and it does not throw: surplus steps may still be under way when a request
+/// has failed.
 class GuardedSink {
  public:
   explicit GuardedSink(const LogitsSink& sink) : sink_(&sink) {}
   void operator()(std::uint32_t position, std::span<const float> logits) {
     const std::lock_guard lock(mutex_);
-    if (sink_ != nullptr) (*sink_)(position, logits);
+    const LogitsSink* sink = std::exchange(sink_, nullptr);  // one that throws is not called again
+    if (sink == nullptr) return;
+    (*sink)(position, logits);
+    sink_ = sink;
   }
   void close() {
     const std::lock_guard lock(mutex_);

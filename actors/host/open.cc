@@ -162,7 +162,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
     std::string known;
     for (const kernels::KernelTable* table : kernels::tables())
       known += (known.empty() ? "" : ", ") + std::string(table->name);
-    return Error(Code::invalid_argument, "isa \"" + options.isa + "\" cannot run here; this processor has " + known);
+    return Error(Code::invalid_argument,
+                 "isa " + troupe::quoted(options.isa) + " cannot run here; this processor has " + known);
   }
   return settings;
 }

@@ -68,8 +68,8 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
   };
   try {
     return load();
-  } catch (const std::exception& thrown) {
-    failed(thrown.what());
+  } catch (const Error& error) {
+    failed(error.what());
     throw;
   } catch (...) {
     failed("the host's progress callback threw");
@@ -80,7 +80,7 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
 /// What a model works on: the checkpoint, or a copy that keeps nothing mapped.
 Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry, const LoadOptions& options) {
   if (!options.copy.value_or(false)) return opened;
-  return Checkpoint(host::copied(opened.impl(), registry).value());
+  return with_memory([&] { return Checkpoint(host::copied(opened.impl(), registry).value()); });
 }
 
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
@@ -154,26 +154,27 @@ Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) co
 
 Model Runtime::load(const std::string& path, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  return logged(host::held(impl_, "the runtime").log, path, [&] {
+  const std::shared_ptr<Impl> impl = impl_;  // the host's callbacks may let go of this object
+  return logged(host::held(impl, "the runtime").log, path, [&] {
     const Checkpoint checkpoint = open(path, options);
-    return start(impl_, checkpoint, checkpoint.expand(options), options);
+    return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
   });
 }
 
 Model Runtime::load(const Checkpoint& opened, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const Impl& impl = host::held(impl_, "the runtime");
-  return logged(impl.log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
-    const Checkpoint checkpoint = as_wanted(opened, impl.registry, options);
-    return start(impl_, checkpoint, checkpoint.expand(options), options);
+  const std::shared_ptr<Impl> impl = impl_;
+  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
+    const Checkpoint checkpoint = as_wanted(opened, impl->registry, options);
+    return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
   });
 }
 
 Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const Impl& impl = host::held(impl_, "the runtime");
-  return logged(impl.log, host::held(opened.impl(), "the checkpoint").bytes->path(),
-                [&] { return start(impl_, as_wanted(opened, impl.registry, options), graph, options); });
+  const std::shared_ptr<Impl> impl = impl_;
+  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(),
+                [&] { return start(impl, as_wanted(opened, impl->registry, options), graph, options); });
 }
 
 }  // namespace troupe

@@ -45,9 +45,9 @@ class Reader {
     const std::string key = prefix_ + name;
     const auto found = file_.number_or(key, fallback);
     if (!found) return fail(found.error());
-    if (!(*found > 0.0) || !std::isfinite(*found)) {
-      return fail(
-          {Code::bad_file, file_.path + ": " + key + " is " + std::to_string(*found) + "; it must be positive"});
+    const auto narrow = static_cast<float>(*found);  // as it is computed with
+    if (!(narrow > 0.0F) || !std::isfinite(narrow)) {
+      return fail({Code::bad_file, named(name) + " is " + shown_value(*found) + "; it must be positive, and a float"});
     }
     return *found;
   }

@@ -101,6 +101,10 @@ class Checker {
       const bool holds =
           node.layers != Range{} || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
       if (!shard && holds) wrong("node " + node.name + " is no shard, so it holds no layers, leaves or vocabulary");
+      if (!is_host(node) && !node.options.empty()) {
+        wrong("node " + node.name + " is of kind " + node.kind + "; options are for the host's actors");
+      }
+      if (!shard && node.threads != 1) wrong("node " + node.name + " is no shard; it has one thread");
       shards += shard ? 1 : 0;
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];

@@ -23,6 +23,9 @@ namespace troupe {
 /// hidden.
 inline constexpr std::size_t scratch_floats = 24576;
 
+/// In StepRows::overflow: a row's K or V is beyond what the cache holds.
+inline constexpr std::uint8_t kv_overflow = 2;
+
 /// A step as the ops of one shard see it: one entry a row, filled in before the first op.
 struct StepRows {
   struct Slice {
@@ -36,7 +39,7 @@ struct StepRows {
   std::vector<WantedRow> wanted;
   std::vector<std::byte*> blocks;      ///< of all slices
   std::vector<float> angles;           ///< [rope thetas][rows][head_dim]: cosines, then sines
-  std::vector<std::uint8_t> overflow;  ///< [layers][rows]: a sum left the range of fixed point
+  std::vector<std::uint8_t> overflow;  ///< [layers][rows]: 1 where a sum left the range of fixed point; kv_overflow
 
   [[nodiscard]] std::size_t rows() const { return positions.size(); }
 

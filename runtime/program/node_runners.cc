@@ -5,6 +5,7 @@
 
 #include "kernels/floating_point.hpp"
 #include "runtime/program/program.hpp"
+#include "runtime/program/thrown.hpp"
 #include "runtime/text/sampling.hpp"
 
 namespace troupe {
@@ -91,21 +92,13 @@ Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows
 void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   rows_.clear();
   for (const WantedRow& row : rows) rows_.push_back({step.slices[row.slice].sequence, row.position});
-  const auto failed = [&](const std::string& what, Code code = Code::failed) {
-    sent_ = received_;
-    for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
-      outcome.failures.push_back({s, {code, "actor " + name_ + " threw: " + what}});
-    }
-  };
   try {
     const kernels::HostFloatingPointScope floats;
     actor_->on_step({step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}});
-  } catch (const Error& thrown) {
-    failed(thrown.message(), thrown.code());
-  } catch (const std::exception& thrown) {
-    failed(thrown.what());
   } catch (...) {
-    failed("something that is no std::exception");
+    const Error why = error_of_thrown("actor " + name_);
+    sent_ = received_;
+    for (std::uint32_t s = 0; s < step.slices.size(); ++s) outcome.failures.push_back({s, why});
   }
 }
 

@@ -20,6 +20,17 @@ std::uint32_t end_of_layers(const Program& program) {
   return end;
 }
 
+Error out_of_layers_range(std::uint32_t layer, std::uint8_t flag) {
+  const std::string where = "layer " + std::to_string(layer) + ": ";
+  if (flag == kv_overflow) {
+    return {Code::out_of_range,
+            where + "a key or value is not a number or beyond +-65504, more than the KV cache holds"};
+  }
+  return {Code::out_of_range, where + "a sum is not a number or beyond +-" +
+                                  std::to_string(static_cast<long>(kernels::fixed_limit)) +
+                                  ", more than the fixed-point sums of the numerics contract hold"};
+}
+
 transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
   return {reinterpret_cast<std::byte*>(data), transport::Element::f32, rows, columns, columns};
 }
@@ -201,20 +212,16 @@ Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
 
 void ShardRunner::report_overflow(StepOutcome& outcome) {
   const auto& flags = state_.step.overflow;
-  if (std::find(flags.begin(), flags.end(), 1) == flags.end()) return;
+  if (std::all_of(flags.begin(), flags.end(), [](std::uint8_t flag) { return flag == 0; })) return;
   for (std::uint32_t s = 0; s < state_.step.slices.size(); ++s) {
     const StepRows::Slice& slice = state_.step.slices[s];
-    const auto overflown = [&](std::uint32_t layer) {
-      return std::memchr(OpContext(state_, 0).overflow(layer) + slice.first_row, 1, slice.rows) != nullptr;
-    };
-    std::uint32_t layer = 0;
-    while (layer < layers_ && !overflown(layer)) ++layer;
-    if (layer == layers_) continue;
-    outcome.failures.push_back(
-        {s,
-         {Code::out_of_range, "layer " + std::to_string(layer) + ": a sum is not a number or beyond +-" +
-                                  std::to_string(static_cast<long>(kernels::fixed_limit)) +
-                                  ", more than the fixed-point sums of the numerics contract hold"}});
+    for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+      const std::uint8_t* const mine = OpContext(state_, 0).overflow(layer) + slice.first_row;
+      const std::uint8_t flag = *std::max_element(mine, mine + slice.rows);
+      if (flag == 0) continue;
+      outcome.failures.push_back({s, out_of_layers_range(layer, flag)});
+      break;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "kernels/floating_point.hpp"
+#include "runtime/program/thrown.hpp"
 #include "runtime/text/sampling.hpp"
 
 namespace troupe {
@@ -17,13 +18,8 @@ void give(const SequenceSettings& settings, const WantedRow& row, std::span<cons
   try {
     const kernels::HostFloatingPointScope floats;
     settings.sink(row.position, logits);
-  } catch (const Error& thrown) {
-    outcome.failures.push_back({row.slice, {thrown.code(), "the host's logits sink threw: " + thrown.message()}});
-  } catch (const std::exception& thrown) {
-    outcome.failures.push_back(
-        {row.slice, {Code::failed, std::string("the host's logits sink threw: ") + thrown.what()}});
   } catch (...) {
-    outcome.failures.push_back({row.slice, {Code::failed, "the host's logits sink threw"}});
+    outcome.failures.push_back({row.slice, error_of_thrown("the host's logits sink")});
   }
 }
 

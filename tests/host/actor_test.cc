@@ -135,7 +135,7 @@ TEST_CASE("a factory that fails fails the load", "[bad-input]") {
   const auto refusal = [&](const char* kind) {
     return error_of([&] { (void)load(runtime, tiny_path(), "pp2.tp2", kind, "hidden"); }).message();
   };
-  CHECK_THAT(refusal("throws"), Contains("(throws): no costume"));
+  CHECK_THAT(refusal("throws"), Contains("(throws): its factory threw: no costume"));
   CHECK_THAT(refusal("nameless"), Contains("no std::exception"));
   CHECK_THAT(refusal("none"), Contains("made none"));
   CHECK_THAT(refusal("unknown"), Contains("kind \"unknown\""));

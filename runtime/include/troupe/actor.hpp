@@ -37,10 +37,11 @@ struct StepView {
 
 /// A host's own actor between two others: a tap, a filter, a router. One object a node; called on one thread of the
 /// runtime, a step at a time, in order. What it throws ends the requests of that step with an error, and nothing else:
-/// an Error keeps its code, anything else becomes `failed`. It must not wait for a request of its own model, which could
-/// not go on meanwhile: what would wait throws invalid_argument. A good row that it makes bad ends that row's request
-/// with out_of_range: a hidden state that is no number or beyond +-2^48; logits to sample from of which one is no number
-/// or all are minus infinity (plus infinity wins).
+/// an Error keeps its code, anything else becomes `failed`. It must not wait for a request of its own model, which
+/// could not go on meanwhile: what would wait throws invalid_argument; nor for another model, an actor of which waits
+/// for this one. A good row that it makes bad ends that row's request with out_of_range: a hidden state that is no
+/// number or beyond +-2^48; logits to sample from of which one is no number or all are minus infinity (plus infinity
+/// wins).
 class Actor {
  public:
   virtual ~Actor() = default;

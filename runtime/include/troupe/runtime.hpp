@@ -23,10 +23,10 @@ using TokenId = std::int32_t;
 enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
-  /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines that
-  /// passed, options that had no effect (warning), replicas that failed (error), models that closed (info). Called from
-  /// any thread, from several at once too, and until the last model has closed; requests may wait for it, so it must not
-  /// block. What it throws is ignored. None: silent.
+  /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines
+  /// that passed, options that had no effect (warning), replicas that failed (error), models that closed (info). Called
+  /// from any thread, from several at once too, and until the last model has closed; requests may wait for it, so it
+  /// must not block. What it throws is ignored. None: silent.
   std::function<void(LogLevel, std::string_view)> log{};
   std::uint32_t control_threads = 1;  ///< threads that run the actors' messages (the work has its own)
 };
@@ -47,9 +47,9 @@ struct LoadOptions {
   std::function<void(double fraction)> progress{};
 
   /// Whether the file is read into memory of ours (true), or stays mapped as long as a checkpoint or model of it lives
-  /// (false): then it must not be cut or overwritten meanwhile; who reads behind a cut gets SIGBUS. Not given: mapped, but
-  /// on network and FUSE file systems, where others may write, copied. A copy takes the file's size in memory, beside the
-  /// packed weights.
+  /// (false): then it must not be cut or overwritten meanwhile; who reads behind a cut gets SIGBUS. Not given: mapped,
+  /// but on network and FUSE file systems, where others may write, copied. A copy takes the file's size in memory,
+  /// beside the packed weights.
   std::optional<bool> copy{};
 
   /// Metadata keys that change what a model computes and that this build does not know how to obey. A file that has one
@@ -77,15 +77,15 @@ struct GenerateOptions {
 inline constexpr TokenId no_token = -1;
 
 /// A piece of a stream. Where a text ends within a character, U+FFFD stands for what is left of it: in the text of the
-/// last token where the number of tokens or the context ends the text, or, behind an end token, in a last piece that is no
-/// token: its id is no_token, which is nothing to feed back.
+/// last token where the number of tokens or the context ends the text, or, behind an end token, in a last piece that is
+/// no token: its id is no_token, which is nothing to feed back.
 struct Token {
   TokenId id = no_token;
   std::string text;  ///< whole UTF-8 characters; may be empty
 };
 
-/// One request's stream. Dropping it cancels the request. Movable. next() is for one thread at a time; cancel() and id()
-/// for any, also while another waits in next(). One that has been moved from throws invalid_argument.
+/// One request's stream. Dropping it cancels the request. Movable. next() is for one thread at a time; cancel() and
+/// id() for any, also while another waits in next(). One that has been moved from throws invalid_argument.
 class Generation {
  public:
   class Impl;
@@ -161,9 +161,9 @@ class Checkpoint {
   [[nodiscard]] std::uint32_t context() const;
   [[nodiscard]] std::uint32_t vocabulary() const;
 
-  /// The ids of a text, without BOS. `parse_special`: whether control tokens that stand in it verbatim, "<|im_end|>", are
-  /// these tokens, or plain text, as what a user typed should be. Tokens of the user-defined kind are parsed always.
-  /// Bytes for which there is no token become the unknown one; where the tokens are of bytes they are left out.
+  /// The ids of a text, without BOS. `parse_special`: whether control tokens that stand in it verbatim, "<|im_end|>",
+  /// are these tokens, or plain text, as what a user typed should be. Tokens of the user-defined kind are parsed
+  /// always. Bytes for which there is no token become the unknown one; where the tokens are of bytes they are left out.
   [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text, bool parse_special = true) const;
 
   /// The same with BOS in front where the file asks for it, once: a text that begins with BOS gets no second one.
@@ -184,10 +184,10 @@ class Checkpoint {
 };
 
 /// A checkpoint at work: a graph of actors. Copies share it; the last one, or the last Generation, stops it, and waits
-/// for the steps that are being run. On a thread of the runtime (in on_step, a logits sink, the log callback) nobody can
-/// wait for that: there another thread does it, later, and the host's callbacks must live on until the log says "closed".
-/// Any thread. One that has been moved from throws invalid_argument; a child of fork(), where no other thread lives, must
-/// not use it, but may destroy it.
+/// for the steps that are being run. On a thread of the runtime (in on_step, a logits sink, the log callback) nobody
+/// can wait for that: there another thread does it, later, and the host's callbacks must live on until the log says
+/// "closed". Any thread. One that has been moved from throws invalid_argument; a child of fork(), where no other thread
+/// lives, must not use it, but may destroy it.
 class Model {
  public:
   class Impl;
@@ -206,9 +206,9 @@ class Model {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Where everything lives: the registries, the actors' threads, and the cores that models are pinned to. No global state;
-/// several may stand side by side. Its threads are started with the first model; a child of fork() makes a Runtime of its
-/// own. Any thread.
+/// Where everything lives: the registries, the actors' threads, and the cores that models are pinned to. No global
+/// state; several may stand side by side. Its threads are started with the first model; a child of fork() makes a
+/// Runtime of its own. Any thread.
 class Runtime {
  public:
   class Impl;

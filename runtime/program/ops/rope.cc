@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "runtime/program/context.hpp"
 #include "runtime/program/ops/ops.hpp"
 
@@ -12,8 +14,18 @@ void rotate(const Op& op, const OpContext& c, ValueId x, std::size_t row) {
   c.kernels().rope(c.f32(x, row), c.columns(x) / op.head_dim, op.head_dim, angles(op, c, row), c.shard().rope_style);
 }
 
+/// The cache holds F16: what is no number, or rounds beyond the largest, would be clipped in silence.
+bool beyond_f16(const float* values, std::size_t count) {
+  constexpr float largest = 65520.0F;
+  std::uint32_t beyond = 0;
+  for (std::size_t i = 0; i < count; ++i) beyond |= static_cast<std::uint32_t>(!(std::fabs(values[i]) < largest));
+  return beyond != 0;
+}
+
 void append(const Op& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row, ValueId k, ValueId v) {
   if (slice.blocks == nullptr) return;
+  const std::size_t columns = op.kv_heads * op.head_dim;
+  if (beyond_f16(c.f32(k, row), columns) || beyond_f16(c.f32(v, row), columns)) c.overflow(op.layer)[row] = kv_overflow;
   const std::size_t position = slice.first_position + row - slice.first_row;
   std::byte* layer = slice.blocks[position / kernels::kv_block] + op.kv_layer * c.shard().kv.layer_bytes();
   for (std::size_t head = 0; head < op.kv_heads; ++head) {
