@@ -63,6 +63,7 @@ struct Shared {
   Jobs jobs;
   caf::actor_system* system = nullptr;
   bool stopping = false;
+  std::atomic<bool> lost{false};  ///< an actor
   caf::detail::thread_safe_actor_clock clock;
 
   void enqueue(caf::resumable* job) noexcept {
@@ -116,11 +117,7 @@ class Worker final : public caf::execution_unit {
 
   void run() {
     while (caf::resumable* job = shared_.next()) {
-      if (resume(job, this) == caf::resumable::resume_later) {
-        shared_.enqueue(job);
-      } else {
-        caf::intrusive_ptr_release(job);
-      }
+      resume(job, *this, [this](caf::resumable* again) { shared_.enqueue(again); });
     }
   }
 
@@ -211,12 +208,17 @@ class Scheduler final : public caf::scheduler::abstract_coordinator {
   void stop() override { threads_.join(); }
   void enqueue(caf::resumable* job) override { threads_.shared.enqueue(job); }
   caf::actor_clock& clock() noexcept override { return threads_.shared.clock; }
+  void note_loss() noexcept { threads_.shared.lost = true; }
 
  private:
   Threads& threads_;
 };
 
 }  // namespace
+
+void note_loss(caf::actor_system& system) noexcept {
+  if (auto* scheduler = dynamic_cast<Scheduler*>(&system.scheduler())) scheduler->note_loss();
+}
 
 NoLoggerLeft::~NoLoggerLeft() { caf::logger::set_current_actor_system(nullptr); }
 
@@ -231,6 +233,7 @@ class Control::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     const NoLoggerLeft guard;
+    if (threads.shared.lost) system->await_actors_before_shutdown(false);  // one will never end
     system.reset();
   }
 
@@ -251,6 +254,7 @@ Result<std::unique_ptr<Control>> Control::start(std::uint32_t threads) {
 Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Control::~Control() = default;
 caf::actor_system& Control::system() { return *impl_->system; }
+bool Control::has_lost() const { return impl_->threads.shared.lost; }
 bool Control::on_this_thread() const { return threads_of == &impl_->threads.shared; }
 
 }  // namespace troupe::actors

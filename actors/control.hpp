@@ -11,6 +11,9 @@ class actor_system;
 
 namespace troupe::actors {
 
+/// Tells the Control of a system, where it has one, that an actor is lost.
+void note_loss(caf::actor_system& system) noexcept;
+
 /// For the scope in which a thread of the host's, or a shard's, makes a system or spawns actors. CAF then leaves a
 /// reference to the system's logger in the thread, and the system's end waits until the thread ends, or the thread's
 /// end finds the system gone: so none is left behind.
@@ -35,6 +38,9 @@ class Control {
   ~Control();
 
   [[nodiscard]] caf::actor_system& system();
+
+  /// Whether an actor has been lost for want of memory: then no answer can be waited for any more.
+  [[nodiscard]] bool has_lost() const;
 
   /// Whether the calling thread runs this system's messages: then it must not wait for them.
   [[nodiscard]] bool on_this_thread() const;

@@ -25,12 +25,9 @@ class ThisThread final : public caf::execution_unit {
   void run() {
     const NoLoggerLeft guard;
     while (first_ != last_) {
-      caf::resumable* job = jobs_[first_++ % jobs_.size()];
-      if (resume(job, this) == caf::resumable::resume_later) {
-        system().scheduler().enqueue(job);  // so many have come meanwhile that they are no longer this thread's
-      } else {
-        caf::intrusive_ptr_release(job);
-      }
+      // Where so many messages have come meanwhile, they are no longer this thread's.
+      resume(jobs_[first_++ % jobs_.size()], *this,
+             [this](caf::resumable* again) { system().scheduler().enqueue(again); });
     }
   }
 

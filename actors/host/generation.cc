@@ -24,7 +24,7 @@ Generation::~Generation() = default;
 std::optional<Token> Generation::next() {
   Impl& impl = held(impl_);
   impl.model->check_wait();
-  return impl.stream->next();
+  return impl.stream->next([&] { return impl.model->has_lost_actors(); });
 }
 
 std::uint64_t Generation::id() const { return held(impl_).id; }

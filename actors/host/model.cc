@@ -144,7 +144,8 @@ Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   const kernels::FloatingPointScope floats;  // the log is the host's
   actors::post(actors_->supervisor, std::move(actors_->close));
-  actors_->ended.wait();
+  while (actors_->ended.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready && !has_lost_actors()) {
+  }
   for (auto& executor : deployment_.executors)
     executor->abort({Code::aborted, "model closed"});  // short: takes no memory
   for (auto& executor : deployment_.executors) executor->stop();

@@ -33,6 +33,9 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   /// the model's are in the parent of this process.
   void check_wait() const;
 
+  /// Whether answers may never come, for want of memory.
+  [[nodiscard]] bool has_lost_actors() const { return runtime_->control().has_lost(); }
+
   [[nodiscard]] std::uint32_t context() const { return context_; }
   [[nodiscard]] const actors::Log& log() const { return runtime_->log; }
   [[nodiscard]] const host::Process& process() const { return process_; }

@@ -29,12 +29,15 @@ void StreamBuffer::end(std::optional<Error> why) {
   changed_.notify_one();
 }
 
-std::optional<Token> StreamBuffer::next() {
+std::optional<Token> StreamBuffer::next(const std::function<bool()>& lost) {
   std::unique_lock lock(mutex_);
   if (tokens_.empty() && !over_) {
     changed_.wait_until(lock, woken_ + wake_interval, [&] { return over_; });
     waits_for_token_ = true;
-    changed_.wait(lock, [&] { return over_ || !tokens_.empty(); });
+    const auto come = [&] { return over_ || !tokens_.empty(); };
+    while (!changed_.wait_for(lock, std::chrono::seconds(1), come)) {
+      if (lost()) throw Error(Code::aborted, "the runtime has lost an actor for want of memory; make a new Runtime");
+    }
     waits_for_token_ = false;
     woken_ = std::chrono::steady_clock::now();
   }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,8 +24,9 @@ class StreamBuffer : public actors::Stream {
   void push(Token token) override;
   void end(std::optional<Error> why) override;
 
-  /// Waits for the next token; empty at the end. Throws the request's error.
-  [[nodiscard]] std::optional<Token> next();
+  /// Waits for the next token; empty at the end. Throws the request's error, and `aborted` where nothing will come any
+  /// more because `lost()`, which is asked once a second.
+  [[nodiscard]] std::optional<Token> next(const std::function<bool()>& lost);
   [[nodiscard]] bool over() const;
 
  private:

@@ -17,14 +17,13 @@ ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
       id_(thread_.get_id()) {}
 
 void ThreadExecutor::stop() {
-  std::deque<Job> dropped;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    dropped.swap(jobs_);
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  jobs_.clear();  // nobody else looks at them any more
   runner_.reset();
 }
 
@@ -53,7 +52,7 @@ void ThreadExecutor::work() {
       std::unique_lock lock(mutex_);
       note_work(!jobs_.empty());
       changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
+      if (stopping_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }

@@ -176,4 +176,29 @@ TEST_CASE("fault 22: threads have names of their own, and leave the host's signa
   CHECK(named == 7);
 }
 
+TEST_CASE("fault 3: callbacks may throw what has no words, and let go of what called them", "[bad-input]") {
+  struct Mute final : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+  };
+  Runtime runtime;
+  runtime.add_actor("factory", [](const auto&) -> std::unique_ptr<Actor> { throw Mute(); });
+  runtime.add_actor("step", factory_of([](const StepView&) { throw Mute(); }));
+  const LoadOptions options{.plan = "pp2", .threads = 1};
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const auto loaded = [&](const char* kind) {
+    return runtime.load(checkpoint, with_actors(checkpoint.expand(options), kind, "hidden"), options);
+  };
+  CHECK(error_of([&] { (void)loaded("factory"); }).code() == Code::failed);
+  const Model mute = loaded("step");
+  for (int i = 0; i < 2; ++i) CHECK(outcome_of(mute.generate(hello, tokens(5))).code() == Code::failed);
+  const Model model = runtime.load(checkpoint, options);
+  CHECK(error_of([&] { model.logits({1}, false, [](auto, auto) { throw Mute(); }); }).code() == Code::failed);
+  CHECK(continued(model, hello, 5).size() == 5);
+  CHECK(error_of([&] { model.logits({1}, false, nullptr); }).code() == Code::invalid_argument);
+
+  auto gone = std::make_unique<Runtime>();
+  const Model kept = gone->load(tiny_path(), {.threads = 1, .progress = [&](double) { gone.reset(); }});
+  CHECK(continued(kept, hello, 5).size() == 5);
+}
+
 }  // namespace troupe::testing

@@ -202,4 +202,25 @@ TEST_CASE("fault 21: an Error that an actor or a sink throws keeps its code, and
   CHECK(thrown([] { throw 5; }).code() == Code::failed);
 }
 
+TEST_CASE("fault 9: keys and values beyond what the cache holds are an error, not clipped", "[bad-input]") {
+  for (const char* tensor : {"blk.1.attn_k.weight", "blk.1.attn_v.weight"}) {
+    for (const float factor : {1e6F, 1e30F, std::numeric_limits<float>::infinity()}) {
+      INFO(tensor << " times " << factor);
+      TinyModel tiny;
+      tiny.edit = [&](const std::string& name, std::vector<float>& values) {
+        if (name != tensor) return;
+        for (float& value : values) value *= factor;
+      };
+      const MemoryFile file(tiny.file());
+      const Runtime runtime;
+      for (const bool fusion : {true, false}) {
+        const Model model = runtime.load(file.path(), {.plan = "tp2", .threads = 1, .fusion = fusion});
+        const Outcome outcome = outcome_of(model.generate(Ids{1, 2, 3}, tokens(5)));
+        REQUIRE(outcome.code() == Code::out_of_range);
+        CHECK(outcome.error->message().find("layer 1: a ") == 0);  // "key or value", or, at a rank without it, "sum"
+      }
+    }
+  }
+}
+
 }  // namespace troupe::testing
