@@ -247,15 +247,17 @@ void dropped_in_on_step() {
     auto runtime = std::make_shared<std::optional<Runtime>>(std::in_place);
     const auto model = std::make_shared<std::optional<Model>>();
     const auto stream = std::make_shared<std::optional<Generation>>();
-    const auto dropped = std::make_shared<std::promise<void>>();
+    const auto given = std::make_shared<std::promise<void>>(), dropped = std::make_shared<std::promise<void>>();
     *model = with_tap(**runtime, [=, done = false](const StepView& step) mutable {
       if (step.rows[0].position != 5 || std::exchange(done, true)) return;
+      given->get_future().wait();
       runtime->reset();
       model->reset();
       stream->reset();
       dropped->set_value();
     });
     *stream = (*model)->generate({1, 2, 3}, twenty());
+    given->set_value();
     dropped->get_future().wait();
   }
 }
