@@ -1,35 +1,19 @@
 #include "actors/host/checkpoint.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
 #include "kernels/floating_point.hpp"
 #include "runtime/model/checked.hpp"
+#include "runtime/model/meta_text.hpp"
 #include "runtime/program/shard_runner.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
 namespace {
 
-template <class Number>
-std::string shortest(Number number) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
-}
-
-std::string text_of(std::uint64_t number) { return std::to_string(number); }
-std::string text_of(std::int64_t number) { return std::to_string(number); }
-std::string text_of(bool truth) { return truth ? "true" : "false"; }
-std::string text_of(std::string_view text) { return std::string(text); }
 std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.count) + " entries]"; }
-
-/// The fewest digits that are read back as the same number; what is a float, as most are in the file, as a float.
-std::string text_of(double number) {
-  const auto narrow = static_cast<float>(number);
-  return static_cast<double>(narrow) == number ? shortest(narrow) : shortest(number);
-}
 
 /// A host's actors are anything to whom only counts or lists.
 bool any_kind(const std::string&) { return true; }

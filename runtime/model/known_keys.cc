@@ -1,37 +1,28 @@
 #include "runtime/model/known_keys.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "runtime/model/meta_text.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
 namespace {
 
-template <class Number>
-std::string digits(Number number) {
-  char text[32];
-  return {text, std::to_chars(std::begin(text), std::end(text), number).ptr};
+/// As a table writes it: both zeros are one.
+std::string plain(double number) { return text_of(number + 0.0); }
+template <class Value>
+std::string plain(const Value& value) {
+  return text_of(value);
 }
-
-/// As short as the type of file allows that wrote it: 1.19 and not 1.190000057220459.
-std::string text_of(double number) {
-  const auto single = static_cast<float>(number);
-  return single == number ? digits(single + 0.0F) : digits(number + 0.0);  // both zeros are one
-}
-std::string text_of(std::uint64_t number) { return digits(number); }
-std::string text_of(std::int64_t number) { return digits(number); }
-std::string text_of(bool truth) { return truth ? "true" : "false"; }
-std::string text_of(std::string_view text) { return std::string(text); }
 
 /// The elements of a list of plain values; nothing where they are lists themselves.
 std::optional<std::vector<std::string>> elements(const MetaArray& array) {
   std::vector<std::string> texts;
-  for (const std::int64_t number : array.integers()) texts.push_back(text_of(number));
-  for (const float number : array.floats()) texts.push_back(text_of(double{number}));
-  for (const std::string_view text : array.strings()) texts.push_back(text_of(text));
+  for (const std::int64_t number : array.integers()) texts.push_back(plain(number));
+  for (const float number : array.floats()) texts.push_back(plain(double{number}));
+  for (const std::string_view text : array.strings()) texts.push_back(plain(text));
   if (array.kind == MetaArray::Kind::bools) {
-    for (const bool truth : array.truths()) texts.push_back(text_of(truth));
+    for (const bool truth : array.truths()) texts.push_back(plain(truth));
   }
   if (texts.size() != array.count) return std::nullopt;
   return texts;
@@ -51,7 +42,7 @@ bool is_neutral(const MetaValue& value, std::string_view values) {
   if (array == nullptr) {
     return std::visit(
         [&](const auto& one) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, MetaArray>) return is_one_of(text_of(one), values);
+          if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, MetaArray>) return is_one_of(plain(one), values);
           return false;
         },
         value);
@@ -69,7 +60,7 @@ std::string shown_list(const MetaArray& array) {
   for (std::size_t i = 0; i < std::min(texts->size(), most); ++i) {
     out += (i > 0 ? ", " : "") + (words ? quoted((*texts)[i]) : (*texts)[i]);
   }
-  return out + (texts->size() > most ? ", ...] of " + digits(texts->size()) : "]");
+  return out + (texts->size() > most ? ", ...] of " + std::to_string(texts->size()) : "]");
 }
 
 const KnownKey* look_up(std::span<const KnownKey> known, std::string_view name) {
@@ -105,7 +96,7 @@ std::string shown_value(const MetaValue& value) {
         } else if constexpr (std::is_same_v<Value, std::string_view>) {
           return quoted(one);
         } else {
-          return text_of(one);
+          return plain(one);
         }
       },
       value);
@@ -132,7 +123,7 @@ Result<void> check_keys(const ModelFile& file, std::string_view prefix, std::spa
     keys.emplace_back(entry.key);
   }
   if (keys.empty()) return {};
-  if (more > 0) complaints += " and " + digits(more) + " more";
+  if (more > 0) complaints += " and " + std::to_string(more) + " more";
   return Error(Code::unsupported, quoted(file.path) + ": " + complaints +
                                       (keys.size() == 1 ? ", which" : ", which all") +
                                       " this build does not know how to obey; " + how_to_ignore(keys));

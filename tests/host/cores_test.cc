@@ -3,6 +3,7 @@
 #include "actors/host/deploy.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
+#include "tests/host/few_cores.hpp"
 #include "tests/host/house.hpp"
 
 namespace troupe::testing {
@@ -14,25 +15,6 @@ std::size_t cores_of(const Model& model) {
   model.logits({1, 2, 3}, false, [&](std::uint32_t, std::span<const float>) { count = usable_cores().size(); });
   return count;
 }
-
-/// Limits the calling thread to some cores, as long as it lives, so that two threads are enough to fill them.
-class FewCores {
- public:
-  FewCores() : all_(usable_cores()) { allow({all_.begin(), all_.begin() + std::min<std::ptrdiff_t>(2, count())}); }
-  ~FewCores() { allow(all_); }
-  FewCores(const FewCores&) = delete;
-  FewCores& operator=(const FewCores&) = delete;
-
- private:
-  [[nodiscard]] std::ptrdiff_t count() const { return static_cast<std::ptrdiff_t>(all_.size()); }
-  static void allow(const std::vector<int>& cores) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (const int core : cores) CPU_SET(core, &set);
-    REQUIRE(sched_setaffinity(0, sizeof set, &set) == 0);
-  }
-  std::vector<int> all_;
-};
 
 }  // namespace
 

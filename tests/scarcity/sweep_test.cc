@@ -1,5 +1,4 @@
-#include <sched.h>
-
+#include "tests/host/few_cores.hpp"
 #include "tests/host/house.hpp"
 #include "tests/scarcity/refusal.hpp"
 
@@ -8,26 +7,6 @@ namespace {
 
 const Ids prompt{104, 101, 108, 108, 111};
 constexpr std::uint32_t count = 4;
-
-/// Two cores at most, so that two threads of a model fill them, and run the actors that they wake.
-class TwoCores {
- public:
-  TwoCores() {
-    sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t two;
-    CPU_ZERO(&two);
-    for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&two) < 2; ++core) {
-      if (CPU_ISSET(core, &before_)) CPU_SET(core, &two);
-    }
-    sched_setaffinity(0, sizeof two, &two);
-  }
-  ~TwoCores() { sched_setaffinity(0, sizeof before_, &before_); }
-  TwoCores(const TwoCores&) = delete;
-  TwoCores& operator=(const TwoCores&) = delete;
-
- private:
-  cpu_set_t before_;
-};
 
 bool allowed(const Outcome& outcome, const Ids& expected) {
   if (!outcome.error) return outcome.ids == expected;
@@ -73,7 +52,7 @@ Sweep sweep(const Checkpoint& checkpoint, const LoadOptions& options, const Gene
 TEST_CASE("fault 6: whichever allocation of a request fails, the process lives and nobody waits for ever",
           "[bad-input]") {
   const Refusal::Own own;
-  const TwoCores two;
+  const FewCores two;  // their threads run the actors that they wake
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   GenerateOptions random = tokens(count);
   random.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .seed = 3};
