@@ -1,6 +1,6 @@
 """Is one build of troupe as fast as another? Both alternate, case by case, so that what else the machine does meets both.
 
-    compare.py OLD/bin/troupe NEW/bin/troupe MODEL.gguf [--rounds 7] [--cases decode,pp2]
+    compare.py OLD/bin/troupe NEW/bin/troupe MODEL.gguf [--rounds 7] [--cases "decode tp2,prefill"]
 
 Prints the median tokens per second of each and the median of the ratios new : old, round by round."""
 import argparse
@@ -10,16 +10,16 @@ import subprocess
 import sys
 
 CASES = {
-    "prefill, 1 thread": ["-t", "1", "-p", "512", "-n", "0"],
-    "prefill, 2 threads": ["-t", "2", "-p", "512", "-n", "0"],
-    "decode, 1 thread": ["-t", "1", "-p", "0", "-n", "128"],
-    "decode, 2 threads": ["-t", "2", "-p", "0", "-n", "128"],
-    "decode, dp2": ["-t", "1", "--plan", "dp2", "--parallel", "16", "-p", "0", "-n", "64"],
-    "decode, pp2": ["-t", "1", "--plan", "pp2", "--parallel", "16", "-p", "0", "-n", "64"],
-    "decode, tp2": ["-t", "1", "--plan", "tp2", "-p", "0", "-n", "128"],
-    "prefill, dp2": ["-t", "1", "--plan", "dp2", "--parallel", "2", "-p", "512", "-n", "0"],
-    "prefill, pp2": ["-t", "1", "--plan", "pp2", "--parallel", "2", "-p", "512", "-n", "0"],
-    "prefill, tp2": ["-t", "1", "--plan", "tp2", "-p", "512", "-n", "0"],
+    "prefill 1 thread": ["-t", "1", "-p", "512", "-n", "0"],
+    "prefill 2 threads": ["-t", "2", "-p", "512", "-n", "0"],
+    "decode 1 thread": ["-t", "1", "-p", "0", "-n", "128"],
+    "decode 2 threads": ["-t", "2", "-p", "0", "-n", "128"],
+    "decode dp2": ["-t", "1", "--plan", "dp2", "--parallel", "16", "-p", "0", "-n", "64"],
+    "decode pp2": ["-t", "1", "--plan", "pp2", "--parallel", "16", "-p", "0", "-n", "64"],
+    "decode tp2": ["-t", "1", "--plan", "tp2", "-p", "0", "-n", "128"],
+    "prefill dp2": ["-t", "1", "--plan", "dp2", "--parallel", "2", "-p", "512", "-n", "0"],
+    "prefill pp2": ["-t", "1", "--plan", "pp2", "--parallel", "2", "-p", "512", "-n", "0"],
+    "prefill tp2": ["-t", "1", "--plan", "tp2", "-p", "512", "-n", "0"],
 }
 
 
