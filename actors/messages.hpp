@@ -61,7 +61,7 @@ struct Stop {
   Error why;
 };
 
-// scheduler -> stage -> node, and back
+// scheduler -> stage -> member, and back
 struct RunStep {
   std::shared_ptr<const Step> step;
 };
@@ -100,7 +100,7 @@ struct ReplicaDown {
 // host -> supervisor: ends the model's actors
 struct Close {};
 
-using NodeActor = caf::typed_actor<caf::reacts_to<RunStep>>;
+using MemberActor = caf::typed_actor<caf::reacts_to<RunStep>>;
 using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
 using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>,
                                         caf::reacts_to<LookAtClock>>;

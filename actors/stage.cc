@@ -3,7 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/failure.hpp"
-#include "actors/node.hpp"
+#include "actors/member.hpp"
 #include "actors/spawn_tied.hpp"
 
 namespace troupe::actors {
@@ -14,12 +14,12 @@ StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, S
   StageState& state = self->state;
   state.scheduler = std::move(scheduler);
   state.number = number;
-  for (std::uint32_t member = 0; member < executors.size(); ++member) {
-    state.members.push_back(spawn_linked(self, node, executors[member], StageActor(self), member));
+  for (std::uint32_t i = 0; i < executors.size(); ++i) {
+    state.members.push_back(spawn_linked(self, member, executors[i], StageActor(self), i));
   }
   return {
       [self](const RunStep& run) {
-        for (const NodeActor& member : self->state.members) self->send(member, run);
+        for (const MemberActor& member : self->state.members) self->send(member, run);
       },
       [self](const StepRan& ran) {
         StageState& mine = self->state;

@@ -11,7 +11,7 @@ struct StageState {
   const char* name = "stage";
   SchedulerActor scheduler;
   std::uint32_t number = 0;
-  std::vector<NodeActor> members;
+  std::vector<MemberActor> members;
 
   struct Pending {
     std::size_t reports = 0;
@@ -21,8 +21,8 @@ struct StageState {
 };
 
 /// A stage of the pipeline: the shards of one group, or a single node between two stages. Passes a step to each and
-/// reports to the scheduler, as stage `number`, once all have come back, or one is broken. Spawns and links a node
-/// actor for each executor.
+/// reports to the scheduler, as stage `number`, once all have come back, or one is broken. Spawns and links a member
+/// for each executor.
 [[nodiscard]] StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
                                               std::uint32_t number, Members executors);
 

@@ -26,7 +26,7 @@ struct SupervisorState {
 };
 
 /// The root of a model's actors: links itself to the router, starts a scheduler for each replica (which starts its
-/// stages, they their nodes) and watches them. When a replica dies, its executors are aborted, its requests fail, the
+/// stages, they their members) and watches them. When a replica dies, its executors are aborted, its requests fail, the
 /// others go on. When it ends, all of them end.
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
                                                         RouterActor router, std::vector<ReplicaPlan> replicas,

@@ -163,7 +163,7 @@ class Deployer {
       }
       plan.stages.push_back(std::move(members));
     }
-    for (const GraphNode* node : replica.hosts) {
+    for (const GraphNode* node : replica.host_actors) {
       auto started = start_actor(*node);
       if (!started) return started.error();
       plan.stages.push_back({*started});

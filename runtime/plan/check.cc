@@ -108,7 +108,7 @@ class Checker {
       shards += shard ? 1 : 0;
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];
-      if (is_host(node)) replica.hosts.push_back(&node);
+      if (is_host(node)) replica.host_actors.push_back(&node);
       if (node.kind != "sampler") continue;
       if (replica.sampler != nullptr) wrong("replica " + std::to_string(node.replica) + " has two samplers");
       replica.sampler = &node;

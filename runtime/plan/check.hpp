@@ -12,8 +12,8 @@ namespace troupe {
 
 /// What a deployable graph comes to, replica by replica.
 struct ReplicaLayout {
-  std::vector<const GraphGroup*> stages;  ///< in the order of their layers
-  std::vector<const GraphNode*> hosts;    ///< the host's actors
+  std::vector<const GraphGroup*> stages;      ///< in the order of their layers
+  std::vector<const GraphNode*> host_actors;  ///< the host's actors
   const GraphNode* sampler = nullptr;
 };
 

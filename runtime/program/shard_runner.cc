@@ -128,7 +128,7 @@ Result<void> ShardRunner::receive_rows(const Step& step) {
   if (!parts_.tokens) return receive_hidden();
   if (auto received = parts_.tokens->receive(step.token_messages, state_.deadline); !received) return received;
   for (const SequenceSlice& slice : step.slices) {
-    if (slice.tokens.empty()) rows.tokens.push_back(parts_.tokens->token(slice.lane));
+    if (slice.tokens.empty()) rows.tokens.push_back(parts_.tokens->token(slice.slot));
     rows.tokens.insert(rows.tokens.end(), slice.tokens.begin(), slice.tokens.end());
   }
   return {};

@@ -61,7 +61,7 @@ Result<void> LogitsEnd::finish(const Step& step, const StepOutcome& outcome, tra
   std::int32_t* at = message_.data();
   *at++ = static_cast<std::int32_t>(outcome.tokens.size());
   for (const SampledToken& sampled : outcome.tokens) {
-    *at++ = static_cast<std::int32_t>(step.slices[sampled.slice].lane);
+    *at++ = static_cast<std::int32_t>(step.slices[sampled.slice].slot);
     *at++ = sampled.token;
   }
   for (const auto& channel : first_stage_) {

@@ -11,8 +11,8 @@
 namespace troupe {
 
 /// Sampled tokens travel from the sampler to each shard of the first stage, past all mailboxes: one message a sampling
-/// step, [1, 1 + 2 * lanes] i32: how many, then (lane, token) pairs.
-[[nodiscard]] inline std::size_t token_message_columns(std::uint32_t lanes) { return 1 + 2 * std::size_t{lanes}; }
+/// step, [1, 1 + 2 * slots] i32: how many, then (slot, token) pairs.
+[[nodiscard]] inline std::size_t token_message_columns(std::uint32_t slots) { return 1 + 2 * std::size_t{slots}; }
 
 /// Where and why what an actor has made of a row is beyond use.
 [[nodiscard]] Error out_of_range(const std::string& actor, std::uint32_t position, const std::string& fault);
@@ -21,10 +21,10 @@ namespace troupe {
 class LogitsEnd {
  public:
   /// `source`: the shard that computes the logits, for errors.
-  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t lanes,
+  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots,
             std::vector<std::shared_ptr<transport::Channel>> first_stage, std::string source)
       : kernels_(kernels),
-        message_(token_message_columns(lanes)),
+        message_(token_message_columns(slots)),
         first_stage_(std::move(first_stage)),
         source_(std::move(source)) {}
 
@@ -50,15 +50,15 @@ class LogitsEnd {
   transport::Queue queue_;
 };
 
-/// The first stage's end: the last token that was sampled in each lane.
+/// The first stage's end: the last token that was sampled in each slot.
 class TokenBoard {
  public:
-  TokenBoard(std::uint32_t lanes, std::shared_ptr<transport::Channel> channel)
-      : tokens_(lanes, 0), message_(token_message_columns(lanes)), channel_(std::move(channel)) {}
+  TokenBoard(std::uint32_t slots, std::shared_ptr<transport::Channel> channel)
+      : tokens_(slots, 0), message_(token_message_columns(slots)), channel_(std::move(channel)) {}
 
   /// Takes `count` messages from the channel; waits for those that are still to come.
   [[nodiscard]] Result<void> receive(std::uint32_t count, transport::Deadline deadline);
-  [[nodiscard]] TokenId token(std::uint32_t lane) const { return tokens_[lane]; }
+  [[nodiscard]] TokenId token(std::uint32_t slot) const { return tokens_[slot]; }
   void abort(const Error& why) { channel_->abort(why); }
 
  private:

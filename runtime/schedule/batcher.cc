@@ -24,38 +24,38 @@ std::vector<std::uint32_t> falling(std::uint32_t count) {
 
 Batcher::Batcher(BatchLimits limits)
     : limits_(limits),
-      free_lanes_(falling(limits.parallel)),
+      free_slots_(falling(limits.parallel)),
       most_blocks_(limits.parallel * blocks_for(limits.context)),
       under_way_(limits.stages, 0) {}
 
 void Batcher::admit() {
-  while (!waiting_.empty() && !free_lanes_.empty()) {
+  while (!waiting_.empty() && !free_slots_.empty()) {
     Sequence sequence{.request = std::move(waiting_.front())};
     waiting_.pop_front();
-    sequence.lane = free_lanes_.back();
-    free_lanes_.pop_back();
+    sequence.slot = free_slots_.back();
+    free_slots_.pop_back();
     std::vector<std::uint32_t> sizes(limits_.stages, 0);
-    for (const auto& [id, other] : running_) ++sizes[other.batch];
-    sequence.batch = static_cast<std::uint32_t>(std::min_element(sizes.begin(), sizes.end()) - sizes.begin());
+    for (const auto& [id, other] : running_) ++sizes[other.micro_batch];
+    sequence.micro_batch = static_cast<std::uint32_t>(std::min_element(sizes.begin(), sizes.end()) - sizes.begin());
     running_.emplace(sequence.request.id, std::move(sequence));
   }
 }
 
 /// Steps go through the stages in one order, so a sequence may change its micro-batch between any two of them.
-void Batcher::balance(std::uint32_t batch) {
+void Batcher::balance(std::uint32_t micro_batch) {
   std::vector<std::vector<Sequence*>> members(limits_.stages);
   for (auto& [id, sequence] : running_) {
-    if (!sequence.finished()) members[sequence.batch].push_back(&sequence);
+    if (!sequence.finished()) members[sequence.micro_batch].push_back(&sequence);
   }
   const auto fullest = std::max_element(members.begin(), members.end(),
                                         [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  if (members[batch].size() + 2 <= fullest->size()) fullest->back()->batch = batch;
+  if (members[micro_batch].size() + 2 <= fullest->size()) fullest->back()->micro_batch = micro_batch;
 }
 
 /// Two steps where one waits for the other's tokens: one runs, one is ahead. Prefill alone may fill every stage.
-std::uint32_t Batcher::most_under_way(std::uint32_t batch) const {
+std::uint32_t Batcher::most_under_way(std::uint32_t micro_batch) const {
   const bool decoding = std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
-    return entry.second.batch == batch && !entry.second.prefilling() && !entry.second.finished();
+    return entry.second.micro_batch == micro_batch && !entry.second.prefilling() && !entry.second.finished();
   });
   return decoding ? 2 : limits_.stages + 1;
 }
@@ -76,7 +76,7 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   for (std::uint32_t needed = blocks_for(end); sequence.blocks.size() < needed;) {
     sequence.blocks.push_back(take_block());
   }
-  SequenceSlice slice{.sequence = sequence.request.id, .lane = sequence.lane, .first_position = sequence.positions};
+  SequenceSlice slice{.sequence = sequence.request.id, .slot = sequence.slot, .first_position = sequence.positions};
   if (prefill) {
     const auto first = sequence.request.prompt.begin() + sequence.positions;
     slice.tokens.assign(first, first + count);
@@ -95,31 +95,31 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
 std::optional<Step> Batcher::next() {
   admit();
   for (std::uint32_t i = 0; i < limits_.stages; ++i) {
-    const std::uint32_t batch = (turn_ + i) % limits_.stages;
-    balance(batch);
+    const std::uint32_t micro_batch = (turn_ + i) % limits_.stages;
+    balance(micro_batch);
     const bool has_work = std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
-      return entry.second.batch == batch && !entry.second.finished();
+      return entry.second.micro_batch == micro_batch && !entry.second.finished();
     });
     if (!has_work) continue;
-    if (under_way_[batch] >= most_under_way(batch)) return std::nullopt;
-    Step step = compose(batch);
-    batch_of_.emplace(step.id, batch);
-    ++under_way_[batch];
-    turn_ = (batch + 1) % limits_.stages;
+    if (under_way_[micro_batch] >= most_under_way(micro_batch)) return std::nullopt;
+    Step step = compose(micro_batch);
+    micro_batch_of_.emplace(step.id, micro_batch);
+    ++under_way_[micro_batch];
+    turn_ = (micro_batch + 1) % limits_.stages;
     return step;
   }
   return std::nullopt;
 }
 
 /// One row of each sequence that decodes, then as much prefill, the oldest first, as there is room for.
-Step Batcher::compose(std::uint32_t batch) {
+Step Batcher::compose(std::uint32_t micro_batch) {
   Step step;
   // Those that have been sent, those that an earlier step waits for, and those that rows here wait for.
   std::uint64_t messages = std::max(completed_messages_, received_messages_);
   std::uint32_t room = limits_.rows;
   std::vector<Sequence*> members, prefills;
   for (auto& [id, sequence] : running_) {
-    if (sequence.batch != batch || sequence.finished()) continue;
+    if (sequence.micro_batch != micro_batch || sequence.finished()) continue;
     if (sequence.prefilling()) {
       prefills.push_back(&sequence);
     } else {
@@ -146,9 +146,9 @@ Step Batcher::compose(std::uint32_t batch) {
 }
 
 std::vector<SequenceId> Batcher::complete(const Step& step) {
-  const auto batch = batch_of_.find(step.id);
-  --under_way_[batch->second];
-  batch_of_.erase(batch);
+  const auto micro_batch = micro_batch_of_.find(step.id);
+  --under_way_[micro_batch->second];
+  micro_batch_of_.erase(micro_batch);
   if (step.samples()) ++completed_messages_;
   std::vector<SequenceId> through;
   for (const SequenceSlice& slice : step.slices) {
@@ -178,7 +178,7 @@ bool Batcher::stop(SequenceId id) {
 }
 
 void Batcher::release(std::map<SequenceId, Sequence>::iterator sequence) {
-  free_lanes_.push_back(sequence->second.lane);
+  free_slots_.push_back(sequence->second.slot);
   free_blocks_.insert(free_blocks_.end(), sequence->second.blocks.rbegin(), sequence->second.blocks.rend());
   running_.erase(sequence);
 }

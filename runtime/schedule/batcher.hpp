@@ -56,7 +56,7 @@ class Batcher {
  private:
   struct Sequence {
     SequenceRequest request{};
-    std::uint32_t lane = 0, batch = 0;
+    std::uint32_t slot = 0, micro_batch = 0;
     std::uint32_t positions = 0;  ///< scheduled so far
     std::uint32_t sampled = 0;    ///< samples scheduled so far
     std::uint32_t under_way = 0;  ///< steps
@@ -68,9 +68,9 @@ class Batcher {
   };
 
   void admit();
-  void balance(std::uint32_t batch);
-  [[nodiscard]] std::uint32_t most_under_way(std::uint32_t batch) const;
-  Step compose(std::uint32_t batch);
+  void balance(std::uint32_t micro_batch);
+  [[nodiscard]] std::uint32_t most_under_way(std::uint32_t micro_batch) const;
+  Step compose(std::uint32_t micro_batch);
   [[nodiscard]] std::uint32_t take_block();
   void schedule(Sequence& sequence, Step& step, std::uint32_t rows);
   void release(std::map<SequenceId, Sequence>::iterator sequence);
@@ -78,13 +78,13 @@ class Batcher {
   BatchLimits limits_;
   std::deque<SequenceRequest> waiting_;
   std::map<SequenceId, Sequence> running_;  ///< by id, and so by age
-  std::vector<std::uint32_t> free_lanes_;
+  std::vector<std::uint32_t> free_slots_;
   std::uint32_t most_blocks_;
   std::uint32_t next_block_ = 0;            ///< the first that has never been used
   std::vector<std::uint32_t> free_blocks_;  ///< those that have
-  std::vector<std::uint32_t> under_way_;    ///< [batches]: steps
-  std::map<StepId, std::uint32_t> batch_of_;
-  std::uint32_t turn_ = 0;  ///< the batch whose step comes next
+  std::vector<std::uint32_t> under_way_;    ///< [micro-batches]: steps
+  std::map<StepId, std::uint32_t> micro_batch_of_;
+  std::uint32_t turn_ = 0;  ///< the micro-batch whose step comes next
   StepId last_step_ = 0;
 
   // Token messages, one a sampling step: made, known to be in the channel, and taken out by steps made so far.

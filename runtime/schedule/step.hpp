@@ -23,9 +23,9 @@ struct SequenceSettings {
 /// The rows of one sequence in a step.
 struct SequenceSlice {
   SequenceId sequence = 0;
-  std::uint32_t lane = 0;  ///< the sequence's place among those that run at once
+  std::uint32_t slot = 0;  ///< the sequence's place among those that run at once
   std::uint32_t first_position = 0;
-  std::vector<TokenId> tokens{};        ///< empty: one row, whose token is the last one sampled in this lane
+  std::vector<TokenId> tokens{};        ///< empty: one row, whose token is the last one sampled in this slot
   std::vector<std::uint32_t> blocks{};  ///< KV blocks of positions 0 .. first_position + rows() - 1
   bool sample = false;                  ///< the token after the last row is sampled
   std::shared_ptr<const SequenceSettings> settings{};

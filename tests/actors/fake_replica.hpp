@@ -166,7 +166,7 @@ class FakeReplica {
     std::deque<std::pair<StepOutcome, Done>> outcomes;
   };
   struct Sampled {
-    std::uint32_t lane;
+    std::uint32_t slot;
     SequenceId sequence;
     std::uint32_t position;
   };
@@ -179,16 +179,16 @@ class FakeReplica {
 
   void receive(const Step& step) {
     for (std::uint32_t i = 0; i < step.token_messages; ++i) {
-      for (const Sampled& token : channel_.front()) board_[token.lane] = token;
+      for (const Sampled& token : channel_.front()) board_[token.slot] = token;
       channel_.pop_front();
     }
-    std::set<std::uint32_t> lanes;
+    std::set<std::uint32_t> slots;
     for (const SequenceSlice& slice : step.slices) {
-      REQUIRE(lanes.insert(slice.lane).second);
+      REQUIRE(slots.insert(slice.slot).second);
       rows_[slice.sequence] += slice.rows();
       if (!slice.tokens.empty()) continue;
-      REQUIRE(board_[slice.lane].sequence == slice.sequence);
-      REQUIRE(board_[slice.lane].position == slice.first_position);
+      REQUIRE(board_[slice.slot].sequence == slice.sequence);
+      REQUIRE(board_[slice.slot].position == slice.first_position);
     }
     most_at_once_ = std::max(most_at_once_, step.slices.size());
   }
@@ -214,7 +214,7 @@ class FakeReplica {
       const bool ends = end != ends_after.end() && samples_[slice.sequence] == end->second;
       ++samples_[slice.sequence];
       outcome.tokens.push_back({s, ends ? end_token : fake_token(slice.sequence, position)});
-      channel_.back().push_back({slice.lane, slice.sequence, position});
+      channel_.back().push_back({slice.slot, slice.sequence, position});
     }
     REQUIRE(channel_.size() <= most_token_messages(limits_.stages));
   }
@@ -223,7 +223,7 @@ class FakeReplica {
   std::vector<std::vector<std::shared_ptr<Member>>> stages_;
   std::vector<StepId> computed_;  ///< [stages]: steps done
   std::deque<std::vector<Sampled>> channel_;
-  std::map<std::uint32_t, Sampled> board_;  ///< by lane
+  std::map<std::uint32_t, Sampled> board_;  ///< by slot
   std::map<SequenceId, std::uint32_t> samples_, rows_;
   std::size_t most_at_once_ = 0;
   bool reported_broken_ = false;

@@ -171,7 +171,7 @@ class StageDoor {
     REQUIRE(std::equal(stream(id).tokens.begin(), stream(id).tokens.end(), whole.begin()));
   }
 
-  /// With nothing under way: no actor remembers a request, and every lane and block is free.
+  /// With nothing under way: no actor remembers a request, and every slot and block is free.
   void check_clean() {
     for (std::size_t r = 0; r < replicas.size(); ++r) {
       const auto& scheduler = state<actors::SchedulerActor, actors::SchedulerState>(scheduler_of(r));

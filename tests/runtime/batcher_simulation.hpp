@@ -113,7 +113,7 @@ class BatcherSimulation {
     REQUIRE(batcher_.running() == 0);
     REQUIRE(batcher_.waiting() == 0);
     REQUIRE(batcher_.free_blocks() == all_blocks_);
-    REQUIRE(lane_owner_.empty());
+    REQUIRE(slot_owner_.empty());
     REQUIRE(block_owner_.empty());
     for (const auto& [id, sequence] : sequences_) {
       REQUIRE(sequence.through);
@@ -128,13 +128,13 @@ class BatcherSimulation {
     std::vector<TokenId> prompt;
     std::uint32_t max_tokens = 0, positions = 0, sampled = 0, under_way = 0;
     std::vector<std::uint32_t> blocks;
-    std::int64_t lane = -1;
+    std::int64_t slot = -1;
     bool stopped = false, through = false;
     [[nodiscard]] bool over() const { return stopped || (positions >= prompt.size() && sampled >= max_tokens); }
   };
   /// A sampled token: whose, and at which position it is read.
   struct Sampled {
-    std::uint32_t lane;
+    std::uint32_t slot;
     SequenceId sequence;
     std::uint32_t position;
   };
@@ -164,33 +164,33 @@ class BatcherSimulation {
     }
     REQUIRE(slice.sample == (end >= sequence.prompt.size() && sequence.max_tokens > 0));
 
-    REQUIRE(slice.lane < limits_.parallel);
-    REQUIRE((sequence.lane == -1 || sequence.lane == slice.lane));
-    REQUIRE(lane_owner_.try_emplace(slice.lane, slice.sequence).first->second == slice.sequence);
+    REQUIRE(slice.slot < limits_.parallel);
+    REQUIRE((sequence.slot == -1 || sequence.slot == slice.slot));
+    REQUIRE(slot_owner_.try_emplace(slice.slot, slice.sequence).first->second == slice.sequence);
     REQUIRE(slice.blocks.size() == (end + kernels::kv_block - 1) / kernels::kv_block);
     REQUIRE(std::equal(sequence.blocks.begin(), sequence.blocks.end(), slice.blocks.begin()));
     for (const std::uint32_t block : slice.blocks) {
       REQUIRE(block < all_blocks_);
       REQUIRE(block_owner_.try_emplace(block, slice.sequence).first->second == slice.sequence);
     }
-    sequence.lane = slice.lane;
+    sequence.slot = slice.slot;
     sequence.blocks = slice.blocks;
     sequence.positions = static_cast<std::uint32_t>(end);
     sequence.sampled += slice.sample ? 1 : 0;
     ++sequence.under_way;
   }
 
-  /// Each row that waits for a sampled token finds its own sequence's last one in its lane.
+  /// Each row that waits for a sampled token finds its own sequence's last one in its slot.
   void receive(const Step& step) {
     for (std::uint32_t i = 0; i < step.token_messages; ++i) {
-      for (const Sampled& token : channel_.front()) board_[token.lane] = token;
+      for (const Sampled& token : channel_.front()) board_[token.slot] = token;
       channel_.pop_front();
     }
     for (const SequenceSlice& slice : step.slices) {
       if (!slice.tokens.empty()) continue;
-      REQUIRE(board_.contains(slice.lane));
-      REQUIRE(board_[slice.lane].sequence == slice.sequence);
-      REQUIRE(board_[slice.lane].position == slice.first_position);
+      REQUIRE(board_.contains(slice.slot));
+      REQUIRE(board_[slice.slot].sequence == slice.sequence);
+      REQUIRE(board_[slice.slot].position == slice.first_position);
     }
   }
 
@@ -198,7 +198,7 @@ class BatcherSimulation {
     if (!step.samples()) return;
     std::vector<Sampled> message;
     for (const SequenceSlice& slice : step.slices) {
-      if (slice.sample) message.push_back({slice.lane, slice.sequence, slice.first_position + slice.rows()});
+      if (slice.sample) message.push_back({slice.slot, slice.sequence, slice.first_position + slice.rows()});
     }
     channel_.push_back(std::move(message));
     most_in_channel_ = std::max(most_in_channel_, channel_.size());
@@ -209,7 +209,7 @@ class BatcherSimulation {
     Sequence& sequence = sequences_.at(id);
     REQUIRE_FALSE(sequence.through);
     sequence.through = true;
-    if (sequence.lane >= 0) lane_owner_.erase(static_cast<std::uint32_t>(sequence.lane));
+    if (sequence.slot >= 0) slot_owner_.erase(static_cast<std::uint32_t>(sequence.slot));
     for (const std::uint32_t block : sequence.blocks) block_owner_.erase(block);
   }
 
@@ -219,9 +219,9 @@ class BatcherSimulation {
   std::vector<std::deque<const Step*>> stages_;  ///< [stages]: what lies before each
   std::deque<const Step*> done_;
   std::deque<std::vector<Sampled>> channel_;
-  std::map<std::uint32_t, Sampled> board_;  ///< by lane: the last token that the first stage has received
+  std::map<std::uint32_t, Sampled> board_;  ///< by slot: the last token that the first stage has received
   std::map<SequenceId, Sequence> sequences_;
-  std::map<std::uint32_t, SequenceId> lane_owner_, block_owner_;
+  std::map<std::uint32_t, SequenceId> slot_owner_, block_owner_;
   std::size_t all_blocks_, under_way_ = 0, most_in_channel_ = 0;
   StepId last_step_ = 0;
 };

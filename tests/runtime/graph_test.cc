@@ -27,8 +27,8 @@ TEST_CASE("a node is put into an edge") {
   graph.insert(tap("c"), "b:out", "r0.sampler:logits");
   CHECK(problems(graph) == "none");
   const auto replicas = checked(graph, smollm2()).value();
-  CHECK(replicas[0].hosts.size() == 2);
-  CHECK(replicas[1].hosts.size() == 1);
+  CHECK(replicas[0].host_actors.size() == 2);
+  CHECK(replicas[1].host_actors.size() == 1);
   CHECK_THROWS_WITH(graph.insert(tap("d"), "r0.s0.t0:hidden", "r0.sampler:logits"),
                     Contains("no edge from r0.s0.t0:hidden"));
   CHECK_THAT(to_dot(graph), Contains("\"r0.s1.t0\" -> \"b\" [label=\"logits\"]"));
