@@ -5,9 +5,9 @@
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/model/checked.hpp"
 #include "runtime/model/meta_text.hpp"
-#include "runtime/program/shard_runner.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {

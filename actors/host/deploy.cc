@@ -6,11 +6,11 @@
 #include <system_error>
 
 #include "kernels/floating_point.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
-#include "runtime/program/shard_runner.hpp"
 #include "runtime/program/thrown.hpp"
 
 namespace troupe::host {

@@ -1,6 +1,6 @@
 #include "runtime/program/builder.hpp"
 
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe {
 namespace {

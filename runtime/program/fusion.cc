@@ -4,7 +4,7 @@
 #include <array>
 #include <initializer_list>
 
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe {
 namespace {

@@ -12,7 +12,7 @@
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
 #include "kernels/table.hpp"
-#include "runtime/program/shard_runner.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "actors/host/deploy.hpp"
-#include "runtime/program/shard_runner.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 #include "tests/equality/subject.hpp"
 
 namespace troupe::testing {

@@ -7,7 +7,7 @@
 #include "plugins/architectures/gemma3.hpp"
 #include "plugins/architectures/llama.hpp"
 #include "runtime/program/layout.hpp"
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/program/ops.hpp"
 #include "tests/runtime/plan_fixture.hpp"
 
 namespace troupe::testing {

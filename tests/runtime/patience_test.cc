@@ -1,10 +1,10 @@
 #include <catch2/catch.hpp>
 #include <future>
 
-#include "runtime/program/context.hpp"
+#include "runtime/device/cpu/context.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/node_runners.hpp"
-#include "runtime/program/shard_runner.hpp"
 
 namespace troupe {
 namespace {

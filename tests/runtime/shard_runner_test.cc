@@ -1,10 +1,10 @@
-#include "runtime/program/shard_runner.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "runtime/program/context.hpp"
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/device/cpu/context.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe {
 namespace {

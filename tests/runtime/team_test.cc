@@ -1,4 +1,4 @@
-#include "runtime/program/team.hpp"
+#include "runtime/device/cpu/team.hpp"
 
 #include <atomic>
 #include <catch2/catch.hpp>

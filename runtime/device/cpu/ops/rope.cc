@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "runtime/program/context.hpp"
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/device/cpu/context.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe::ops {
 namespace {

@@ -1,5 +1,5 @@
-#include "runtime/program/context.hpp"
-#include "runtime/program/ops/ops.hpp"
+#include "runtime/device/cpu/context.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe::ops {
 namespace {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/device/cpu/context.hpp"
 #include "runtime/model/description.hpp"
-#include "runtime/program/context.hpp"
 #include "runtime/program/runner.hpp"
 #include "runtime/program/tokens.hpp"
 

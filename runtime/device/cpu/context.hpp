@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "kernels/table.hpp"
+#include "runtime/device/cpu/team.hpp"
 #include "runtime/memory/kv_store.hpp"
 #include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
-#include "runtime/program/team.hpp"
 #include "runtime/program/weights.hpp"
 #include "runtime/schedule/step.hpp"
 #include "transport/collective/communicator.hpp"

@@ -1,4 +1,4 @@
-#include "runtime/program/team.hpp"
+#include "runtime/device/cpu/team.hpp"
 
 #include "kernels/floating_point.hpp"
 #include "runtime/machine/cores.hpp"

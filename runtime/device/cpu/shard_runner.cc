@@ -1,4 +1,4 @@
-#include "runtime/program/shard_runner.hpp"
+#include "runtime/device/cpu/shard_runner.hpp"
 
 #include <algorithm>
 #include <cstring>
