@@ -5,6 +5,7 @@
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/node_runners.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace troupe {
 namespace {
@@ -43,8 +44,8 @@ void run_meet(const Op&, OpContext& c) {
   if (c.thread() == 0) {
     ShardState& shard = c.shard();
     std::int64_t one = 1;
-    const transport::Tensor tensor{reinterpret_cast<std::byte*>(&one), transport::Element::i64, 1, 1, 1};
-    const auto met = shard.communicator->all_reduce(shard.queue, tensor, tensor, shard.deadline);
+    const transport::Tensor tensor = transport::tensor_of(&one, 1, 1);
+    const auto met = ended(shard.communicator->all_reduce(tensor, tensor, shard.deadline), shard.deadline);
     if (!met) c.fail(met.error());
   }
   c.barrier();
@@ -53,7 +54,7 @@ void run_meet(const Op&, OpContext& c) {
 const OpKind hold{"hold", run_hold}, hold_other{"hold other", run_hold_other_thread}, meet{"meet", run_meet};
 
 std::unique_ptr<StepRunner> shard_of(const std::vector<const OpKind*>& ops, std::uint32_t threads,
-                                     std::shared_ptr<transport::Communicator> communicator, const Deadline& deadline) {
+                                     std::unique_ptr<transport::Communicator> communicator, const Deadline& deadline) {
   auto program = std::make_shared<Program>();
   program->values.push_back({"hidden", ValueType::f32, 32});
   for (const OpKind* op : ops) program->body.push_back({.kind = op});
@@ -66,7 +67,7 @@ std::unique_ptr<StepRunner> shard_of(const std::vector<const OpKind*>& ops, std:
   parts.policy.spins = 0;
   parts.deadline = deadline;
   parts.communicator = std::move(communicator);
-  parts.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
+  parts.tokens = std::make_unique<TokenBoard>(1, testing::channel_in_memory(1, 64).receiver);
   return ShardRunner::create(std::move(parts)).value();
 }
 
@@ -95,29 +96,21 @@ struct Held final : Actor {
   void on_step(const StepView&) override { holding->pass(); }
 };
 
-transport::Tensor row(std::vector<float>& values) {
-  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(), values.size()};
-}
+transport::Tensor row(std::vector<float>& values) { return transport::tensor_of(values.data(), 1, values.size()); }
 
 /// Passes on what comes.
 struct Last final : StepRunner {
-  Last(std::shared_ptr<transport::Channel> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
+  Last(std::unique_ptr<transport::Receiver> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
   StepOutcome run(const Step& step) override {
-    transport::Queue queue;
     std::vector<float> values(4);
     StepOutcome outcome{.id = step.id};
-    if (const auto got = in_->receive(queue, row(values), deadline_); !got) outcome.broken = got.error();
+    if (const auto got = in_->receive(row(values), deadline_); !got) outcome.broken = got.error();
     return outcome;
   }
   void abort(const Error& why) override { in_->abort(why); }
-  std::shared_ptr<transport::Channel> in_;
+  std::unique_ptr<transport::Receiver> in_;
   Deadline deadline_;
 };
-
-std::vector<std::shared_ptr<transport::Communicator>> group_of(int size) {
-  auto ends = transport::make_in_process_group(size, {0});
-  return {std::make_move_iterator(ends.begin()), std::make_move_iterator(ends.end())};
-}
 
 }  // namespace
 
@@ -128,11 +121,11 @@ TEST_CASE("fault 10: ranks wait for a rank whose step lasts many patiences") {
     holding = &step;
     const auto activity = std::make_shared<Activity>();
     const Deadline deadline{patience, activity.get()};
-    const auto group = group_of(3);
+    auto group = testing::group_in_memory(3, {0});
     Members members(activity);
-    members.give(shard_of({slow, &meet}, 2, group[0], deadline));
-    members.give(shard_of({&meet, &meet}, 2, group[1], deadline));
-    members.give(shard_of({&meet}, 1, group[2], deadline));
+    members.give(shard_of({slow, &meet}, 2, std::move(group[0]), deadline));
+    members.give(shard_of({&meet, &meet}, 2, std::move(group[1]), deadline));
+    members.give(shard_of({&meet}, 1, std::move(group[2]), deadline));
     members.all_have_theirs();
     step.open_after_many_patiences();
     for (std::size_t rank : {0, 2}) CHECK_FALSE(members.outcome(rank).broken);
@@ -148,15 +141,13 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
   holding = &step;
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
-  const std::shared_ptr<transport::Channel> in = transport::make_in_process_channel(2, 64, {0}),
-                                            out = transport::make_in_process_channel(2, 64, {0});
-  transport::Queue queue;
+  auto in = testing::channel_in_memory(2, 64, {0}), out = testing::channel_in_memory(2, 64, {0});
   std::vector<float> values(4, 1.0F);
-  REQUIRE(in->send(queue, row(values), deadline).ok());
+  REQUIRE(in.sender->send(row(values), deadline).ok());
   Members members(activity);
-  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1, in,
-                                             std::vector<std::shared_ptr<transport::Channel>>{out}, deadline));
-  members.give(std::make_unique<Last>(out, deadline));
+  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1,
+                                             std::move(in.receiver), testing::only(std::move(out.sender)), deadline));
+  members.give(std::make_unique<Last>(std::move(out.receiver), deadline));
   members.all_have_theirs();
   step.open_after_many_patiences();
   CHECK_FALSE(members.outcome(0).broken);
@@ -167,10 +158,12 @@ TEST_CASE("fault 10: a peer that never comes ends the wait for it", "[bad-input]
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
   Members members(activity);
-  members.give(shard_of({&meet}, 2, group_of(2)[0], deadline));
+  auto group = testing::group_in_memory(2, {0});
+  auto in = testing::channel_in_memory(2, 64, {0});
+  members.give(shard_of({&meet}, 2, std::move(group[0]), deadline));
   members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4, 1,
-                                             transport::make_in_process_channel(2, 64, {0}),
-                                             std::vector<std::shared_ptr<transport::Channel>>{}, deadline));
+                                             std::move(in.receiver), std::vector<std::unique_ptr<transport::Sender>>{},
+                                             deadline));
   members.all_have_theirs();
   for (std::size_t member : {0, 1}) {
     const StepOutcome outcome = members.outcome(member);

@@ -5,6 +5,7 @@
 
 #include "runtime/device/cpu/context.hpp"
 #include "runtime/program/ops.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace troupe {
 namespace {
@@ -31,7 +32,7 @@ std::unique_ptr<ShardRunner> runner_of(std::shared_ptr<const Program> program, s
   parts.rows = 1;
   parts.threads = threads;
   parts.policy.spins = 0;
-  parts.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
+  parts.tokens = std::make_unique<TokenBoard>(1, testing::channel_in_memory(1, 64).receiver);
   return ShardRunner::create(std::move(parts)).value();
 }
 
@@ -90,7 +91,7 @@ TEST_CASE("fault 9: a sum out of range is caught whoever reads it, in its own la
       parts.kernels = kernels::find_table();
       parts.rows = 4;
       parts.threads = threads;
-      parts.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
+      parts.tokens = std::make_unique<TokenBoard>(1, testing::channel_in_memory(1, 64).receiver);
       const auto runner = ShardRunner::create(std::move(parts)).value();
       const auto settings = std::make_shared<SequenceSettings>();
       const Step step{.id = 1,

@@ -73,8 +73,7 @@ struct ShardState {
   Buffer arena;
   KvStore kv;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
-  transport::Queue queue;
-  transport::Deadline deadline;  ///< of each wait for a peer
+  transport::Deadline deadline;                     ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
   std::vector<std::vector<float>> scratch;       ///< [threads]

@@ -17,14 +17,10 @@ void run_gather_rows(const Op& op, OpContext& c) {
 void run_all_gather(const Op& op, OpContext& c) {
   if (c.thread() != 0) return;
   ShardState& shard = c.shard();
-  const auto tensor = [&](ValueId id) {
-    const std::size_t columns = c.columns(id);
-    return transport::Tensor{reinterpret_cast<std::byte*>(c.f32(id)), transport::Element::f32, c.rows, columns,
-                             columns};
-  };
+  const auto tensor = [&](ValueId id) { return transport::tensor_of(c.f32(id), c.rows, c.columns(id)); };
   transport::Tensor all = tensor(op.out[0]);
   if (shard.communicator->rank() != 0) all.data = nullptr;
-  const auto gathered = shard.communicator->all_gather(shard.queue, tensor(op.in[0]), all, shard.deadline);
+  const auto gathered = ended(shard.communicator->all_gather(tensor(op.in[0]), all, shard.deadline), shard.deadline);
   if (!gathered) c.fail(gathered.error());
 }
 

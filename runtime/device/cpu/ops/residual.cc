@@ -8,10 +8,8 @@ namespace {
 void reduce(OpContext& c, ValueId partial) {
   if (c.thread() == 0) {
     ShardState& shard = c.shard();
-    const std::size_t columns = c.columns(partial);
-    const transport::Tensor tensor{reinterpret_cast<std::byte*>(c.fixed(partial)), transport::Element::i64, c.rows,
-                                   columns, columns};
-    const auto reduced = shard.communicator->all_reduce(shard.queue, tensor, tensor, shard.deadline);
+    const auto tensor = transport::tensor_of(c.fixed(partial), c.rows, c.columns(partial));
+    const auto reduced = ended(shard.communicator->all_reduce(tensor, tensor, shard.deadline), shard.deadline);
     if (!reduced) c.fail(reduced.error());
   }
   c.barrier();
