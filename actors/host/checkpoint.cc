@@ -38,6 +38,8 @@ const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& im
 
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
+bool Checkpoint::has_model() const { return opened(impl_).architecture != nullptr; }
+
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
   const kernels::FloatingPointScope floats;
   std::vector<std::pair<std::string, std::string>> entries{{"file", opened(impl_).file.description}};
