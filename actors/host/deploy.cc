@@ -9,10 +9,10 @@
 #include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
+#include "runtime/device/cpu/rules.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
-#include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
 
@@ -245,7 +245,7 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
   ModelDescription model = checkpoint.model;
   model.context = context;
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
-  if (program && options.fusion) fuse(*program);
+  if (program && options.fusion) fuse(*program, cpu_rules());
   return program;
 }
 
