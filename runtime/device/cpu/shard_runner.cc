@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "kernels/math.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
 namespace troupe {
 namespace {
@@ -166,7 +167,8 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
   context.first_wanted = first_wanted;
   for (; context.op < ops.size(); ++context.op) {
     const Op& op = ops[context.op];
-    op.kind->run(op, context);
+    context.layer = op.layer;
+    cpu::run_op(op, context);
     if (!team_.barrier(thread) || context.broken()) return;
   }
 }

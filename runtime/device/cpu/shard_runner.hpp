@@ -23,7 +23,7 @@ struct ShardParts {
   transport::WaitPolicy policy;
   transport::Deadline deadline{peer_patience};            ///< of waits for peers
   std::vector<int> cores;                                 ///< [threads] to pin them to, or empty
-  std::unique_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
+  std::shared_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
   std::unique_ptr<TokenBoard> tokens;                     ///< in the first stage
   std::unique_ptr<transport::Receiver> hidden_in;         ///< in the others, at the first rank, which tells the rest
   std::vector<std::unique_ptr<transport::Sender>> hidden_out;
