@@ -20,6 +20,7 @@ std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.
 
 /// A host's actors are anything to whom only counts or lists.
 bool any_kind(const std::string&) { return true; }
+Result<void> any_transport(const std::string&) { return {}; }
 
 /// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
 constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
@@ -114,7 +115,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind, any_transport).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
@@ -127,7 +128,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
+  const auto replicas = check_graph(graph, opened(impl_).model, any_kind, any_transport).value();
   std::vector<ActorMemory> actors;
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {

@@ -7,6 +7,7 @@
 
 #include "actors/host/progress.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/transports.hpp"
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/rules.hpp"
@@ -15,7 +16,6 @@
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
-#include "transport/memory/memory.hpp"
 
 namespace troupe::host {
 namespace {
@@ -28,11 +28,13 @@ struct Packed {
 
 class Deployer {
  public:
-  Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, const ActorKinds& kinds,
-           const Settings& settings, CoreLedger& cores, std::chrono::nanoseconds patience, Progress& progress)
+  Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, Transports& transports,
+           const ActorKinds& kinds, const Settings& settings, CoreLedger& cores, std::chrono::nanoseconds patience,
+           Progress& progress)
       : checkpoint_(checkpoint),
         graph_(graph),
         options_(options),
+        transports_(transports),
         kinds_(kinds),
         settings_(settings),
         cores_(cores),
@@ -42,9 +44,6 @@ class Deployer {
   Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
     if (auto packed = pack_all(); !packed) return packed.error();
     plan_threads();
-    auto transport = transport::memory.open();
-    if (!transport) return transport.error();
-    transport_ = std::move(*transport);
     for (const ReplicaLayout& replica : replicas) {
       if (auto made = make_channels(replica); !made) return made.error();
     }
@@ -112,9 +111,11 @@ class Deployer {
       const ChannelSize size =
           channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
       const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
-      auto sender = transport_->make_sender(spec, policy_);
+      const auto transport = transports_.get(edge.via);
+      if (!transport) return transport.error();
+      auto sender = (*transport)->make_sender(spec, policy_);
       if (!sender) return sender.error();
-      auto receiver = transport_->make_receiver(spec, policy_);
+      auto receiver = (*transport)->make_receiver(spec, policy_);
       if (!receiver) return receiver.error();
       outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
       incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
@@ -126,7 +127,9 @@ class Deployer {
   Result<std::unique_ptr<transport::Communicator>> make_rank(const GraphGroup& group, std::size_t rank) {
     if (group.nodes.size() == 1) return {nullptr};
     const transport::GroupSpec spec{group.nodes[0], static_cast<int>(group.nodes.size())};  // it is in no other group
-    return transport_->make_rank(spec, static_cast<int>(rank), policy_);
+    const auto transport = transports_.get(group.via);
+    if (!transport) return transport.error();
+    return (*transport)->make_rank(spec, static_cast<int>(rank), policy_);
   }
 
   Result<void> start_replica(const ReplicaLayout& replica) {
@@ -239,6 +242,7 @@ class Deployer {
   const Checkpoint::Impl& checkpoint_;
   const Graph& graph_;
   const LoadOptions& options_;
+  Transports& transports_;
   const ActorKinds& kinds_;
   const Settings& settings_;
   CoreLedger& cores_;
@@ -249,7 +253,6 @@ class Deployer {
   std::vector<int> free_cores_;
   std::map<std::string, Packed> packed_;     ///< by the first shard that has these shares
   std::map<std::string, std::string> twin_;  ///< shard -> that first shard
-  std::unique_ptr<transport::Transport> transport_;
   std::map<std::string, std::vector<std::unique_ptr<transport::Sender>>> outgoing_;    ///< by node
   std::map<std::string, std::vector<std::unique_ptr<transport::Receiver>>> incoming_;  ///< by node
   Deployment deployment_;
@@ -267,16 +270,20 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
 }
 
 Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,
-                          const ActorKinds& kinds, CoreLedger& cores, std::chrono::nanoseconds patience) {
+                          const plugins::Registry& registry, const ActorKinds& kinds, CoreLedger& cores,
+                          std::chrono::nanoseconds patience) {
   const auto settings = resolve(checkpoint, options);
   if (!settings) return settings.error();
-  const auto replicas =
-      check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
+  Transports transports(registry.transports);
+  const auto replicas = check_graph(
+      graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); },
+      [&](const std::string& via) { return transports.check(via); });
   if (!replicas) return replicas.error();
   Progress progress(options.progress);
   auto deployment = [&]() -> Result<Deployment> {
     try {
-      return Deployer(checkpoint, graph, options, kinds, *settings, cores, patience, progress).run(*replicas);
+      return Deployer(checkpoint, graph, options, transports, kinds, *settings, cores, patience, progress)
+          .run(*replicas);
     } catch (const std::bad_alloc&) {
       return Error(Code::out_of_memory,
                    "the graph's channels and tables do not fit the memory; a smaller chunk, context or "

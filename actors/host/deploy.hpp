@@ -26,9 +26,11 @@ struct Deployment {
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
-/// `cores`: on which the threads are entered. Throws what the host's `progress` has thrown, and that alone.
+/// `registry`: its transports; `cores`: on which the threads are entered. Throws what the host's `progress` has thrown,
+/// and that alone.
 [[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph,
-                                        const LoadOptions& options, const ActorKinds& kinds, CoreLedger& cores,
+                                        const LoadOptions& options, const plugins::Registry& registry,
+                                        const ActorKinds& kinds, CoreLedger& cores,
                                         std::chrono::nanoseconds patience = peer_patience);
 
 /// The program of one shard, fused or not as the options say.

@@ -100,7 +100,8 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
     check_memory(checkpoint, graph, options);
     return resolved;
   });
-  auto deployment = host::deploy(*checkpoint.impl(), graph, options, runtime->kinds(), *runtime->cores).value();
+  auto deployment =
+      host::deploy(*checkpoint.impl(), graph, options, runtime->registry, runtime->kinds(), *runtime->cores).value();
   const std::size_t nodes = deployment.executors.size();
   Model model = with_memory([&] {
     return Model(
@@ -115,8 +116,14 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
 
 }  // namespace
 
-Runtime::Impl::Impl(RuntimeOptions options)
-    : log(std::move(options.log)), registry(plugins::builtin()), control_threads_(options.control_threads) {}
+Runtime::Impl::Impl(RuntimeOptions options, plugins::Registry plugins)
+    : log(std::move(options.log)), registry(std::move(plugins)), control_threads_(options.control_threads) {}
+
+Runtime Runtime::Impl::runtime_with(plugins::Registry plugins, RuntimeOptions options) {
+  Runtime runtime;
+  runtime.impl_ = host::make_retiring<Impl>(std::move(options), std::move(plugins));
+  return runtime;
+}
 
 void Runtime::Impl::add_kind(const std::string& kind, ActorFactory factory) {
   const std::lock_guard lock(mutex_);
@@ -146,7 +153,7 @@ Runtime::Runtime(RuntimeOptions options) {
     throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
                                             "; it must be between 1 and " + std::to_string(most));
   }
-  impl_ = host::make_retiring<Impl>(std::move(options));
+  impl_ = host::make_retiring<Impl>(std::move(options), plugins::builtin());
 }
 
 void Runtime::add_actor(const std::string& kind, ActorFactory factory) {

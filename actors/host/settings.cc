@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/machine/cpu_quota.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
@@ -36,11 +37,9 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
   settings.kernels = kernels::find_table(options.isa);
   if (settings.kernels == nullptr) {
-    std::string known;
-    for (const kernels::KernelTable* table : kernels::tables())
-      known += (known.empty() ? "" : ", ") + std::string(table->name);
-    return Error(Code::invalid_argument,
-                 "isa " + troupe::quoted(options.isa) + " cannot run here; this processor has " + known);
+    return Error(Code::invalid_argument, "isa " + troupe::quoted(options.isa) +
+                                             " cannot run here; this processor has " +
+                                             joined(kernels::tables(), &kernels::KernelTable::name));
   }
   return settings;
 }

@@ -24,8 +24,8 @@ bool is_name(const std::string& name) {
 class Checker {
  public:
   Checker(const Graph& graph, const ModelDescription& model,
-          const std::function<bool(const std::string&)>& is_host_kind)
-      : graph_(graph), model_(model), is_host_kind_(is_host_kind) {}
+          const std::function<bool(const std::string&)>& is_host_kind, const NameCheck& check_transport)
+      : graph_(graph), model_(model), is_host_kind_(is_host_kind), check_transport_(check_transport) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -33,6 +33,7 @@ class Checker {
       check_nodes();
       if (passes(&Checker::check_groups)) check_stages();
       check_edges();
+      check_transports();
       check_ports();
       if (problems_ == 0) check_flow();
       if (problems_ == 0) check_states();
@@ -236,6 +237,17 @@ class Checker {
     }
   }
 
+  void check_transports() {
+    for (const GraphEdge& edge : graph_.edges) {
+      if (const auto known = check_transport_(edge.via); !known)
+        wrong("edge " + edge.from + " -> " + edge.to + ": " + known.error().message());
+    }
+    for (const GraphGroup& group : graph_.groups) {
+      if (const auto known = check_transport_(group.via); !known)
+        wrong("group " + group.name + ": " + known.error().message());
+    }
+  }
+
   /// The first rank of a group takes the hidden state for all and has what all have; the others need no edges.
   [[nodiscard]] bool may_be_open(const GraphNode& node, const std::string& flows) const {
     const auto group = group_of_.find(node.name);
@@ -311,6 +323,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const std::function<bool(const std::string&)>& is_host_kind_;
+  const NameCheck& check_transport_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -333,8 +346,9 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const std::function<bool(const std::string&)>& is_host_kind) {
-  return Checker(graph, model, is_host_kind).run();
+                                               const std::function<bool(const std::string&)>& is_host_kind,
+                                               const NameCheck& check_transport) {
+  return Checker(graph, model, is_host_kind, check_transport).run();
 }
 
 }  // namespace troupe

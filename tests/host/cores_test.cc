@@ -66,7 +66,8 @@ TEST_CASE("fault 18: executors say that they fill the cores only where they have
   const LoadOptions options{.threads = cores};
   const auto fills = [](const host::Deployment& deployment) { return deployment.executors[0]->fills_cores(); };
   const auto deploy = [&] {
-    return host::deploy(*checkpoint.impl(), checkpoint.expand(options), options, {}, *ledger).value();
+    return host::deploy(*checkpoint.impl(), checkpoint.expand(options), options, plugins::builtin(), {}, *ledger)
+        .value();
   };
   auto first = std::make_unique<host::Deployment>(deploy());
   CHECK(fills(*first));

@@ -24,7 +24,7 @@ struct House {
     Graph graph = checkpoint.expand(options);
     graph = with_actors(with_actors(graph, "held", "hidden"), "plain", "logits");
     const host::ActorKinds kinds{{"held", factory_of(what)}, {"plain", factory_of([](const StepView&) {})}};
-    deployment = host::deploy(*checkpoint.impl(), graph, options, kinds, *ledger, patience).value();
+    deployment = host::deploy(*checkpoint.impl(), graph, options, plugins::builtin(), kinds, *ledger, patience).value();
   }
 
   /// What comes of a step in each executor, from the first that gives to the last that takes, so that none waits for

@@ -35,7 +35,12 @@ inline Graph graph_of(const std::string& plan, const ModelDescription& model) {
 }
 
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; });
+  return check_graph(
+      graph, model, [](const std::string& kind) { return kind == "tap"; },
+      [](const std::string& via) -> Result<void> {
+        if (via == "memory" || via == "pigeon") return {};
+        return Error(Code::invalid_argument, "transport \"" + via + "\" is unknown; there are memory, pigeon");
+      });
 }
 
 inline bool one_line(const std::string& text) {
