@@ -19,7 +19,7 @@ fail() {
 needed=$(readelf -d "$library" | grep NEEDED)
 ! grep -E 'caf|toml' <<< "$needed" || fail "libtroupe needs a library that hosts do not have"
 others=$(nm -D --defined-only --demangle "$library" | sed -E 's/^[0-9a-f]* . //; s/^(typeinfo|typeinfo name|vtable|guard variable) for //' |
-  grep -v '^troupe::' || true)
+  grep -Ev '^troupe(::|_)' || true)
 [ -z "$others" ] || fail "libtroupe shows what is not its API: $(head -n 3 <<< "$others")"
 
 nm "$library" | awk '{ print $NF }' | grep -E '^_Z(T[VTIS]|GV)?(N|NK|NO|NKO|NR|NKR)?(3caf|4toml)' | sort -u > "$work/names"
