@@ -5,6 +5,8 @@
 #include <new>
 
 #include "actors/host/model.hpp"
+#include "actors/host/open.hpp"
+#include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
 
 namespace troupe {
