@@ -109,7 +109,7 @@ class Request {
 /// throws is logged and ignored.
 struct StreamCallbacks {
   std::function<void(const Request& request, Token token)> on_token{};
-  std::function<void(const Request& request, const Finish& finish)> on_finish{};
+  std::function<void(const Request& request, Finish finish)> on_finish{};
 };
 
 }  // namespace troupe
