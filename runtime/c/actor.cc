@@ -16,6 +16,26 @@ struct Kind {
   Release release;
 };
 
+/// What a step's rows belong to, an array for each of their fields: so that rows can get more fields.
+struct RowArrays {
+  std::vector<std::uint64_t> requests;
+  std::vector<std::uint32_t> positions;
+  std::vector<std::int32_t> tokens;
+  std::vector<const char*> users;
+  std::vector<std::size_t> user_lengths;
+
+  void fill(std::span<const StepRow> rows) {
+    requests.clear(), positions.clear(), tokens.clear(), users.clear(), user_lengths.clear();
+    for (const StepRow& row : rows) {
+      requests.push_back(row.request);
+      positions.push_back(row.position);
+      tokens.push_back(row.token);
+      users.push_back(row.user.data());
+      user_lengths.push_back(row.user.size());
+    }
+  }
+};
+
 /// One actor of the host's.
 class HostsActor final : public Actor {
  public:
@@ -34,28 +54,26 @@ class HostsActor final : public Actor {
   }
 
   void on_step(const StepView& view) override {
-    requests_.clear();
-    positions_.clear();
-    for (const StepRow& row : view.rows) {
-      requests_.push_back(row.request);
-      positions_.push_back(row.position);
-    }
-    const troupe_step step{.size = sizeof(troupe_step),
+    rows_.fill(view.rows);
+    const troupe_step step{.size = sizeof step,
                            .step = view.step,
                            .rows = view.rows.size(),
                            .columns = view.in.columns,
                            .in = view.in.data,
                            .out = view.out.data,
-                           .requests = requests_.data(),
-                           .positions = positions_.data()};
+                           .requests = rows_.requests.data(),
+                           .positions = rows_.positions.data(),
+                           .tokens = rows_.tokens.data(),
+                           .users = rows_.users.data(),
+                           .user_lengths = rows_.user_lengths.data(),
+                           .view = &view};
     ask("a host's actor", [&](troupe_error* error) { return kind_->calls.on_step(self_, &step, error); });
   }
 
  private:
   std::shared_ptr<const Kind> kind_;
   void* self_;
-  std::vector<std::uint64_t> requests_;
-  std::vector<std::uint32_t> positions_;
+  RowArrays rows_;
 };
 
 void add(Runtime& runtime, const char* name, const troupe_actor_kind& kind) {
@@ -79,5 +97,13 @@ troupe_status troupe_runtime_add_actor(troupe_runtime* runtime, const char* name
   return guarded(error, [&] {
     add(needed(runtime, "runtime").runtime, &needed(name, "name"),
         read(&needed(kind, "kind"), troupe_actor_kind{}, "troupe_actor_kind"));
+  });
+}
+
+troupe_status troupe_step_fail(const troupe_step* step, size_t row, troupe_status status, const char* message) {
+  return guarded(nullptr, [&] {
+    if (status <= TROUPE_OK) throw troupe::Error(troupe::Code::invalid_argument, "the status is no failure");
+    const auto& view = *static_cast<const troupe::StepView*>(needed(step, "step").view);
+    view.fail(row, {code_of(status), message == nullptr ? troupe_status_name(status) : message});
   });
 }

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/c/troupe.h"
@@ -22,12 +24,16 @@ troupe_status say(troupe_error* to, troupe_status status, std::string_view messa
 /// What is caught here, as a status. For catch blocks only.
 troupe_status say_caught(troupe_error* to) noexcept;
 
-/// Runs a call, and turns what it throws into a status.
+/// Runs a call, which may return a status, and turns what it throws into one.
 template <class Call>
 troupe_status guarded(troupe_error* error, const Call& call) {
   try {
-    call();
-    return say(error, TROUPE_OK, {});
+    if constexpr (std::is_void_v<decltype(call())>) {
+      call();
+      return say(error, TROUPE_OK, {});
+    } else {
+      return say(error, call(), {});
+    }
   } catch (...) {
     return say_caught(error);
   }
@@ -42,7 +48,7 @@ template <class T>
 
 /// Where a call leaves its result: NULL (or 0) until there is one.
 template <class T>
-[[nodiscard]] T& emptied(T* out, const char* name) {
+T& emptied(T* out, const char* name) {
   return needed(out, name) = T{};
 }
 
@@ -61,7 +67,7 @@ void ask(const char* who, const Callback& callback) {
   troupe_error_default(&said, sizeof said);
   const troupe_status status = callback(&said);
   if (status == TROUPE_OK) return;
-  std::string message = said.message;
+  std::string message(said.message, strnlen(said.message, sizeof said.message));
   if (message.empty()) message = std::string(who) + " ended with \"" + troupe_status_name(status) + '"';
   throw Error(code_of(status), std::move(message));
 }

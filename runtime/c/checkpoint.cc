@@ -24,8 +24,9 @@ troupe_status split(const troupe_checkpoint* checkpoint, Split how, const char* 
   });
 }
 
-std::uint32_t number_of(const troupe_checkpoint* checkpoint, std::uint32_t (Checkpoint::*number)() const) {
-  return checkpoint == nullptr ? 0 : (checkpoint->checkpoint.*number)();
+template <class Number>
+Number number_of(const troupe_checkpoint* checkpoint, Number (Checkpoint::*number)() const) {
+  return checkpoint == nullptr ? Number{} : (checkpoint->checkpoint.*number)();
 }
 
 }  // namespace
@@ -45,6 +46,10 @@ troupe_status troupe_checkpoint_open(const troupe_runtime* runtime, const char* 
 }
 
 void troupe_checkpoint_free(troupe_checkpoint* checkpoint) { delete checkpoint; }
+
+int32_t troupe_checkpoint_has_model(const troupe_checkpoint* checkpoint) {
+  return number_of(checkpoint, &Checkpoint::has_model) ? 1 : 0;
+}
 
 uint32_t troupe_checkpoint_layers(const troupe_checkpoint* checkpoint) {
   return number_of(checkpoint, &Checkpoint::layers);

@@ -35,3 +35,17 @@ troupe_status troupe_model_checkpoint(const troupe_model* model, troupe_checkpoi
     out = new troupe_checkpoint{needed(model, "model").model.checkpoint()};
   });
 }
+
+troupe_status troupe_model_logits(const troupe_model* model, const int32_t* ids, size_t count, int32_t every_position,
+                                  const troupe_logits_options* options, troupe_logits_sink sink, void* user,
+                                  troupe_error* error) {
+  return guarded(error, [&] {
+    const Model& asked = needed(model, "model").model;
+    const auto prompt = ids_of(ids, count, "ids");
+    const auto to_host = [&sink = needed(sink, "sink"), user](std::uint32_t position, std::span<const float> logits) {
+      ask("the host's logits sink",
+          [&](troupe_error* said) { return sink(user, position, logits.data(), logits.size(), said); });
+    };
+    asked.logits({prompt.begin(), prompt.end()}, every_position != 0, to_host, logits_options(options));
+  });
+}

@@ -5,6 +5,7 @@
 #include "runtime/c/handles.hpp"
 #include "runtime/c/options.hpp"
 #include "runtime/c/sized.hpp"
+#include "runtime/c/stats.hpp"
 
 namespace troupe::c {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 troupe_runtime_options runtime_defaults() {
   troupe_runtime_options made{};
   made.control_threads = RuntimeOptions().control_threads;
+  made.metrics_interval_ms = RuntimeOptions().metrics_interval.count();
   return made;
 }
 
@@ -21,7 +23,8 @@ static_assert(static_cast<int>(LogLevel::info) == TROUPE_LOG_INFO);
 static_assert(static_cast<int>(LogLevel::warning) == TROUPE_LOG_WARNING);
 static_assert(static_cast<int>(LogLevel::error) == TROUPE_LOG_ERROR);
 
-/// A runtime whose log goes to the host, and gives the host's pointer back when nobody can call it any more.
+/// A runtime whose log and metrics go to the host, and that gives the host's pointer back when nobody can call it any
+/// more.
 Runtime logging_runtime(const troupe_runtime_options& from) {
   const auto release = std::make_shared<Release>(from.release, from.user);
   RuntimeOptions options{.control_threads = from.control_threads};
@@ -29,6 +32,14 @@ Runtime logging_runtime(const troupe_runtime_options& from) {
     const std::string ended(line);  // with a zero byte
     if (log != nullptr) log(user, static_cast<int>(level), ended.c_str(), ended.size());
   };
+  if (from.metrics != nullptr) {
+    options.metrics = [release, metrics = from.metrics, user = from.user](std::string_view model, const Stats& stats) {
+      const std::string ended(model);
+      const troupe_stats told = stats_of(stats);
+      metrics(user, ended.c_str(), &told);
+    };
+  }
+  options.metrics_interval = milliseconds(from.metrics_interval_ms);
   Runtime made(std::move(options));
   release->arm();
   return made;

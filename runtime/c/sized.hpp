@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "runtime/c/boundary.hpp"
 #include "runtime/c/troupe.h"
 #include "troupe/error.hpp"
 
@@ -40,18 +41,29 @@ void write(T* to, std::size_t size, T from) {
   std::memset(reinterpret_cast<char*>(to) + shared, 0, size - shared);
 }
 
+/// Throws invalid_argument where a struct's size was never set.
+template <class T>
+void check_size(const T& given, const std::string& name) {
+  if (given.size >= word && given.size <= longest_struct) return;
+  throw Error(Code::invalid_argument, name + ".size is " + std::to_string(given.size) + "; " + name +
+                                          "_default sets it before anything else is set");
+}
+
+/// Fills a struct of the host's that has been made by its default maker. `name` is the struct's without "troupe_".
+template <class T>
+void fill(T* to, const char* name, const T& from) {
+  check_size(needed(to, name), std::string("troupe_") + name);
+  write(to, to->size, from);
+}
+
 /// What a host gave, completed with the defaults, which also stand for NULL. `name` is the struct's. Throws
 /// invalid_argument where its size was never set, and unsupported where it says what this library does not know.
 template <class T>
 [[nodiscard]] T read(const T* given, T defaults, const char* name) {
   if (given == nullptr) return defaults;
   const std::size_t size = given->size;
-  if (size < word || size > longest_struct) {
-    throw Error(Code::invalid_argument, std::string(name) + ".size is " + std::to_string(size) + "; " + name +
-                                            "_default sets it before anything else is set");
-  }
-  const std::size_t shared = shared_size<T>(size);
-  std::memcpy(static_cast<void*>(&defaults), given, shared);
+  check_size(*given, name);
+  std::memcpy(static_cast<void*>(&defaults), given, shared_size<T>(size));
   const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
   const bool more =
       size > sizeof(T) && std::any_of(bytes + sizeof(T), bytes + size, [](auto byte) { return byte != 0; });

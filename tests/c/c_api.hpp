@@ -60,6 +60,12 @@ void fails(troupe_status expected, const std::string& words, const Call& call) {
   CHECK(said.message().find('\n') == std::string::npos);
 }
 
+/// A call in which `parameter` is NULL.
+template <class Call>
+void needs(const std::string& parameter, const Call& call) {
+  fails(TROUPE_INVALID_ARGUMENT, "\"" + parameter + "\" is NULL", call);
+}
+
 /// A handle that is freed at the end.
 template <class T, void (*Free)(T*)>
 class Held {

@@ -1,16 +1,6 @@
 #include "tests/c/c_api.hpp"
 
 namespace troupe::testing {
-namespace {
-
-/// A call in which `parameter` is NULL.
-template <class Call>
-void needs(const std::string& parameter, const Call& call) {
-  fails(TROUPE_INVALID_ARGUMENT, "\"" + parameter + "\" is NULL", call);
-}
-
-}  // namespace
-
 TEST_CASE("C: what is needed and NULL is refused by name, and what is freed may be NULL", "[bad-input]") {
   const HeldRuntime runtime = new_runtime();
   const HeldCheckpoint checkpoint = opened(runtime);

@@ -34,11 +34,22 @@ troupe_status load_with(const troupe_load_options* options, Said& said) {
 
 // What the first version laid out: a field that moves, or a struct that gets shorter, breaks programs that were built.
 static_assert(offsetof(troupe_error, message) == 12 && sizeof(troupe_error) >= 1024);
-static_assert(offsetof(troupe_runtime_options, control_threads) == 32 && sizeof(troupe_runtime_options) >= 40);
-static_assert(offsetof(troupe_step, positions) == 56 && sizeof(troupe_step) >= 64);
+static_assert(offsetof(troupe_stats, running) == 76 && sizeof(troupe_stats) >= 80);
+static_assert(offsetof(troupe_runtime_options, control_threads) == 48 && sizeof(troupe_runtime_options) >= 56);
+static_assert(offsetof(troupe_step, view) == 88 && sizeof(troupe_step) >= 96);
 static_assert(offsetof(troupe_actor_kind, release) == 40 && sizeof(troupe_actor_kind) >= 48);
-static_assert(offsetof(troupe_load_options, copy) == 88 && sizeof(troupe_load_options) >= 96);
+static_assert(offsetof(troupe_load_options, prefix_cache) == 116 && sizeof(troupe_load_options) >= 120);
+static_assert(offsetof(troupe_source, descriptor) == 56 && sizeof(troupe_source) >= 64);
+static_assert(offsetof(troupe_tensor_info, bytes) == 40 && sizeof(troupe_tensor_info) >= 48);
+static_assert(offsetof(troupe_actor_memory, total) == 64 && sizeof(troupe_actor_memory) >= 72);
 static_assert(offsetof(troupe_graph_node, replica) == 40 && sizeof(troupe_graph_node) >= 48);
+static_assert(offsetof(troupe_generate_options, priority) == 100 && sizeof(troupe_generate_options) >= 104);
+static_assert(offsetof(troupe_token, id) == 40 && sizeof(troupe_token) >= 48);
+static_assert(offsetof(troupe_finish, status) == 48 && sizeof(troupe_finish) >= 56);
+static_assert(offsetof(troupe_callbacks, user) == 24 && sizeof(troupe_callbacks) >= 32);
+static_assert(offsetof(troupe_logits_options, priority) == 56 && sizeof(troupe_logits_options) >= 64);
+static_assert(offsetof(troupe_replica_stats, restarts) == 36 && sizeof(troupe_replica_stats) >= 40);
+static_assert(offsetof(troupe_logprob, logprob) == 4 && sizeof(troupe_logprob) == 8);
 
 TEST_CASE("C: a struct of another version's length works, with defaults where it has no field") {
   constexpr std::size_t whole = sizeof(troupe_load_options);
@@ -70,9 +81,11 @@ TEST_CASE("C: a field that the library does not know must be zero") {
   Said said;
   CHECK(load_with(options.get(), said) == TROUPE_UNSUPPORTED);
   CHECK(said.message().find("troupe_load_options") != std::string::npos);
-  auto reserved = made(troupe_load_options_default);
+  auto reserved = made(troupe_runtime_options_default);
   reserved.reserved = 1;
-  CHECK(load_with(&reserved, said) == TROUPE_UNSUPPORTED);
+  troupe_runtime* none = nullptr;
+  fails(TROUPE_UNSUPPORTED, "troupe_runtime_options",
+        [&](auto* error) { return troupe_runtime_new(&reserved, &none, error); });
 }
 
 TEST_CASE("C: a struct whose size was never set is refused") {
@@ -88,6 +101,13 @@ TEST_CASE("C: a struct whose size was never set is refused") {
 TEST_CASE("C: default makers take NULL and no room") {
   troupe_load_options_default(nullptr, sizeof(troupe_load_options));
   troupe_runtime_options_default(nullptr, 8);
+  troupe_stats_default(nullptr, 8);
+  troupe_source_default(nullptr, 8);
+  troupe_generate_options_default(nullptr, 8);
+  troupe_callbacks_default(nullptr, 8);
+  troupe_token_default(nullptr, 8);
+  troupe_finish_default(nullptr, 8);
+  troupe_logits_options_default(nullptr, 8);
   troupe_actor_kind_default(nullptr, 8);
   troupe_graph_node_default(nullptr, 8);
   troupe_error_default(nullptr, 8);
