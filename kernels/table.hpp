@@ -8,6 +8,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/kv_layout.hpp"
 #include "kernels/packed.hpp"
+#include "kernels/rope_style.hpp"
 
 namespace troupe::kernels {
 
@@ -46,9 +47,6 @@ inline constexpr std::size_t attention_tile = 8;
 
 /// Elements of one segment of log_sum_exp.
 inline constexpr std::size_t softmax_segment = 1024;
-
-/// How pairs of a head's dimensions are rotated: (2i, 2i+1), or (i, i + head_dim/2).
-enum class RopeStyle : std::uint8_t { adjacent, halves };
 
 /// Every kernel the CPU programs call, for one instruction set. All tables give the same bits.
 /// Rows are float vectors of n elements unless said otherwise; out may equal the input.

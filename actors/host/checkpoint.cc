@@ -57,7 +57,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -88,7 +88,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -122,11 +122,10 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
                                       [&](const GraphNode* other) { return host::same_part(graph, *other, node); });
       if (!shared) memory.weights = weight_bytes(program);
       packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
+      memory.activations = activation_bytes(program, settings.rows, node.threads);
+      memory.kv_block = kv_block_bytes(program)[0];
       memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
-      memory.kv_heads = program.kv_heads;
+      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/table.hpp"
 #include "plugins/builtin.hpp"
 #include "runtime/plan/plan.hpp"
 #include "troupe/runtime.hpp"

@@ -186,8 +186,6 @@ class Deployer {
     parts.program = packed.program;
     parts.weights = packed.weights;
     parts.kernels = settings_.kernels;
-    parts.rope_style = checkpoint_.model.rope_style;
-    parts.rope_thetas = checkpoint_.model.rope_thetas;
     parts.rows = settings_.rows;
     parts.kv_blocks =
         std::size_t{settings_.parallel} * ((settings_.context + kernels::kv_block - 1) / kernels::kv_block);
@@ -195,7 +193,7 @@ class Deployer {
     parts.policy = policy_;
     parts.deadline = deadline();
     parts.cores = take_cores(node.threads);
-    parts.communicator = std::move(communicator);
+    if (communicator != nullptr) parts.groups.push_back(std::move(communicator));
     const auto& in = incoming_[node.name];
     if (node.layers.first == 0) {
       parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in[0]);
@@ -203,8 +201,8 @@ class Deployer {
       parts.hidden_in = in[0];
     }
     const auto& out = outgoing_[node.name];
-    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
-    if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
+    if (node.layers.last != checkpoint_.model.layer_count()) parts.hidden_out = out;
+    if (node.layers.last == checkpoint_.model.layer_count() && node.vocabulary.first == 0) {
       if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
       if (!out.empty()) parts.logits_out = out[0];
     }

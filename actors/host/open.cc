@@ -42,9 +42,9 @@ void leave_out(ModelFile& file, const std::vector<std::string>& keys) {
 /// A whole model as one shard would hold it.
 GraphNode whole(const ModelDescription& model) {
   GraphNode node{.name = "whole", .kind = "shard"};
-  node.layers = {0, model.layers};
-  node.attention = {0, model.attention_leaves().count};
-  node.ffn = {0, model.ffn_leaves().count};
+  node.layers = {0, model.layer_count()};
+  node.attention = {0, model.attention_leaves()};
+  node.ffn = {0, model.ffn_leaves()};
   node.vocabulary = {0, model.vocabulary};
   return node;
 }
@@ -175,14 +175,14 @@ StageCosts stage_costs(const Checkpoint::Impl& checkpoint) {
     return std::max(static_cast<double>(bytes) / 40e3, static_cast<double>(weights) * 2 * 8 / 650e3);
   };
   const ModelFile& file = checkpoint.file;
-  const FileTensor* head = file.tensor(checkpoint.model.head_tensor);
+  const FileTensor* head = file.tensor(checkpoint.model.ends.head);
   std::uint64_t weights = 0, bytes = 0;
   for (const FileTensor& tensor : file.tensors) {
     if (!tensor.name.starts_with("blk.")) continue;
     weights += tensor.rows * tensor.columns;
     bytes += tensor.data.size();
   }
-  const std::uint32_t layers = checkpoint.model.layers;
+  const std::uint32_t layers = checkpoint.model.layer_count();
   return {cost(weights / layers, bytes / layers) + 25, cost(head->rows * head->columns, head->data.size())};
 }
 

@@ -174,10 +174,10 @@ class Checker {
                 " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
-        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
-        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
+        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
+        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
         check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
-                     mine.last == model_.layers ? model_.vocabulary : 0);
+                     mine.last == model_.layer_count() ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
@@ -185,9 +185,9 @@ class Checker {
           }
         }
       }
-      if (next != model_.layers) {
+      if (next != model_.layer_count()) {
         wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
-              std::to_string(model_.layers));
+              std::to_string(model_.layer_count()));
       }
     }
   }
@@ -201,7 +201,7 @@ class Checker {
     if (!outgoing)
       return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
                                     : std::map<std::string, std::string>{{"hidden", "hidden"}};
-    if (node.layers.last != model_.layers) return {{"hidden", "hidden"}};
+    if (node.layers.last != model_.layer_count()) return {{"hidden", "hidden"}};
     if (node.vocabulary.first == 0) return {{"logits", "logits"}};
     return {};
   }

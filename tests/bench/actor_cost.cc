@@ -38,8 +38,6 @@ class PlainLoop {
     parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
     parts.program = std::move(program);
     parts.kernels = settings.kernels;
-    parts.rope_style = impl.model.rope_style;
-    parts.rope_thetas = impl.model.rope_thetas;
     parts.rows = settings.rows;
     parts.threads = settings.threads;
     tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});

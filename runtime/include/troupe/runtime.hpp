@@ -142,7 +142,7 @@ struct ActorMemory {
   std::uint64_t weights = 0, activations = 0, other = 0;
   std::uint64_t kv_block = 0;  ///< one block of 64 positions
   std::uint64_t kv_full = 0;   ///< every sequence at its full context
-  std::uint32_t kv_heads = 0;  ///< of each layer, duplicates over ranks counted
+  std::uint32_t kv_heads = 0;  ///< of a layer at most, duplicates over ranks counted
   [[nodiscard]] std::uint64_t total() const { return weights + activations + other + kv_full; }
 };
 

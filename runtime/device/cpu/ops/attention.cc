@@ -20,7 +20,7 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.head_dim = shape.head_dim;
   args.scale = shape.scale;
   args.window = shape.window;
-  args.kv_offset = shape.kv * c.shard().kv.layer_bytes();
+  args.kv_offset = c.shard().program->kv[shape.kv].offset;
   return args;
 }
 

@@ -3,22 +3,24 @@
 namespace troupe::cpu {
 namespace {
 
-/// Thread 0 meets the other ranks; the team waits for it.
-void reduce(OpContext& c, ValueId sum) {
-  if (c.thread() == 0) {
-    ShardState& shard = c.shard();
-    const std::size_t columns = c.columns(sum);
-    const transport::Tensor tensor{reinterpret_cast<std::byte*>(c.fixed(sum)), transport::Element::i64, c.rows, columns,
-                                   columns};
-    const auto reduced = shard.communicator->all_reduce(shard.queue, tensor, tensor, shard.deadline);
-    if (!reduced) c.fail(reduced.error());
-  }
-  c.barrier();
+/// For thread 0: begins to meet the other ranks.
+Result<transport::Event> reduce(const OpContext& c, ValueId sum, GroupId group) {
+  ShardState& shard = c.shard();
+  const std::size_t columns = c.columns(sum);
+  const transport::Tensor tensor{reinterpret_cast<std::byte*>(c.fixed(sum)), transport::Element::i64, c.rows, columns,
+                                 columns};
+  return shard.groups[group]->all_reduce(shard.queue, tensor, tensor, shard.deadline);
 }
 
 }  // namespace
 
-void run(const ops::AllReduce& op, OpContext& c) { reduce(c, op.sum); }
+void run(const ops::AllReduce& op, OpContext& c) {
+  if (c.thread() == 0) c.begin(op.done, reduce(c, op.sum, op.group));
+}
+
+void run(const ops::Await& op, OpContext& c) {
+  if (c.thread() == 0) c.end(op.done);
+}
 
 void run(const ops::FromFixed& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
@@ -38,7 +40,10 @@ void run(const ops::Add& op, OpContext& c) {
 void run(const ops::Residual& op, OpContext& c) {
   const std::uint32_t columns = c.columns(op.into);
   const bool fixed = c.type(op.y) == ValueType::fixed;
-  if (op.reduces) reduce(c, op.y);
+  if (op.group) {
+    if (c.thread() == 0) c.end(reduce(c, op.y, *op.group));
+    c.barrier();
+  }
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
     float* const into = c.f32(op.into, row);
