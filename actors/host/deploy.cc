@@ -5,57 +5,25 @@
 #include <new>
 #include <system_error>
 
+#include "actors/host/progress.hpp"
+#include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/rules.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
+#include "transport/memory/memory.hpp"
 
 namespace troupe::host {
 namespace {
-
-using SharedChannel = std::shared_ptr<transport::Channel>;
 
 /// What shards with the same shares have in common, replicas above all.
 struct Packed {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
-};
-
-/// The first rank of a group, which receives for all of them.
-bool leads_group(const Graph& graph, const std::string& shard) {
-  return std::any_of(graph.groups.begin(), graph.groups.end(),
-                     [&](const GraphGroup& group) { return !group.nodes.empty() && group.nodes[0] == shard; });
-}
-
-/// The host's `progress`. What it throws is kept, and cancels.
-class Progress {
- public:
-  explicit Progress(const std::function<void(double)>& host) : host_(host) {}
-
-  /// False once the host has thrown.
-  [[nodiscard]] bool tell(double fraction) noexcept {
-    if (!host_) return true;
-    const volatile double computed = fraction;  // else compilers divide behind the change of state
-    try {
-      const kernels::HostFloatingPointScope floats;
-      host_(computed);
-    } catch (...) {
-      thrown_ = std::current_exception();
-    }
-    return thrown_ == nullptr;
-  }
-
-  /// Throws what the host has thrown.
-  void rethrow() const {
-    if (thrown_) std::rethrow_exception(thrown_);
-  }
-
- private:
-  const std::function<void(double)>& host_;
-  std::exception_ptr thrown_;
 };
 
 class Deployer {
@@ -74,7 +42,12 @@ class Deployer {
   Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
     if (auto packed = pack_all(); !packed) return packed.error();
     plan_threads();
-    for (const ReplicaLayout& replica : replicas) make_channels(replica);
+    auto transport = transport::memory.open();
+    if (!transport) return transport.error();
+    transport_ = std::move(*transport);
+    for (const ReplicaLayout& replica : replicas) {
+      if (auto made = make_channels(replica); !made) return made.error();
+    }
     for (const ReplicaLayout& replica : replicas) {
       if (auto started = start_replica(replica); !started) return started.error();
     }
@@ -131,15 +104,29 @@ class Deployer {
     return taken;
   }
 
-  void make_channels(const ReplicaLayout& replica) {
+  /// Both ends of every channel; whoever is started takes its own.
+  Result<void> make_channels(const ReplicaLayout& replica) {
     for (const GraphEdge& edge : graph_.edges) {
       if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
       if (!needs_channel(graph_, edge)) continue;
-      const ChannelSize size = channel_size(checkpoint_.model, settings_, edge, replica.stages.size());
-      const SharedChannel channel = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
-      incoming_[split_end(edge.to).first].push_back(channel);
-      outgoing_[split_end(edge.from).first].push_back(channel);
+      const ChannelSize size =
+          channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
+      const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
+      auto sender = transport_->make_sender(spec, policy_);
+      if (!sender) return sender.error();
+      auto receiver = transport_->make_receiver(spec, policy_);
+      if (!receiver) return receiver.error();
+      outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
+      incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
     }
+    return {};
+  }
+
+  /// A shard's end of its group; none where it is alone.
+  Result<std::unique_ptr<transport::Communicator>> make_rank(const GraphGroup& group, std::size_t rank) {
+    if (group.nodes.size() == 1) return {nullptr};
+    const transport::GroupSpec spec{group.nodes[0], static_cast<int>(group.nodes.size())};  // it is in no other group
+    return transport_->make_rank(spec, static_cast<int>(rank), policy_);
   }
 
   Result<void> start_replica(const ReplicaLayout& replica) {
@@ -151,13 +138,10 @@ class Deployer {
                    .context = settings_.context};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
-      std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
-      if (group.size() > 1) {
-        auto ends = transport::make_in_process_group(static_cast<int>(group.size()), policy_);
-        std::move(ends.begin(), ends.end(), group.begin());
-      }
-      for (std::size_t rank = 0; rank < group.size(); ++rank) {
-        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(group[rank]));
+      for (std::size_t rank = 0; rank < stage->nodes.size(); ++rank) {
+        auto communicator = make_rank(*stage, rank);
+        if (!communicator) return communicator.error();
+        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(*communicator));
         if (!started) return started.error();
         members.push_back(*started);
       }
@@ -172,7 +156,7 @@ class Deployer {
       plan.stages.push_back(
           {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler, replica.stages.back()->nodes[0]),
                                                  checkpoint_.model.vocabulary, settings_.rows,
-                                                 incoming_[replica.sampler->name][0], deadline()),
+                                                 std::move(incoming_[replica.sampler->name][0]), deadline()),
                  -1)});
     }
     deployment_.replicas.push_back(std::move(plan));
@@ -180,7 +164,7 @@ class Deployer {
   }
 
   Result<std::shared_ptr<Executor>> start_shard(const GraphNode& node, const GraphNode& sampler,
-                                                std::shared_ptr<transport::Communicator> communicator) {
+                                                std::unique_ptr<transport::Communicator> communicator) {
     const Packed& packed = packed_[twin_[node.name]];
     ShardParts parts;
     parts.program = packed.program;
@@ -194,17 +178,17 @@ class Deployer {
     parts.deadline = deadline();
     parts.cores = take_cores(node.threads);
     if (communicator != nullptr) parts.groups.push_back(std::move(communicator));
-    const auto& in = incoming_[node.name];
+    auto& in = incoming_[node.name];
     if (node.layers.first == 0) {
-      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in[0]);
+      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, std::move(in[0]));
     } else if (!in.empty()) {
-      parts.hidden_in = in[0];
+      parts.hidden_in = std::move(in[0]);
     }
-    const auto& out = outgoing_[node.name];
-    if (node.layers.last != checkpoint_.model.layer_count()) parts.hidden_out = out;
+    auto& out = outgoing_[node.name];
+    if (node.layers.last != checkpoint_.model.layer_count()) parts.hidden_out = std::move(out);
     if (node.layers.last == checkpoint_.model.layer_count() && node.vocabulary.first == 0) {
       if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
-      if (!out.empty()) parts.logits_out = out[0];
+      if (!out.empty()) parts.logits_out = std::move(out[0]);
     }
     const int core = parts.cores.empty() ? -1 : parts.cores[0];
     auto runner = ShardRunner::create(std::move(parts));
@@ -213,7 +197,7 @@ class Deployer {
   }
 
   LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
-    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name], source};
+    return {*settings_.kernels, settings_.parallel, std::move(outgoing_[sampler.name]), source};
   }
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
@@ -239,9 +223,10 @@ class Deployer {
     auto actor = make_actor(node);
     if (!actor) return actor.error();
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
-    return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
-                                               incoming_[node.name][0], outgoing_[node.name], deadline()),
-                 -1);
+    return start(
+        std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
+                                      std::move(incoming_[node.name][0]), std::move(outgoing_[node.name]), deadline()),
+        -1);
   }
 
   std::shared_ptr<Executor> start(std::unique_ptr<StepRunner> runner, int core) {
@@ -260,27 +245,15 @@ class Deployer {
   transport::WaitPolicy policy_;
   std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
   std::vector<int> free_cores_;
-  std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
-  std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
-  std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
+  std::map<std::string, Packed> packed_;     ///< by the first shard that has these shares
+  std::map<std::string, std::string> twin_;  ///< shard -> that first shard
+  std::unique_ptr<transport::Transport> transport_;
+  std::map<std::string, std::vector<std::unique_ptr<transport::Sender>>> outgoing_;    ///< by node
+  std::map<std::string, std::vector<std::unique_ptr<transport::Receiver>>> incoming_;  ///< by node
   Deployment deployment_;
 };
 
 }  // namespace
-
-std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
-  for (const GraphGroup& group : graph.groups) {
-    if (std::find(group.nodes.begin(), group.nodes.end(), node) != group.nodes.end()) {
-      return static_cast<std::uint32_t>(group.nodes.size());
-    }
-  }
-  return 1;
-}
-
-bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b) {
-  return a.layers == b.layers && a.attention == b.attention && a.ffn == b.ffn && a.vocabulary == b.vocabulary &&
-         ranks_of(graph, a.name) == ranks_of(graph, b.name);
-}
 
 Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
                            const LoadOptions& options, std::uint32_t context) {
@@ -289,21 +262,6 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
   if (program && options.fusion) fuse(*program, cpu_rules());
   return program;
-}
-
-ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge,
-                         std::size_t stages) {
-  // A receiver may be a step behind; tokens wait for as many steps as may be under way.
-  if (edge.flows == "hidden") return {2, std::size_t{settings.rows} * model.hidden * sizeof(float)};
-  if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
-  return {most_token_messages(stages), token_message_columns(settings.parallel) * sizeof(std::int32_t)};
-}
-
-bool needs_channel(const Graph& graph, const GraphEdge& edge) {
-  const GraphNode* from = find_node(graph, split_end(edge.from).first);
-  const GraphNode* to = find_node(graph, split_end(edge.to).first);
-  if (to->kind == "sampler") return from->kind != "shard";
-  return edge.flows != "hidden" || to->kind != "shard" || leads_group(graph, to->name);
 }
 
 Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,

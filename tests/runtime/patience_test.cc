@@ -82,29 +82,21 @@ struct Held final : Actor {
   void on_step(const StepView&) override { holding->pass(); }
 };
 
-transport::Tensor row(std::vector<float>& values) {
-  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(), values.size()};
-}
+transport::Tensor row(std::vector<float>& values) { return transport::tensor_of(values.data(), 1, values.size()); }
 
 /// Passes on what comes.
 struct Last final : StepRunner {
-  Last(std::shared_ptr<transport::Channel> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
+  Last(std::unique_ptr<transport::Receiver> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
   StepOutcome run(const Step& step) override {
-    transport::Queue queue;
     std::vector<float> values(4);
     StepOutcome outcome{.id = step.id};
-    if (const auto got = in_->receive(queue, row(values), deadline_); !got) outcome.broken = got.error();
+    if (const auto got = in_->receive(row(values), deadline_); !got) outcome.broken = got.error();
     return outcome;
   }
   void abort(const Error& why) override { in_->abort(why); }
-  std::shared_ptr<transport::Channel> in_;
+  std::unique_ptr<transport::Receiver> in_;
   Deadline deadline_;
 };
-
-std::vector<std::shared_ptr<transport::Communicator>> group_of(int size) {
-  auto ends = transport::make_in_process_group(size, {0});
-  return {std::make_move_iterator(ends.begin()), std::make_move_iterator(ends.end())};
-}
 
 }  // namespace
 
@@ -114,9 +106,9 @@ TEST_CASE("fault 10: ranks wait for a rank whose step lasts many patiences") {
     holding = &step;
     const auto activity = std::make_shared<Activity>();
     const Deadline deadline{patience, activity.get()};
-    const auto group = group_of(3);
-    Rank held({hold_up, meet}, group[0], deadline, slow), longer({meet, meet}, group[1], deadline),
-        other({meet}, group[2], deadline);
+    auto group = testing::group_in_memory(3, {0});
+    Rank held({hold_up, meet}, std::move(group[0]), deadline, slow),
+        longer({meet, meet}, std::move(group[1]), deadline), other({meet}, std::move(group[2]), deadline);
     Members members(activity, {0, 1});
     for (Rank* rank : {&held, &longer, &other}) members.give(rank->runner());
     members.all_have_theirs();
@@ -134,15 +126,13 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
   holding = &step;
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
-  const std::shared_ptr<transport::Channel> in = transport::make_in_process_channel(2, 64, {0}),
-                                            out = transport::make_in_process_channel(2, 64, {0});
-  transport::Queue queue;
+  auto in = testing::channel_in_memory(2, 64, {0}), out = testing::channel_in_memory(2, 64, {0});
   std::vector<float> values(4, 1.0F);
-  REQUIRE(in->send(queue, row(values), deadline).ok());
+  REQUIRE(in.sender->send(row(values), deadline).ok());
   Members members(activity);
-  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1, in,
-                                             std::vector<std::shared_ptr<transport::Channel>>{out}, deadline));
-  members.give(std::make_unique<Last>(out, deadline));
+  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1,
+                                             std::move(in.receiver), testing::only(std::move(out.sender)), deadline));
+  members.give(std::make_unique<Last>(std::move(out.receiver), deadline));
   members.all_have_theirs();
   step.open_after_many_patiences();
   CHECK_FALSE(members.outcome(0).broken);
@@ -152,12 +142,14 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
 TEST_CASE("fault 10: a peer that never comes ends the wait for it", "[bad-input]") {
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
-  Rank rank({meet}, group_of(2)[0], deadline);
+  auto group = testing::group_in_memory(2, {0});
+  auto in = testing::channel_in_memory(2, 64, {0});
+  Rank rank({meet}, std::move(group[0]), deadline);
   Members members(activity);
   members.give(rank.runner());
   members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4, 1,
-                                             transport::make_in_process_channel(2, 64, {0}),
-                                             std::vector<std::shared_ptr<transport::Channel>>{}, deadline));
+                                             std::move(in.receiver), std::vector<std::unique_ptr<transport::Sender>>{},
+                                             deadline));
   members.all_have_theirs();
   for (std::size_t member : {0, 1}) {
     const StepOutcome outcome = members.outcome(member);

@@ -6,7 +6,7 @@
 
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
-#include "transport/collective/communicator.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
 
@@ -14,15 +14,13 @@ namespace troupe::testing {
 struct Alone : transport::Communicator {
   [[nodiscard]] int rank() const override { return 0; }
   [[nodiscard]] int size() const override { return 1; }
-  Result<transport::Event> all_reduce(transport::Queue&, transport::Tensor, transport::Tensor,
-                                      transport::Deadline) override {
+  Result<transport::Event> all_reduce(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return transport::Event{};
   }
-  Result<transport::Event> all_gather(transport::Queue&, transport::Tensor, transport::Tensor,
-                                      transport::Deadline) override {
+  Result<transport::Event> all_gather(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return transport::Event{};
   }
-  Result<transport::Event> broadcast(transport::Queue&, transport::Tensor, int, transport::Deadline) override {
+  Result<transport::Event> broadcast(transport::Tensor, int, transport::Deadline) override {
     return transport::Event{};
   }
   void abort(Error) override {}
@@ -87,7 +85,7 @@ struct Shard {
     std::swap(mine, parts);
     parts.groups = mine.groups;
     parts.deadline = mine.deadline;
-    mine.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
+    mine.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(1, 64).receiver);
     return ShardRunner::create(std::move(mine)).value();
   }
 

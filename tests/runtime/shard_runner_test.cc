@@ -13,8 +13,7 @@ using testing::step_of;
 
 /// A group whose other ranks are gone.
 struct Deserted : testing::Alone {
-  Result<transport::Event> all_reduce(transport::Queue&, transport::Tensor, transport::Tensor,
-                                      transport::Deadline) override {
+  Result<transport::Event> all_reduce(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return Error(Code::aborted, "the others are gone");
   }
 };

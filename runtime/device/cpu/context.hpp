@@ -82,8 +82,7 @@ struct ShardState {
   KvStore kv;
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
   std::vector<transport::Event> events;                          ///< [Program::events]
-  transport::Queue queue;
-  transport::Deadline deadline;  ///< of each wait for a peer
+  transport::Deadline deadline;                                  ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
   std::vector<std::size_t> angles;               ///< [rotations]: columns of the angles before its own
@@ -135,14 +134,13 @@ class OpContext {
   [[nodiscard]] std::uint8_t* overflow() const { return overflow(layer); }
 
   /// For thread 0: a collective that was begun, and its end.
-  void begin(EventId event, Result<transport::Event> begun) const {
+  void begin(EventId event, const Result<transport::Event>& begun) const {
     if (!begun) return fail(begun.error());
     shard_.events[event] = *begun;
   }
-  void end(EventId event) const { shard_.queue.wait(shard_.events[event]); }
-  void end(Result<transport::Event> begun) const {
-    if (!begun) return fail(begun.error());
-    shard_.queue.wait(*begun);
+  void end(EventId event) const { end(shard_.events[event]); }
+  void end(const Result<transport::Event>& begun) const {
+    if (const auto ended = transport::ended(begun, shard_.deadline); !ended) fail(ended.error());
   }
 
   /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only

@@ -34,10 +34,6 @@ Error out_of_layers_range(std::uint32_t layer, std::uint8_t flag) {
                                   ", more than the fixed-point sums of the numerics contract hold"};
 }
 
-transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
-  return {reinterpret_cast<std::byte*>(data), transport::Element::f32, rows, columns, columns};
-}
-
 }  // namespace
 
 std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads) {
@@ -65,7 +61,6 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
              .kv = KvStore(kv_block_bytes(*parts_.program)[0], parts_.kv_blocks),
              .groups = parts_.groups,
              .events = std::vector<transport::Event>(parts_.program->events),
-             .queue = {},
              .deadline = parts_.deadline,
              .team = &team_,
              .step = {},
@@ -140,17 +135,13 @@ Result<void> ShardRunner::receive_rows(const Step& step) {
 Result<void> ShardRunner::receive_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
-  const transport::Tensor rows = f32_tensor(hidden, state_.step.rows(), columns);
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   if (parts_.hidden_in) {
-    const auto received = parts_.hidden_in->receive(state_.queue, rows, state_.deadline);
-    if (!received) return received.error();
+    if (auto received = parts_.hidden_in->receive(rows, state_.deadline); !received) return received;
   }
-  if (const auto group = parts_.program->hidden_group) {
-    const auto told = state_.groups[*group]->broadcast(state_.queue, rows, 0, state_.deadline);
-    if (!told) return told.error();
-    state_.queue.wait(*told);
-  }
-  return {};
+  const auto group = parts_.program->hidden_group;
+  if (!group) return {};
+  return transport::ended(state_.groups[*group]->broadcast(rows, 0, state_.deadline), state_.deadline);
 }
 
 Result<void> ShardRunner::run_sections(const Step& step, StepOutcome& outcome) {
@@ -217,9 +208,9 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t first, std::si
 Result<void> ShardRunner::send_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   for (const auto& channel : parts_.hidden_out) {
-    const auto sent = channel->send(state_.queue, f32_tensor(hidden, state_.step.rows(), columns), state_.deadline);
-    if (!sent) return sent.error();
+    if (auto sent = channel->send(rows, state_.deadline); !sent) return sent;
   }
   return {};
 }
@@ -230,9 +221,8 @@ Result<void> ShardRunner::hand_on_logits(const Step& step, std::size_t first, st
   const std::size_t vocabulary = parts_.program->values[id].columns;
   const auto wanted = std::span<const WantedRow>(state_.step.wanted).subspan(first, rows);
   if (parts_.logits_end) parts_.logits_end->take(step, wanted, logits, vocabulary, outcome);
-  if (!parts_.logits_out) return {};
-  const auto sent = parts_.logits_out->send(state_.queue, f32_tensor(logits, rows, vocabulary), state_.deadline);
-  if (!sent) return sent.error();
+  if (parts_.logits_out)
+    return parts_.logits_out->send(transport::tensor_of(logits, rows, vocabulary), state_.deadline);
   return {};
 }
 

@@ -19,15 +19,11 @@ void run(const ops::GatherRows& op, OpContext& c) {
 void run(const ops::AllGather& op, OpContext& c) {
   if (c.thread() != 0) return;
   ShardState& shard = c.shard();
-  const auto tensor = [&](ValueId id) {
-    const std::size_t columns = c.columns(id);
-    return transport::Tensor{reinterpret_cast<std::byte*>(c.f32(id)), transport::Element::f32, c.rows, columns,
-                             columns};
-  };
+  const auto tensor = [&](ValueId id) { return transport::tensor_of(c.f32(id), c.rows, c.columns(id)); };
   transport::Tensor all = tensor(op.all);
   transport::Communicator& group = *shard.groups[op.group];
   if (group.rank() != 0) all.data = nullptr;
-  c.begin(op.done, group.all_gather(shard.queue, tensor(op.x), all, shard.deadline));
+  c.begin(op.done, group.all_gather(tensor(op.x), all, shard.deadline));
 }
 
 }  // namespace troupe::cpu

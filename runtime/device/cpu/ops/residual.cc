@@ -5,11 +5,8 @@ namespace {
 
 /// For thread 0: begins to meet the other ranks.
 Result<transport::Event> reduce(const OpContext& c, ValueId sum, GroupId group) {
-  ShardState& shard = c.shard();
-  const std::size_t columns = c.columns(sum);
-  const transport::Tensor tensor{reinterpret_cast<std::byte*>(c.fixed(sum)), transport::Element::i64, c.rows, columns,
-                                 columns};
-  return shard.groups[group]->all_reduce(shard.queue, tensor, tensor, shard.deadline);
+  const auto tensor = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
+  return c.shard().groups[group]->all_reduce(tensor, tensor, c.shard().deadline);
 }
 
 }  // namespace
