@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/table.hpp"
 #include "plugins/builtin.hpp"
 #include "troupe/runtime.hpp"
 
@@ -19,6 +18,7 @@ class Checkpoint::Impl {
   const Architecture* architecture = nullptr;
   ModelDescription model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<const DeviceKind*> devices;  ///< of the registry that it was opened with
 };
 
 namespace host {

@@ -100,6 +100,7 @@ OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, 
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
   checkpoint->bytes = bytes;
   checkpoint->ignore_keys = options.ignore_keys;
+  checkpoint->devices = registry.devices;
   checkpoint->file = std::move(*file);
   leave_out(checkpoint->file, options.ignore_keys);
 

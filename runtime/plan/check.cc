@@ -24,8 +24,8 @@ bool is_name(const std::string& name) {
 class Checker {
  public:
   Checker(const Graph& graph, const ModelDescription& model,
-          const std::function<bool(const std::string&)>& is_host_kind)
-      : graph_(graph), model_(model), is_host_kind_(is_host_kind) {}
+          const std::function<bool(const std::string&)>& is_host_kind, const KnownDevices& devices)
+      : graph_(graph), model_(model), is_host_kind_(is_host_kind), devices_(devices) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -94,8 +94,9 @@ class Checker {
         wrong("node " + node.name + " is of kind \"" + node.kind +
               "\"; known are shard, sampler and what the host has added");
       }
-      if (node.device != "cpu")
-        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (!devices_.has(node.device)) {
+        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
+      }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       const bool shard = node.kind == "shard";
       const bool holds =
@@ -311,6 +312,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const std::function<bool(const std::string&)>& is_host_kind_;
+  const KnownDevices& devices_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -333,8 +335,9 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const std::function<bool(const std::string&)>& is_host_kind) {
-  return Checker(graph, model, is_host_kind).run();
+                                               const std::function<bool(const std::string&)>& is_host_kind,
+                                               const KnownDevices& devices) {
+  return Checker(graph, model, is_host_kind, devices).run();
 }
 
 }  // namespace troupe

@@ -42,11 +42,10 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
-    shard.kernels = parts.kernels;
     if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     if (rank == 0)
       shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, only(channel_in_memory(2, 64).sender), "shard");
-    runners.push_back(ShardRunner::create(std::move(shard)).value());
+    runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
   }
 
   RunningHash hash;

@@ -31,7 +31,8 @@ inline Graph graph_of(const std::string& plan, const ModelDescription& model) {
 }
 
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; });
+  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; },
+                     {[](const std::string& name) { return name == "cpu"; }, "cpu"});
 }
 
 inline bool one_line(const std::string& text) {

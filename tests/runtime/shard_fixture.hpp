@@ -77,7 +77,6 @@ struct Shard {
     }
     parts.program = program;
     parts.weights = pack_weights(*program, 1, [](std::size_t) { return true; }).value();
-    parts.kernels = &kernels;
     parts.rows = 8;
     parts.threads = threads;
     parts.policy.spins = 0;
@@ -86,7 +85,7 @@ struct Shard {
     parts.groups = mine.groups;
     parts.deadline = mine.deadline;
     mine.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(1, 64).receiver);
-    return ShardRunner::create(std::move(mine)).value();
+    return ShardRunner::create(std::move(mine), kernels).value();
   }
 
  private:

@@ -41,21 +41,21 @@ std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint
          angle_columns(program) * rows * sizeof(float);
 }
 
-Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts) {
+Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts, const kernels::KernelTable& kernels) {
   const std::size_t bytes = lay_out(*parts.program, parts.rows).bytes;
   auto arena = Buffer::allocate(bytes, "a shard's activations");
   if (!arena) return arena.error();
   // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
   if (bytes > 0) std::memset(arena->data(), 0, bytes);
-  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), std::move(*arena)));
+  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), kernels, std::move(*arena)));
 }
 
-ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
+ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena)
     : parts_(std::move(parts)),
       team_(parts_.threads, parts_.policy, parts_.cores),
       state_{.program = parts_.program.get(),
              .weights = parts_.weights.get(),
-             .kernels = parts_.kernels,
+             .kernels = &kernels,
              .layout = lay_out(*parts_.program, parts_.rows),
              .arena = std::move(arena),
              .kv = KvStore(kv_block_bytes(*parts_.program)[0], parts_.kv_blocks),
