@@ -20,7 +20,7 @@ std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.
 
 /// A host's actors are anything to whom only counts or lists.
 bool any_kind(const std::string&) { return true; }
-Result<void> any_transport(const std::string&) { return {}; }
+KnownNames any_transport() { return {any_kind, {}}; }
 
 /// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
 constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
@@ -73,7 +73,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -106,7 +106,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -115,7 +115,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind, any_transport).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_)), any_transport()).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
@@ -128,7 +128,8 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind, any_transport).value();
+  const auto replicas =
+      check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_)), any_transport()).value();
   std::vector<ActorMemory> actors;
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
@@ -138,13 +139,13 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
                                       [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      if (!shared) memory.weights = weight_bytes(program);
+      const auto device = host::device_of(opened(impl_), node, options).value();
+      if (!shared) memory.weights = device->weight_bytes(program);
       packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
+      memory.activations = device->activation_bytes(program, settings.rows, node.threads);
+      memory.kv_block = kv_block_bytes(program)[0];
       memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
-      memory.kv_heads = program.kv_heads;
+      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "runtime/machine/cpu_quota.hpp"
-#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
@@ -35,12 +34,6 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   settings.rows = std::max(options.chunk, options.parallel);
   const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());
   settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
-  settings.kernels = kernels::find_table(options.isa);
-  if (settings.kernels == nullptr) {
-    return Error(Code::invalid_argument, "isa " + troupe::quoted(options.isa) +
-                                             " cannot run here; this processor has " +
-                                             joined(kernels::tables(), &kernels::KernelTable::name));
-  }
   return settings;
 }
 

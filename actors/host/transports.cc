@@ -1,30 +1,27 @@
 #include "actors/host/transports.hpp"
 
+#include <algorithm>
+
 #include "runtime/text/joined.hpp"
-#include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
 
-Result<void> Transports::check(const std::string& name) const {
-  const auto found = find(name);
-  return found ? Result<void>() : found.error();
+KnownNames Transports::known() const {
+  const auto has = [kinds = kinds_](const std::string& name) {
+    return std::any_of(kinds.begin(), kinds.end(), [&](const auto* kind) { return kind->name == name; });
+  };
+  return {has, joined(kinds_, &transport::TransportKind::name)};
 }
 
 Result<transport::Transport*> Transports::get(const std::string& name) {
-  if (const auto open = open_.find(name); open != open_.end()) return open->second.get();
-  const auto kind = find(name);
-  if (!kind) return kind.error();
-  auto opened = (*kind)->open();
-  if (!opened) return opened.error();
-  return open_.emplace(name, std::move(*opened)).first->second.get();
-}
-
-Result<const transport::TransportKind*> Transports::find(const std::string& name) const {
-  for (const transport::TransportKind* kind : kinds_) {
-    if (kind->name == name) return kind;
+  std::unique_ptr<transport::Transport>& transport = open_[name];
+  if (transport == nullptr) {
+    const auto kind = std::find_if(kinds_.begin(), kinds_.end(), [&](const auto* each) { return each->name == name; });
+    auto opened = (*kind)->open();
+    if (!opened) return opened.error();
+    transport = std::move(*opened);
   }
-  return Error(Code::invalid_argument, "transport " + quoted(name) + " is unknown; there are " +
-                                           joined(kinds_, &transport::TransportKind::name));
+  return transport.get();
 }
 
 }  // namespace troupe::host

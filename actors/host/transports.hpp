@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/plan/check.hpp"
 #include "transport/transport.hpp"
 
 namespace troupe::host {
@@ -15,14 +16,12 @@ class Transports {
  public:
   explicit Transports(std::vector<const transport::TransportKind*> kinds) : kinds_(std::move(kinds)) {}
 
-  /// Whether there is one of that name; the error says of which names there are.
-  [[nodiscard]] Result<void> check(const std::string& name) const;
+  [[nodiscard]] KnownNames known() const;
 
+  /// Precondition: it is known.
   [[nodiscard]] Result<transport::Transport*> get(const std::string& name);
 
  private:
-  [[nodiscard]] Result<const transport::TransportKind*> find(const std::string& name) const;
-
   std::vector<const transport::TransportKind*> kinds_;
   std::map<std::string, std::unique_ptr<transport::Transport>> open_;
 };

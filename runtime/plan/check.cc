@@ -24,8 +24,9 @@ bool is_name(const std::string& name) {
 class Checker {
  public:
   Checker(const Graph& graph, const ModelDescription& model,
-          const std::function<bool(const std::string&)>& is_host_kind, const NameCheck& check_transport)
-      : graph_(graph), model_(model), is_host_kind_(is_host_kind), check_transport_(check_transport) {}
+          const std::function<bool(const std::string&)>& is_host_kind, const KnownNames& devices,
+          const KnownNames& transports)
+      : graph_(graph), model_(model), is_host_kind_(is_host_kind), devices_(devices), transports_(transports) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -95,8 +96,9 @@ class Checker {
         wrong("node " + node.name + " is of kind \"" + node.kind +
               "\"; known are shard, sampler and what the host has added");
       }
-      if (node.device != "cpu")
-        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (!devices_.has(node.device)) {
+        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
+      }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       const bool shard = node.kind == "shard";
       const bool holds =
@@ -175,10 +177,10 @@ class Checker {
                 " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
-        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
-        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
+        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
+        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
         check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
-                     mine.last == model_.layers ? model_.vocabulary : 0);
+                     mine.last == model_.layer_count() ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
@@ -186,9 +188,9 @@ class Checker {
           }
         }
       }
-      if (next != model_.layers) {
+      if (next != model_.layer_count()) {
         wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
-              std::to_string(model_.layers));
+              std::to_string(model_.layer_count()));
       }
     }
   }
@@ -202,7 +204,7 @@ class Checker {
     if (!outgoing)
       return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
                                     : std::map<std::string, std::string>{{"hidden", "hidden"}};
-    if (node.layers.last != model_.layers) return {{"hidden", "hidden"}};
+    if (node.layers.last != model_.layer_count()) return {{"hidden", "hidden"}};
     if (node.vocabulary.first == 0) return {{"logits", "logits"}};
     return {};
   }
@@ -238,14 +240,12 @@ class Checker {
   }
 
   void check_transports() {
-    for (const GraphEdge& edge : graph_.edges) {
-      if (const auto known = check_transport_(edge.via); !known)
-        wrong("edge " + edge.from + " -> " + edge.to + ": " + known.error().message());
-    }
-    for (const GraphGroup& group : graph_.groups) {
-      if (const auto known = check_transport_(group.via); !known)
-        wrong("group " + group.name + ": " + known.error().message());
-    }
+    const auto check = [&](const std::string& where, const std::string& via) {
+      if (!transports_.has(via))
+        wrong(where + ": transport \"" + via + "\" is unknown; there are " + transports_.names);
+    };
+    for (const GraphEdge& edge : graph_.edges) check("edge " + edge.from + " -> " + edge.to, edge.via);
+    for (const GraphGroup& group : graph_.groups) check("group " + group.name, group.via);
   }
 
   /// The first rank of a group takes the hidden state for all and has what all have; the others need no edges.
@@ -323,7 +323,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const std::function<bool(const std::string&)>& is_host_kind_;
-  const NameCheck& check_transport_;
+  const KnownNames &devices_, &transports_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -347,8 +347,8 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
                                                const std::function<bool(const std::string&)>& is_host_kind,
-                                               const NameCheck& check_transport) {
-  return Checker(graph, model, is_host_kind, check_transport).run();
+                                               const KnownNames& devices, const KnownNames& transports) {
+  return Checker(graph, model, is_host_kind, devices, transports).run();
 }
 
 }  // namespace troupe

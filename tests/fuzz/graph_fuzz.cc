@@ -9,11 +9,8 @@ namespace {
 const ModelDescription& model() {
   static const ModelDescription description = [] {
     ModelDescription made;
-    made.layers = 4;
+    made.layers.assign(4, {8, 8, 32, 256});
     made.hidden = 64;
-    made.ffn = 256;
-    made.heads = made.kv_heads = 8;
-    made.head_dim = 32;
     made.vocabulary = 272;
     made.context = 256;
     return made;
@@ -29,12 +26,9 @@ void parse(const std::string& text) {
     const std::string toml = to_toml(graph);
     check(to_toml(parse_graph(toml)) == toml);
     (void)to_dot(graph);
-    const auto checked = check_graph(
-        graph, model(), [](const std::string& kind) { return kind == "tap"; },
-        [](const std::string& via) -> Result<void> {
-          if (via == "memory") return {};
-          return Error(Code::invalid_argument, "transport " + quoted(via) + " is unknown; there is memory");
-        });
+    const auto checked = check_graph(graph, model(), [](const std::string& kind) { return kind == "tap"; },
+                                     {[](const std::string& name) { return name == "cpu"; }, "cpu"},
+                                     {[](const std::string& name) { return name == "memory"; }, "memory"});
     if (!checked) check_error(checked.error());
   } catch (const Error& error) {
     check_error(error);
