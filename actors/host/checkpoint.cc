@@ -124,7 +124,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       packed.push_back(&node);
       memory.activations =
           activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
+      for (const std::size_t bytes : kv_block_bytes(program)) memory.kv_block += bytes;
       memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
       memory.kv_heads = program.kv_heads;
     }

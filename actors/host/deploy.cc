@@ -9,6 +9,7 @@
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
+#include "runtime/memory/kv_groups.hpp"
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
@@ -148,7 +149,8 @@ class Deployer {
     plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
                    .rows = settings_.rows,
                    .parallel = settings_.parallel,
-                   .context = settings_.context};
+                   .context = settings_.context,
+                   .kv_groups = static_cast<std::uint32_t>(kv_groups(checkpoint_.model).windows.size())};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
       std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
@@ -189,8 +191,9 @@ class Deployer {
     parts.rope_style = checkpoint_.model.rope_style;
     parts.rope_thetas = checkpoint_.model.rope_thetas;
     parts.rows = settings_.rows;
-    parts.kv_blocks =
-        std::size_t{settings_.parallel} * ((settings_.context + kernels::kv_block - 1) / kernels::kv_block);
+    parts.slots = settings_.parallel;
+    parts.context = settings_.context;
+    parts.kv_blocks.assign(packed.program->kv_groups, settings_.parallel * kv_blocks_for(settings_.context));
     parts.threads = node.threads;
     parts.policy = policy_;
     parts.deadline = deadline();
@@ -215,7 +218,7 @@ class Deployer {
   }
 
   LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
-    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name], source};
+    return {*settings_.kernels, settings_.parallel, deployment_.sinks, outgoing_[sampler.name], source};
   }
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }

@@ -1,5 +1,6 @@
 #include "runtime/program/builder.hpp"
 
+#include "runtime/memory/kv_groups.hpp"
 #include "runtime/program/ops.hpp"
 
 namespace troupe {
@@ -25,12 +26,23 @@ ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& mo
       kv_heads_(kv_heads_of(query_heads_, model)),
       ffn_columns_(scaled(shard.ffn, model.ffn_leaves().units * 32)) {
   program_.hidden = value("hidden", ValueType::f32, model.hidden);
-  program_.kv_layers = shard.layers.size();
+  place_kv();
   program_.kv_heads = kv_heads_.size();
   program_.head_dim = model.head_dim;
   const std::uint32_t group = model.heads / model.kv_heads;
   for (std::uint32_t head = query_heads_.first; head < query_heads_.last; ++head) {
     program_.kv_slot.push_back(static_cast<std::uint16_t>(head / group - kv_heads_.first));
+  }
+}
+
+void ProgramBuilder::place_kv() {
+  const KvGroups groups = kv_groups(model_);
+  program_.kv_groups = static_cast<std::uint32_t>(groups.windows.size());
+  std::vector<std::size_t> ends(groups.windows.size(), 0);
+  for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
+    const std::uint32_t group = groups.of_layer[layer];
+    program_.kv.push_back({group, ends[group], kv_heads_.size(), model_.head_dim});
+    ends[group] += kv_heads_.size() * kernels::kv_head_bytes(model_.head_dim);
   }
 }
 
@@ -230,6 +242,15 @@ void ProgramBuilder::head(std::string_view norm) {
 Result<Program> ProgramBuilder::take() {
   if (error_) return *error_;
   return std::move(program_);
+}
+
+std::vector<std::size_t> kv_block_bytes(const Program& program) {
+  std::vector<std::size_t> bytes(program.kv_groups, 0);
+  for (const KvPlace& place : program.kv) {
+    bytes[place.group] =
+        std::max(bytes[place.group], place.offset + place.heads * kernels::kv_head_bytes(place.head_dim));
+  }
+  return bytes;
 }
 
 Result<Program> build_program(const Architecture& architecture, const ModelFile& file, const ModelDescription& model,

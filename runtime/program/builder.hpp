@@ -46,6 +46,7 @@ class ProgramBuilder {
   [[nodiscard]] Result<Program> take();
 
  private:
+  void place_kv();
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   Op& append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);

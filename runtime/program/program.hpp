@@ -54,21 +54,33 @@ struct Op {
   bool norm_first = false;     ///< of residual: the sum goes through a norm before it is added
 };
 
+/// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group (see
+/// KvGroups).
+struct KvPlace {
+  std::uint32_t group = 0;
+  std::size_t offset = 0;
+  std::uint32_t heads = 0, head_dim = 0;
+};
+
 /// What one shard does in one step: `body` once over the step's rows; `tail` (empty but in the last stage) over the
 /// rows whose logits are wanted, logit_tile at a time. A tail value has at most logit_tile rows.
 struct Program {
   std::vector<Value> values;
   std::vector<Weight> weights;
   std::vector<Op> body, tail;
-  ValueId hidden = 0;  ///< the residual stream, [rows, hidden]
-  ValueId logits = 0;  ///< of the tail: [logit_tile, vocabulary], whole at the first rank
-  std::uint32_t kv_layers = 0;
-  std::uint32_t kv_heads = 0;  ///< KV heads of each layer that this shard holds
+  ValueId hidden = 0;           ///< the residual stream, [rows, hidden]
+  ValueId logits = 0;           ///< of the tail: [logit_tile, vocabulary], whole at the first rank
+  std::uint32_t kv_groups = 1;  ///< of the whole model
+  std::vector<KvPlace> kv;      ///< [layers of the shard]
+  std::uint32_t kv_heads = 0;   ///< KV heads of each layer that this shard holds
   std::uint32_t head_dim = 0;
   std::vector<std::uint16_t> kv_slot;  ///< [query heads of this shard]: which of its KV heads each reads
 };
 
 inline constexpr std::uint32_t logit_tile = 16;
+
+/// Bytes of one block of each of the model's groups of layers, as this shard holds it.
+[[nodiscard]] std::vector<std::size_t> kv_block_bytes(const Program& program);
 
 /// One line an op: what `inspect --program` prints.
 [[nodiscard]] std::string to_string(const Program& program);

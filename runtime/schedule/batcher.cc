@@ -73,6 +73,7 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   const bool prefill = sequence.prefilling();
   const std::uint32_t count = prefill ? std::min(rows, prompt - sequence.positions) : 1;
   const std::uint32_t end = sequence.positions + count;
+  const auto held = static_cast<std::uint32_t>(sequence.blocks.size());
   for (std::uint32_t needed = blocks_for(end); sequence.blocks.size() < needed;) {
     sequence.blocks.push_back(take_block());
   }
@@ -81,9 +82,16 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
     const auto first = sequence.request.prompt.begin() + sequence.positions;
     slice.tokens.assign(first, first + count);
   }
-  slice.blocks = sequence.blocks;
+  for (std::uint32_t group = 0; group < limits_.kv_groups && held < sequence.blocks.size(); ++group) {
+    slice.table.push_back({group, held, {sequence.blocks.begin() + held, sequence.blocks.end()}});
+  }
   slice.sample = end >= prompt && sequence.sampled < sequence.request.max_tokens;
-  slice.settings = sequence.request.settings;
+  slice.wanted = end - std::clamp(sequence.request.first_wanted, sequence.positions, end);
+  if (slice.sample) slice.wanted = std::max(slice.wanted, 1U);
+  if (sequence.positions == 0) {
+    step.opened.push_back(
+        {sequence.slot, sequence.request.id, sequence.request.sampling, sequence.request.first_wanted != UINT32_MAX});
+  }
   sequence.positions = end;
   sequence.sampled += slice.sample ? 1 : 0;
   ++sequence.under_way;

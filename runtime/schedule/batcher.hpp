@@ -15,6 +15,7 @@ struct BatchLimits {
   std::uint32_t rows = 512;     ///< of a step at most
   std::uint32_t parallel = 16;  ///< sequences that run at once; at most `rows`
   std::uint32_t context = 0;    ///< positions of a sequence at most
+  std::uint32_t kv_groups = 1;  ///< of layers
 };
 
 /// Messages with sampled tokens that the channel from a replica's last stage to its first must hold: one of each step
@@ -23,9 +24,10 @@ struct BatchLimits {
 
 struct SequenceRequest {
   SequenceId id = 0;
-  std::vector<TokenId> prompt;   ///< at least one token, at most `context`
-  std::uint32_t max_tokens = 0;  ///< to sample; prompt and samples fit the context
-  std::shared_ptr<const SequenceSettings> settings;
+  std::vector<TokenId> prompt{};  ///< at least one token, at most `context`
+  std::uint32_t max_tokens = 0;   ///< to sample; prompt and samples fit the context
+  Sampling sampling{};
+  std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
 };
 
 /// Continuous batching with chunked prefill (Yu et al., Orca, OSDI'22; Agrawal et al., Sarathi, 2023), as pure data:

@@ -33,7 +33,7 @@ class BatcherSimulation {
     Sequence sequence;
     for (std::uint32_t i = 0; i < prompt; ++i) sequence.prompt.push_back(static_cast<TokenId>(1000 * id + i));
     sequence.max_tokens = max_tokens;
-    batcher_.add({id, sequence.prompt, max_tokens, std::make_shared<SequenceSettings>()});
+    batcher_.add({.id = id, .prompt = sequence.prompt, .max_tokens = max_tokens});
     sequences_.emplace(id, std::move(sequence));
   }
 
@@ -143,6 +143,13 @@ class BatcherSimulation {
     REQUIRE(step.id == ++last_step_);
     REQUIRE_FALSE(step.slices.empty());
     REQUIRE(step.rows() <= limits_.rows);
+    for (const OpenedSlot& opened : step.opened) {
+      Sequence& sequence = sequences_.at(opened.sequence);
+      REQUIRE(sequence.slot == -1);
+      REQUIRE(opened.slot < limits_.parallel);
+      REQUIRE(slot_owner_.try_emplace(opened.slot, opened.sequence).second);
+      sequence.slot = opened.slot;
+    }
     std::set<SequenceId> seen;
     for (const SequenceSlice& slice : step.slices) {
       REQUIRE(seen.insert(slice.sequence).second);
@@ -164,17 +171,18 @@ class BatcherSimulation {
     }
     REQUIRE(slice.sample == (end >= sequence.prompt.size() && sequence.max_tokens > 0));
 
-    REQUIRE(slice.slot < limits_.parallel);
-    REQUIRE((sequence.slot == -1 || sequence.slot == slice.slot));
-    REQUIRE(slot_owner_.try_emplace(slice.slot, slice.sequence).first->second == slice.sequence);
-    REQUIRE(slice.blocks.size() == (end + kernels::kv_block - 1) / kernels::kv_block);
-    REQUIRE(std::equal(sequence.blocks.begin(), sequence.blocks.end(), slice.blocks.begin()));
-    for (const std::uint32_t block : slice.blocks) {
+    REQUIRE(sequence.slot == slice.slot);
+    REQUIRE(slice.wanted == (slice.sample ? 1 : 0));
+    for (const TableChange& change : slice.table) {
+      REQUIRE(change.group == 0);
+      REQUIRE(change.first == sequence.blocks.size());
+      sequence.blocks.insert(sequence.blocks.end(), change.blocks.begin(), change.blocks.end());
+    }
+    REQUIRE(sequence.blocks.size() == (end + kernels::kv_block - 1) / kernels::kv_block);
+    for (const std::uint32_t block : sequence.blocks) {
       REQUIRE(block < all_blocks_);
       REQUIRE(block_owner_.try_emplace(block, slice.sequence).first->second == slice.sequence);
     }
-    sequence.slot = slice.slot;
-    sequence.blocks = slice.blocks;
     sequence.positions = static_cast<std::uint32_t>(end);
     sequence.sampled += slice.sample ? 1 : 0;
     ++sequence.under_way;

@@ -180,7 +180,7 @@ TEST_CASE("a llama's layers become eight ops each") {
 
 TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
   Program program = program_of(plugins::llama, with_head(smollm2()), "pp2.tp2", "r0.s1.t0");
-  const std::uint32_t layers = program.kv_layers;
+  const std::uint32_t layers = static_cast<std::uint32_t>(program.kv.size());
   REQUIRE(program.body.size() == 26 * layers);
   fuse(program);
   CHECK(kinds(program.body) == repeated({"norm_quantize"},

@@ -84,8 +84,7 @@ class Members {
 
  private:
   std::shared_ptr<Activity> activity_;
-  std::shared_ptr<const Step> step_ = std::make_shared<const Step>(
-      Step{.id = 1, .slices = {{.tokens = {0}, .settings = std::make_shared<SequenceSettings>()}}});
+  std::shared_ptr<const Step> step_ = std::make_shared<const Step>(Step{.id = 1, .slices = {{.tokens = {0}}}});
   std::deque<std::promise<StepOutcome>> outcomes_;
   std::vector<std::unique_ptr<ThreadExecutor>> executors_;
 };

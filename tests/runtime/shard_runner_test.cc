@@ -39,7 +39,7 @@ TEST_CASE("shard runner: a step whose collective fails ends for every thread of 
   auto program = std::make_shared<Program>();
   program->values.push_back({"hidden", ValueType::f32, 32});
   for (int i = 0; i < 8; ++i) program->body.push_back({.kind = i == 5 ? &failing : &uneven});
-  Step step{.id = 1, .slices = {{.tokens = {0}, .settings = std::make_shared<SequenceSettings>()}}};
+  Step step{.id = 1, .slices = {{.tokens = {0}}}};
   for (int repetition = 0; repetition < 1000; ++repetition) {
     const auto runner = runner_of(program, 2);
     for (int again = 0; again < 2; ++again) {
@@ -92,9 +92,7 @@ TEST_CASE("fault 9: a sum out of range is caught whoever reads it, in its own la
       parts.threads = threads;
       parts.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
       const auto runner = ShardRunner::create(std::move(parts)).value();
-      const auto settings = std::make_shared<SequenceSettings>();
-      const Step step{.id = 1,
-                      .slices = {{.tokens = {0, 0}, .settings = settings}, {.tokens = {0, 0}, .settings = settings}}};
+      const Step step{.id = 1, .slices = {{.tokens = {0, 0}}, {.tokens = {0, 0}}}};
       for (int again = 0; again < 3; ++again) {
         const StepOutcome outcome = runner->run(step);
         REQUIRE_FALSE(outcome.broken);
@@ -115,7 +113,7 @@ TEST_CASE("fault 6: a shard whose op throws ends its step for every thread of th
   auto program = std::make_shared<Program>();
   program->values.push_back({"hidden", ValueType::f32, 32});
   for (int i = 0; i < 8; ++i) program->body.push_back({.kind = i == 5 ? &throwing : &uneven});
-  const Step step{.id = 1, .slices = {{.tokens = {0}, .settings = std::make_shared<SequenceSettings>()}}};
+  const Step step{.id = 1, .slices = {{.tokens = {0}}}};
   for (thrower = 0; thrower < 3; ++thrower) {
     const auto runner = runner_of(program, 3);
     CHECK_THROWS_AS(runner->run(step), std::bad_alloc);

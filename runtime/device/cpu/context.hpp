@@ -11,6 +11,7 @@
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/team.hpp"
 #include "runtime/memory/kv_store.hpp"
+#include "runtime/memory/slot_tables.hpp"
 #include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
@@ -29,15 +30,14 @@ inline constexpr std::uint8_t kv_overflow = 2;
 /// A step as the ops of one shard see it: one entry a row, filled in before the first op.
 struct StepRows {
   struct Slice {
-    std::uint32_t first_row, rows, first_position;
-    std::byte* const* blocks;  ///< KV blocks from position 0; null where one could not be had: then nothing is cached
-                               ///< or attended to, and what the rows come to does not count
+    std::uint32_t first_row, rows, first_position, slot;
+    bool cached = true;  ///< false where a KV block could not be had: then nothing is cached or attended to, and what
+                         ///< the rows come to does not count
   };
   std::vector<TokenId> tokens;           ///< [rows]; in the first stage
   std::vector<std::uint32_t> positions;  ///< [rows]
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
-  std::vector<std::byte*> blocks;      ///< of all slices
   std::vector<float> angles;           ///< [rope thetas][rows][head_dim]: cosines, then sines
   std::vector<std::uint8_t> overflow;  ///< [layers][rows]: 1 where a sum left the range of fixed point; kv_overflow
 
@@ -48,16 +48,14 @@ struct StepRows {
     tokens.clear();
     positions.clear();
     slices.clear();
-    blocks.clear();
   }
 
   /// So that no step of this size allocates.
-  void reserve(std::size_t rows, std::size_t most_blocks, std::size_t layers, std::size_t angles_of_row) {
+  void reserve(std::size_t rows, std::size_t layers, std::size_t angles_of_row) {
     tokens.reserve(rows);
     positions.reserve(rows);
     slices.reserve(rows);
     wanted.reserve(rows);
-    blocks.reserve(most_blocks);
     angles.reserve(angles_of_row * rows);
     overflow.reserve(layers * rows);
   }
@@ -72,6 +70,7 @@ struct ShardState {
   Layout layout;
   Buffer arena;
   KvStore kv;
+  SlotTables tables;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
   transport::Queue queue;
   transport::Deadline deadline;  ///< of each wait for a peer
@@ -104,6 +103,11 @@ class OpContext {
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
+  /// Where a layer of the shard, counted from 0, finds the KV blocks of a slice's sequence: see SlotTables::blocks.
+  [[nodiscard]] std::byte* const* kv_blocks(const StepRows::Slice& slice, std::uint32_t layer) const {
+    return shard_.tables.blocks(shard_.program->kv[layer].group, slice.slot);
+  }
+  [[nodiscard]] std::size_t kv_offset(std::uint32_t layer) const { return shard_.program->kv[layer].offset; }
   [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
 
   struct Share {

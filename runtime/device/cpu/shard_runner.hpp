@@ -17,8 +17,10 @@ struct ShardParts {
   const kernels::KernelTable* kernels = nullptr;
   kernels::RopeStyle rope_style{};
   std::vector<double> rope_thetas;
-  std::uint32_t rows = 0;     ///< of a step at most
-  std::size_t kv_blocks = 0;  ///< of all sequences together at most
+  std::uint32_t rows = 0;                ///< of a step at most
+  std::uint32_t slots = 1;               ///< sequences that run at once
+  std::uint32_t context = 0;             ///< positions of one at most
+  std::vector<std::uint32_t> kv_blocks;  ///< [groups of layers]: of all sequences together at most
   std::uint32_t threads = 1;
   transport::WaitPolicy policy;
   transport::Deadline deadline{peer_patience};            ///< of waits for peers
@@ -44,7 +46,7 @@ class ShardRunner : public StepRunner {
   void abort(const Error& why) override;
 
  private:
-  explicit ShardRunner(ShardParts parts, Buffer arena);
+  ShardRunner(ShardParts parts, Buffer arena, SlotTables tables);
   Result<void> begin(const Step& step, StepOutcome& outcome);
   void lay_rows(const Step& step);
   void take_blocks(const Step& step, StepOutcome& outcome);

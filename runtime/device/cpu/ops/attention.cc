@@ -6,7 +6,6 @@ namespace {
 
 kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRows::Slice& slice, ValueId q,
                                  float* out) {
-  const ShardState& shard = c.shard();
   kernels::AttentionArgs args{};
   args.q_stride = c.columns(q);
   args.q = c.f32(q, slice.first_row);
@@ -14,13 +13,13 @@ kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRow
   args.out = out;
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
-  args.kv_blocks = slice.blocks;
-  args.kv_slot = shard.program->kv_slot.data();
+  args.kv_blocks = c.kv_blocks(slice, op.kv_layer);
+  args.kv_slot = c.shard().program->kv_slot.data();
   args.heads = op.heads;
   args.head_dim = op.head_dim;
   args.scale = op.number;
   args.window = op.window;
-  args.kv_offset = op.kv_layer * shard.kv.layer_bytes();
+  args.kv_offset = c.kv_offset(op.kv_layer);
   return args;
 }
 
@@ -54,7 +53,7 @@ void share_items(const Op& op, const OpContext& c, const Visit& visit) {
         last = tile * op.heads + head + 1;
       }
     }
-    if (first < last && slice.blocks != nullptr) visit(slice, first, last);
+    if (first < last && slice.cached) visit(slice, first, last);
   }
 }
 
@@ -85,7 +84,7 @@ template <class Visit>
 void share_rows(const Op& op, const OpContext& c, ValueId out, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
   for (const auto& slice : c.step().slices) {
-    if (slice.blocks == nullptr) continue;
+    if (!slice.cached) continue;
     const kernels::AttentionArgs args = arguments(op, c, slice, op.in[0], c.f32(out, slice.first_row));
     for (std::size_t token = 0; token < slice.rows; ++token) {
       const std::size_t row = slice.first_row + token;

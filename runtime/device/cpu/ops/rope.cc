@@ -23,11 +23,11 @@ bool beyond_f16(const float* values, std::size_t count) {
 }
 
 void append(const Op& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row, ValueId k, ValueId v) {
-  if (slice.blocks == nullptr) return;
+  if (!slice.cached) return;
   const std::size_t columns = op.kv_heads * op.head_dim;
   if (beyond_f16(c.f32(k, row), columns) || beyond_f16(c.f32(v, row), columns)) c.overflow(op.layer)[row] = kv_overflow;
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = slice.blocks[position / kernels::kv_block] + op.kv_layer * c.shard().kv.layer_bytes();
+  std::byte* layer = c.kv_blocks(slice, op.kv_layer)[position / kernels::kv_block] + c.kv_offset(op.kv_layer);
   for (std::size_t head = 0; head < op.kv_heads; ++head) {
     c.kernels().kv_append(c.f32(k, row) + head * op.head_dim, c.f32(v, row) + head * op.head_dim, op.head_dim,
                           position % kernels::kv_block, layer + head * kernels::kv_head_bytes(op.head_dim));
