@@ -4,10 +4,13 @@
 
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
+#include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/model/checked.hpp"
 #include "runtime/model/meta_text.hpp"
+#include "runtime/plan/stage_costs.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
@@ -36,7 +39,19 @@ const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& im
 
 }  // namespace
 
+namespace host {
+
+Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
+  const char* what = id != no_token ? "" : "; it is no_token, text at a stream's end that is no token: leave it out";
+  return {Code::invalid_argument, "id " + std::to_string(id) + " at place " + std::to_string(place) +
+                                      " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
+}
+
+}  // namespace host
+
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+bool Checkpoint::has_model() const { return opened(impl_).architecture != nullptr; }
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
   const kernels::FloatingPointScope floats;
@@ -82,7 +97,9 @@ std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
 Graph Checkpoint::expand(const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  return troupe::expand(settings.plan, opened(impl_).model, host::stage_costs(opened(impl_)), settings.threads).value();
+  return troupe::expand(settings.plan, opened(impl_).model, stage_costs(opened(impl_).file, opened(impl_).model),
+                        settings.threads)
+      .value();
 }
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
@@ -119,7 +136,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     if (node.kind == "shard") {
       const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
-                                      [&](const GraphNode* other) { return host::same_part(graph, *other, node); });
+                                      [&](const GraphNode* other) { return same_part(graph, *other, node); });
       if (!shared) memory.weights = weight_bytes(program);
       packed.push_back(&node);
       memory.activations =
@@ -130,8 +147,8 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {
-      if (split_end(edge.to).first != node.name || !host::needs_channel(graph, edge)) continue;
-      const host::ChannelSize size = host::channel_size(opened(impl_).model, settings, edge, stages);
+      if (split_end(edge.to).first != node.name || !needs_channel(graph, edge)) continue;
+      const ChannelSize size = channel_size(opened(impl_).model, settings.rows, settings.parallel, edge, stages);
       memory.other += size.slots * size.slot_bytes;
       if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
     }

@@ -5,7 +5,10 @@
 #include <new>
 #include <system_error>
 
+#include "actors/host/progress.hpp"
+#include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
@@ -23,40 +26,6 @@ using SharedChannel = std::shared_ptr<transport::Channel>;
 struct Packed {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
-};
-
-/// The first rank of a group, which receives for all of them.
-bool leads_group(const Graph& graph, const std::string& shard) {
-  return std::any_of(graph.groups.begin(), graph.groups.end(),
-                     [&](const GraphGroup& group) { return !group.nodes.empty() && group.nodes[0] == shard; });
-}
-
-/// The host's `progress`. What it throws is kept, and cancels.
-class Progress {
- public:
-  explicit Progress(const std::function<void(double)>& host) : host_(host) {}
-
-  /// False once the host has thrown.
-  [[nodiscard]] bool tell(double fraction) noexcept {
-    if (!host_) return true;
-    const volatile double computed = fraction;  // else compilers divide behind the change of state
-    try {
-      const kernels::HostFloatingPointScope floats;
-      host_(computed);
-    } catch (...) {
-      thrown_ = std::current_exception();
-    }
-    return thrown_ == nullptr;
-  }
-
-  /// Throws what the host has thrown.
-  void rethrow() const {
-    if (thrown_) std::rethrow_exception(thrown_);
-  }
-
- private:
-  const std::function<void(double)>& host_;
-  std::exception_ptr thrown_;
 };
 
 class Deployer {
@@ -136,7 +105,8 @@ class Deployer {
     for (const GraphEdge& edge : graph_.edges) {
       if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
       if (!needs_channel(graph_, edge)) continue;
-      const ChannelSize size = channel_size(checkpoint_.model, settings_, edge, replica.stages.size());
+      const ChannelSize size =
+          channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
       const SharedChannel channel = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
       incoming_[split_end(edge.to).first].push_back(channel);
       outgoing_[split_end(edge.from).first].push_back(channel);
@@ -273,20 +243,6 @@ class Deployer {
 
 }  // namespace
 
-std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
-  for (const GraphGroup& group : graph.groups) {
-    if (std::find(group.nodes.begin(), group.nodes.end(), node) != group.nodes.end()) {
-      return static_cast<std::uint32_t>(group.nodes.size());
-    }
-  }
-  return 1;
-}
-
-bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b) {
-  return a.layers == b.layers && a.attention == b.attention && a.ffn == b.ffn && a.vocabulary == b.vocabulary &&
-         ranks_of(graph, a.name) == ranks_of(graph, b.name);
-}
-
 Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
                            const LoadOptions& options, std::uint32_t context) {
   ModelDescription model = checkpoint.model;
@@ -294,21 +250,6 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
   if (program && options.fusion) fuse(*program);
   return program;
-}
-
-ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge,
-                         std::size_t stages) {
-  // A receiver may be a step behind; tokens wait for as many steps as may be under way.
-  if (edge.flows == "hidden") return {2, std::size_t{settings.rows} * model.hidden * sizeof(float)};
-  if (edge.flows == "logits") return {2, logit_tile * model.vocabulary * sizeof(float)};
-  return {most_token_messages(stages), token_message_columns(settings.parallel) * sizeof(std::int32_t)};
-}
-
-bool needs_channel(const Graph& graph, const GraphEdge& edge) {
-  const GraphNode* from = find_node(graph, split_end(edge.from).first);
-  const GraphNode* to = find_node(graph, split_end(edge.to).first);
-  if (to->kind == "sampler") return from->kind != "shard";
-  return edge.flows != "hidden" || to->kind != "shard" || leads_group(graph, to->name);
 }
 
 Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,

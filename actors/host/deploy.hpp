@@ -37,21 +37,4 @@ struct Deployment {
 [[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
                                          const LoadOptions& options, std::uint32_t context);
 
-/// Ranks of the group that a shard is in.
-[[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);
-
-/// Do two shards hold the same part of the model? Then they share its packed weights, as replicas do.
-[[nodiscard]] bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b);
-
-/// Slots and bytes of the channel of an edge.
-struct ChannelSize {
-  std::size_t slots, slot_bytes;
-};
-[[nodiscard]] ChannelSize channel_size(const ModelDescription& model, const Settings& settings, const GraphEdge& edge,
-                                       std::size_t stages);
-
-/// Does this edge need a channel? Logits that flow straight from a shard to the sampler do not: it samples them itself.
-/// Nor does a hidden state that flows into a further rank of a group: the first one's is passed on to it.
-[[nodiscard]] bool needs_channel(const Graph& graph, const GraphEdge& edge);
-
 }  // namespace troupe::host

@@ -1,50 +1,13 @@
 #include "actors/host/model.hpp"
 
 #include <algorithm>
-#include <caf/all.hpp>
-#include <future>
 #include <new>
 #include <utility>
 
 #include "actors/host/generation.hpp"
-#include "actors/letter.hpp"
-#include "actors/router.hpp"
-#include "actors/supervisor.hpp"
 #include "kernels/floating_point.hpp"
 
 namespace troupe {
-
-namespace {
-
-/// What happens when the supervisor has ended, though it may not have come to know of the router: that one ends too,
-/// and with it whatever was asked of it.
-class AfterSupervisor {
- public:
-  explicit AfterSupervisor(actors::RouterActor router)
-      : router_(std::move(router)), exit_(std::make_shared<caf::mailbox_element_ptr>(actors::exit_letter())) {}
-
-  void operator()(const caf::error&) const {
-    actors::post(router_, std::move(*exit_));
-    ended_->set_value();
-  }
-
-  [[nodiscard]] std::future<void> ended() const { return ended_->get_future(); }
-
- private:
-  actors::RouterActor router_;
-  std::shared_ptr<caf::mailbox_element_ptr> exit_;  // shared, as a functor must be copyable
-  std::shared_ptr<std::promise<void>> ended_ = std::make_shared<std::promise<void>>();
-};
-
-}  // namespace
-
-struct Model::Impl::Actors {
-  actors::RouterActor router;
-  actors::SupervisorActor supervisor;
-  caf::mailbox_element_ptr close = actors::letter(actors::Close{});
-  std::future<void> ended;
-};
-
 namespace {
 
 void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
@@ -99,30 +62,16 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       runtime_(std::move(runtime)),
       context_(context),
       most_open_(deployment.replicas.size() * (std::size_t{options.queue} + options.parallel)),
-      deployment_(std::move(deployment)),
-      actors_(std::make_unique<Actors>()) {
-  const actors::NoLoggerLeft guard;
-  caf::actor_system& system = runtime_->control().system();
+      deployment_(std::move(deployment)) {
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
-  actors_->router = system.spawn(actors::router, log());
-  actors_->supervisor = system.spawn(actors::supervisor, actors_->router, deployment_.replicas, tokenizer, log());
-  try {
-    const AfterSupervisor after(actors_->router);
-    actors_->ended = after.ended();
-    actors_->supervisor->attach_functor(after);
-  } catch (...) {
-    actors::post(actors_->supervisor, std::move(actors_->close));
-    throw;
-  }
+  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), deployment_.replicas, tokenizer, log());
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   const kernels::FloatingPointScope floats;  // the log is the host's
-  actors::post(actors_->supervisor, std::move(actors_->close));
-  while (actors_->ended.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready && !has_lost_actors()) {
-  }
+  ensemble_.reset();
   for (auto& executor : deployment_.executors)
     executor->abort({Code::aborted, "model closed"});  // short: takes no memory
   for (auto& executor : deployment_.executors) executor->stop();
@@ -160,11 +109,11 @@ Generation Model::Impl::submit(SequenceRequest sequence, const GenerateOptions& 
   if (options.deadline) request->deadline = after(*options.deadline);
   request->stream = stream;
   auto generation = host::make_retiring<Generation::Impl>(shared_from_this(), std::move(stream), request->sequence.id);
-  caf::anon_send(actors_->router, actors::Submit{std::move(request)});
+  ensemble_->submit(std::move(request));
   return Generation(std::move(generation));
 }
 
-void Model::Impl::stop(SequenceId id, const Error& why) { caf::anon_send(actors_->router, actors::Stop{id, why}); }
+void Model::Impl::stop(SequenceId id, const Error& why) { ensemble_->stop(id, why); }
 
 Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -189,7 +138,23 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
   });
 }
 
-void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink) const {
+Request Model::generate(std::string_view, const GenerateOptions&, StreamCallbacks) const {
+  throw Error(Code::unsupported, "requests with callbacks are not there yet");
+}
+
+Request Model::generate(std::vector<TokenId>, const GenerateOptions&, StreamCallbacks) const {
+  throw Error(Code::unsupported, "requests with callbacks are not there yet");
+}
+
+Stats Model::stats() const { throw Error(Code::unsupported, "stats are not there yet"); }
+
+std::vector<std::uint32_t> Model::replicate(std::uint32_t) const {
+  throw Error(Code::unsupported, "replicas at run time are not there yet");
+}
+
+void Model::drain(std::uint32_t) const { throw Error(Code::unsupported, "replicas at run time are not there yet"); }
+
+void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink, const LogitsOptions&) const {
   const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();

@@ -5,6 +5,7 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
+#include "actors/host/ensemble.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/runtime.hpp"
 #include "troupe/runtime.hpp"
@@ -44,7 +45,6 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   [[nodiscard]] const host::Process& process() const { return process_; }
 
  private:
-  struct Actors;
   [[nodiscard]] std::shared_ptr<void> take_place();
 
   const host::Process process_;
@@ -54,7 +54,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<SequenceId> last_id_{0};
   host::Deployment deployment_;
-  std::unique_ptr<Actors> actors_;
+  std::unique_ptr<host::Ensemble> ensemble_;
 };
 
 }  // namespace troupe

@@ -1,8 +1,8 @@
+#include "actors/host/open.hpp"
+
 #include <algorithm>
 #include <set>
 
-#include "actors/host/checkpoint.hpp"
-#include "runtime/machine/cpu_quota.hpp"
 #include "runtime/model/file_kind.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -81,11 +81,6 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const Checkpoint::Impl& 
   return std::shared_ptr<const Tokenizer>(std::move(*tokenizer));
 }
 
-Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
-  return {Code::invalid_argument, std::string(what) + " is " + std::to_string(value) + "; it must be between " +
-                                      std::to_string(least) + " and " + std::to_string(most)};
-}
-
 }  // namespace
 
 OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
@@ -131,59 +126,6 @@ OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
   LoadOptions options;
   options.ignore_keys = checkpoint->ignore_keys;
   return open_checkpoint(*copy, registry, options);
-}
-
-Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
-  const char* what = id != no_token ? "" : "; it is no_token, text at a stream's end that is no token: leave it out";
-  return {Code::invalid_argument, "id " + std::to_string(id) + " at place " + std::to_string(place) +
-                                      " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
-}
-
-Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options) {
-  Settings settings;
-  if (!options.plan.empty()) {
-    auto plan = parse_plan(options.plan);
-    if (!plan) return plan.error();
-    settings.plan = std::move(*plan);
-  }
-  const std::uint32_t own = checkpoint.model.context;
-  settings.context = options.context == 0 ? own : options.context;
-  if (settings.context > own) return out_of_bounds("context", settings.context, 1, own);
-  if (options.parallel < 1 || options.parallel > 1024) return out_of_bounds("parallel", options.parallel, 1, 1024);
-  if (options.chunk < 1 || options.chunk > 65536) return out_of_bounds("chunk", options.chunk, 1, 65536);
-  if (options.queue < 1 || options.queue > 1U << 20) return out_of_bounds("queue", options.queue, 1, 1U << 20);
-  if (options.threads > 256) return out_of_bounds("threads", options.threads, 1, 256);
-  settings.parallel = options.parallel;
-  settings.rows = std::max(options.chunk, options.parallel);
-  const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());
-  settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
-  settings.kernels = kernels::find_table(options.isa);
-  if (settings.kernels == nullptr) {
-    std::string known;
-    for (const kernels::KernelTable* table : kernels::tables())
-      known += (known.empty() ? "" : ", ") + std::string(table->name);
-    return Error(Code::invalid_argument,
-                 "isa " + troupe::quoted(options.isa) + " cannot run here; this processor has " + known);
-  }
-  return settings;
-}
-
-StageCosts stage_costs(const Checkpoint::Impl& checkpoint) {
-  // Microseconds of one core for eight rows: the weights come at 40 GB/s or are multiplied at 650 GOP/s, whichever
-  // takes longer; attention, norms and what goes with them take about 25 more in a layer.
-  const auto cost = [](std::uint64_t weights, std::uint64_t bytes) {
-    return std::max(static_cast<double>(bytes) / 40e3, static_cast<double>(weights) * 2 * 8 / 650e3);
-  };
-  const ModelFile& file = checkpoint.file;
-  const FileTensor* head = file.tensor(checkpoint.model.head_tensor);
-  std::uint64_t weights = 0, bytes = 0;
-  for (const FileTensor& tensor : file.tensors) {
-    if (!tensor.name.starts_with("blk.")) continue;
-    weights += tensor.rows * tensor.columns;
-    bytes += tensor.data.size();
-  }
-  const std::uint32_t layers = checkpoint.model.layers;
-  return {cost(weights / layers, bytes / layers) + 25, cost(head->rows * head->columns, head->data.size())};
 }
 
 }  // namespace troupe::host

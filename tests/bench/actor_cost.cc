@@ -11,6 +11,7 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
+#include "actors/host/settings.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "troupe/troupe.hpp"

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "actors/host/checkpoint.hpp"
+#include "actors/host/open.hpp"
 #include "plugins/architectures/common.hpp"
 #include "plugins/builtin.hpp"
 #include "troupe/troupe.hpp"

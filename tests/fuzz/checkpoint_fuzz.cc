@@ -1,5 +1,5 @@
 // Opens a whole model of any header, with zeros as its weights, and asks what a host would ask of it.
-#include "actors/host/checkpoint.hpp"
+#include "actors/host/open.hpp"
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/host/tiny_model.hpp"
 

@@ -1,7 +1,7 @@
 #include <charconv>
 #include <set>
 
-#include "actors/host/checkpoint.hpp"
+#include "actors/host/open.hpp"
 #include "tests/host/house.hpp"
 
 namespace troupe::testing {

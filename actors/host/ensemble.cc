@@ -1,0 +1,71 @@
+#include "actors/host/ensemble.hpp"
+
+#include <caf/all.hpp>
+#include <future>
+#include <utility>
+
+#include "actors/letter.hpp"
+#include "actors/router.hpp"
+
+namespace troupe::host {
+namespace {
+
+/// What happens when the supervisor has ended, though it may not have come to know of the router: that one ends too,
+/// and with it whatever was asked of it.
+class AfterSupervisor {
+ public:
+  explicit AfterSupervisor(actors::RouterActor router)
+      : router_(std::move(router)), exit_(std::make_shared<caf::mailbox_element_ptr>(actors::exit_letter())) {}
+
+  void operator()(const caf::error&) const {
+    actors::post(router_, std::move(*exit_));
+    ended_->set_value();
+  }
+
+  [[nodiscard]] std::future<void> ended() const { return ended_->get_future(); }
+
+ private:
+  actors::RouterActor router_;
+  std::shared_ptr<caf::mailbox_element_ptr> exit_;  // shared, as a functor must be copyable
+  std::shared_ptr<std::promise<void>> ended_ = std::make_shared<std::promise<void>>();
+};
+
+}  // namespace
+
+struct Ensemble::Actors {
+  actors::RouterActor router;
+  actors::SupervisorActor supervisor;
+  caf::mailbox_element_ptr close = actors::letter(actors::Close{});
+  std::future<void> ended;
+};
+
+Ensemble::Ensemble(actors::Control& control, const std::vector<actors::ReplicaPlan>& replicas,
+                   const std::shared_ptr<const Tokenizer>& tokenizer, const actors::Log& log)
+    : control_(control), actors_(std::make_unique<Actors>()) {
+  const actors::NoLoggerLeft guard;
+  caf::actor_system& system = control.system();
+  actors_->router = system.spawn(actors::router, log);
+  actors_->supervisor = system.spawn(actors::supervisor, actors_->router, replicas, tokenizer, log);
+  try {
+    const AfterSupervisor after(actors_->router);
+    actors_->ended = after.ended();
+    actors_->supervisor->attach_functor(after);
+  } catch (...) {
+    actors::post(actors_->supervisor, std::move(actors_->close));
+    throw;
+  }
+}
+
+Ensemble::~Ensemble() {
+  actors::post(actors_->supervisor, std::move(actors_->close));
+  while (actors_->ended.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready && !control_.has_lost()) {
+  }
+}
+
+void Ensemble::submit(std::shared_ptr<const actors::Request> request) {
+  caf::anon_send(actors_->router, actors::Submit{std::move(request)});
+}
+
+void Ensemble::stop(SequenceId id, const Error& why) { caf::anon_send(actors_->router, actors::Stop{id, why}); }
+
+}  // namespace troupe::host

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "actors/control.hpp"
+#include "actors/log.hpp"
+#include "actors/supervisor.hpp"
+
+namespace troupe::host {
+
+/// A model's actors: its router, its supervisor and all below it. Any thread.
+class Ensemble {
+ public:
+  Ensemble(actors::Control& control, const std::vector<actors::ReplicaPlan>& replicas,
+           const std::shared_ptr<const Tokenizer>& tokenizer, const actors::Log& log);
+  Ensemble(const Ensemble&) = delete;
+  Ensemble& operator=(const Ensemble&) = delete;
+
+  /// Waits until they have ended, or one of them has been lost.
+  ~Ensemble();
+
+  void submit(std::shared_ptr<const actors::Request> request);
+
+  /// Ends a request; nothing where it has ended.
+  void stop(SequenceId id, const Error& why);
+
+ private:
+  struct Actors;
+  actors::Control& control_;
+  std::unique_ptr<Actors> actors_;
+};
+
+}  // namespace troupe::host

@@ -1,0 +1,48 @@
+#include "actors/host/settings.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "runtime/machine/cpu_quota.hpp"
+#include "runtime/text/utf8.hpp"
+
+namespace troupe::host {
+namespace {
+
+Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+  return {Code::invalid_argument, std::string(what) + " is " + std::to_string(value) + "; it must be between " +
+                                      std::to_string(least) + " and " + std::to_string(most)};
+}
+
+}  // namespace
+
+Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options) {
+  Settings settings;
+  if (!options.plan.empty()) {
+    auto plan = parse_plan(options.plan);
+    if (!plan) return plan.error();
+    settings.plan = std::move(*plan);
+  }
+  const std::uint32_t own = checkpoint.model.context;
+  settings.context = options.context == 0 ? own : options.context;
+  if (settings.context > own) return out_of_bounds("context", settings.context, 1, own);
+  if (options.parallel < 1 || options.parallel > 1024) return out_of_bounds("parallel", options.parallel, 1, 1024);
+  if (options.chunk < 1 || options.chunk > 65536) return out_of_bounds("chunk", options.chunk, 1, 65536);
+  if (options.queue < 1 || options.queue > 1U << 20) return out_of_bounds("queue", options.queue, 1, 1U << 20);
+  if (options.threads > 256) return out_of_bounds("threads", options.threads, 1, 256);
+  settings.parallel = options.parallel;
+  settings.rows = std::max(options.chunk, options.parallel);
+  const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());
+  settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
+  settings.kernels = kernels::find_table(options.isa);
+  if (settings.kernels == nullptr) {
+    std::string known;
+    for (const kernels::KernelTable* table : kernels::tables())
+      known += (known.empty() ? "" : ", ") + std::string(table->name);
+    return Error(Code::invalid_argument,
+                 "isa " + troupe::quoted(options.isa) + " cannot run here; this processor has " + known);
+  }
+  return settings;
+}
+
+}  // namespace troupe::host

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+
+#include "actors/host/checkpoint.hpp"
+#include "kernels/table.hpp"
+#include "runtime/plan/plan.hpp"
+
+namespace troupe::host {
+
+/// Load options with every default filled in, checked.
+struct Settings {
+  Plan plan;
+  std::uint32_t threads = 1, context = 0, rows = 0, parallel = 1;
+  const kernels::KernelTable* kernels = nullptr;
+};
+[[nodiscard]] Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options);
+
+}  // namespace troupe::host
