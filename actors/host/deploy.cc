@@ -12,7 +12,7 @@
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
-#include "runtime/memory/kv_groups.hpp"
+#include "runtime/memory/kv_budget.hpp"
 #include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
@@ -42,6 +42,10 @@ class Deployer {
         progress_(progress) {}
 
   Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
+    if (auto built = build_programs(); !built) return built.error();
+    for (const ReplicaLayout& replica : replicas) {
+      if (auto cut = cut_kv_of(replica); !cut) return cut.error();
+    }
     if (auto packed = pack_all(); !packed) return packed.error();
     plan_threads();
     for (const ReplicaLayout& replica : replicas) make_channels(replica);
@@ -53,8 +57,7 @@ class Deployer {
 
  private:
   /// Builds every program first, so that nothing is packed for a graph that cannot be.
-  Result<void> pack_all() {
-    std::size_t total = 0;
+  Result<void> build_programs() {
     std::vector<const GraphNode*> distinct;
     for (const GraphNode& node : graph_.nodes) {
       if (node.kind != "shard") continue;
@@ -67,10 +70,37 @@ class Deployer {
       auto program = program_of(checkpoint_, graph_, node, options_, settings_.context);
       if (!program) return program.error();
       packed_[node.name].program = std::make_shared<const Program>(std::move(*program));
-      total += weight_bytes(*packed_[node.name].program);
       twin_[node.name] = node.name;
       distinct.push_back(&node);
     }
+    return {};
+  }
+
+  Result<void> cut_kv_of(const ReplicaLayout& replica) {
+    KvDemand demand = kv_demand(checkpoint_.model, settings_.context, settings_.parallel, settings_.rows);
+    for (const GraphGroup* stage : replica.stages) {
+      for (const std::string& shard : stage->nodes) add_shard(demand, kv_block_bytes(*packed_[twin_[shard]].program));
+    }
+    auto groups = cut_kv(demand, options_.kv_memory);
+    if (!groups) return groups.error();
+    kv_.push_back(std::move(*groups));
+    return {};
+  }
+
+  /// An actor of the host's that sees hidden states may make of each request's what it likes, and wants to see every
+  /// row: then no prefix is shared.
+  [[nodiscard]] bool shares_prefixes(const ReplicaLayout& replica) const {
+    return options_.prefix_cache &&
+           std::none_of(replica.host_actors.begin(), replica.host_actors.end(), [&](const GraphNode* actor) {
+             return std::any_of(graph_.edges.begin(), graph_.edges.end(), [&](const GraphEdge& edge) {
+               return edge.flows == "hidden" && split_end(edge.to).first == actor->name;
+             });
+           });
+  }
+
+  Result<void> pack_all() {
+    std::size_t total = 0;
+    for (const auto& [name, packed] : packed_) total += weight_bytes(*packed.program);
     const std::uint32_t threads = busy_threads();
     std::size_t before = 0;
     for (auto& [name, packed] : packed_) {
@@ -120,7 +150,8 @@ class Deployer {
                    .rows = settings_.rows,
                    .parallel = settings_.parallel,
                    .context = settings_.context,
-                   .kv_groups = static_cast<std::uint32_t>(kv_groups(checkpoint_.model).windows.size())};
+                   .kv = kv_[replica.sampler->replica],
+                   .prefix_cache = shares_prefixes(replica)};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
       std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
@@ -163,7 +194,7 @@ class Deployer {
     parts.rows = settings_.rows;
     parts.slots = settings_.parallel;
     parts.context = settings_.context;
-    parts.kv_blocks.assign(packed.program->kv_groups, settings_.parallel * kv_blocks_for(settings_.context));
+    for (const KvGroup& group : kv_[node.replica]) parts.kv_blocks.push_back(group.blocks);
     parts.threads = node.threads;
     parts.policy = policy_;
     parts.deadline = deadline();
@@ -235,6 +266,7 @@ class Deployer {
   transport::WaitPolicy policy_;
   std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
   std::vector<int> free_cores_;
+  std::vector<std::vector<KvGroup>> kv_;                                   ///< [replicas]
   std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
   std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
   std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node

@@ -133,6 +133,8 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
     // The last token to be sampled needs no position of its own.
     const auto room = static_cast<std::uint32_t>(impl.context() - prompt.size() + 1);
     SequenceRequest request{.id = impl.draw_id(), .prompt = std::move(prompt), .sampling = options.sampling};
+    request.priority = options.priority;
+    request.cache_salt = options.cache_salt;
     request.max_tokens = options.max_tokens == 0 ? room : std::min(options.max_tokens, room);
     return impl.submit(std::move(request), options);
   });
