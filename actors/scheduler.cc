@@ -104,7 +104,7 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
     if (request->second->ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
-  for (const SequenceId id : state.batcher->complete(step)) end(self, id, std::nullopt);
+  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, std::nullopt);
 }
 
 void step_ran(Self self, const StepRan& ran) {

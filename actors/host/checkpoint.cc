@@ -1,6 +1,7 @@
 #include "actors/host/checkpoint.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
@@ -8,7 +9,7 @@
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
-#include "runtime/model/checked.hpp"
+#include "runtime/memory/kv_budget.hpp"
 #include "runtime/model/meta_text.hpp"
 #include "runtime/plan/stage_costs.hpp"
 #include "runtime/text/utf8.hpp"
@@ -21,17 +22,36 @@ std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.
 /// A host's actors are anything to whom only counts or lists.
 bool any_kind(const std::string&) { return true; }
 
-/// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
-constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
+/// What the shards of each replica hold of the KV cache when it is full.
+class KvMemory {
+ public:
+  KvMemory(const ModelDescription& model, const host::Settings& settings, std::size_t replicas)
+      : demands_(replicas, kv_demand(model, settings.context, settings.parallel, settings.rows)) {}
 
-std::uint64_t kv_bytes(const std::string& actor, std::uint64_t block, const host::Settings& settings) {
-  const std::uint64_t blocks = (std::uint64_t{settings.context} + kernels::kv_block - 1) / kernels::kv_block;
-  const auto bytes = checked_mul(block, blocks * settings.parallel);
-  if (bytes && *bytes <= most_kv_bytes) return *bytes;
-  throw Error(Code::out_of_memory, "actor " + actor + ": the KV of " + std::to_string(settings.parallel) +
-                                       " sequences of " + std::to_string(settings.context) +
-                                       " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
-}
+  void add(std::size_t actor, std::uint32_t replica, const std::vector<std::size_t>& block_bytes) {
+    add_shard(demands_[replica], block_bytes);
+    shards_.push_back({actor, replica, block_bytes});
+  }
+
+  /// Fills in kv_full of those that were added.
+  void count(std::vector<ActorMemory>& actors, std::uint64_t most) const {
+    std::vector<std::vector<KvGroup>> groups;
+    for (const KvDemand& demand : demands_) groups.push_back(cut_kv(demand, most).value());
+    for (const Shard& shard : shards_) {
+      const std::vector<std::uint64_t> mine(shard.block_bytes.begin(), shard.block_bytes.end());
+      actors[shard.actor].kv_full = kv_bytes(groups[shard.replica], mine);
+    }
+  }
+
+ private:
+  struct Shard {
+    std::size_t actor;
+    std::uint32_t replica;
+    std::vector<std::size_t> block_bytes;
+  };
+  std::vector<KvDemand> demands_;  ///< [replicas]
+  std::vector<Shard> shards_;
+};
 
 const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   return host::held(impl, "the checkpoint");
@@ -72,7 +92,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -105,7 +125,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -114,7 +134,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
@@ -127,8 +147,9 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
+  const auto replicas = check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   std::vector<ActorMemory> actors;
+  KvMemory kv(opened(impl_).model, settings, replicas.size());
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
     ActorMemory memory;
@@ -137,13 +158,14 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
                                       [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      if (!shared) memory.weights = weight_bytes(program);
+      const auto device = host::device_of(opened(impl_), node, options).value();
+      if (!shared) memory.weights = device->weight_bytes(program);
       packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
-      memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
-      memory.kv_heads = program.kv_heads;
+      memory.activations = device->activation_bytes(program, settings.rows, node.threads);
+      const std::vector<std::size_t> block = kv_block_bytes(program);
+      memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
+      kv.add(actors.size(), node.replica, block);
+      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {
@@ -154,6 +176,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     }
     actors.push_back(memory);
   }
+  kv.count(actors, options.kv_memory);
   ActorMemory router;
   router.actor = "router";
   router.other = opened(impl_).tokenizer->memory_bytes();
