@@ -110,6 +110,13 @@ class Deployer {
       incoming_[split_end(edge.to).first].push_back(channel);
       outgoing_[split_end(edge.from).first].push_back(channel);
     }
+    // The host's actors hear what is sampled, as the first stage does.
+    for (const GraphNode* node : replica.host_actors) {
+      const ChannelSize size = channel_size(checkpoint_.model, settings_.rows, settings_.parallel, {"", "", "tokens"},
+                                            replica.stages.size());
+      tokens_in_[node->name] = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
+      outgoing_[replica.sampler->name].push_back(tokens_in_[node->name]);
+    }
   }
 
   Result<void> start_replica(const ReplicaLayout& replica) {
@@ -212,6 +219,7 @@ class Deployer {
     if (!actor) return actor.error();
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
     return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
+                                               TokenBoard(settings_.parallel, tokens_in_[node.name]),
                                                incoming_[node.name][0], outgoing_[node.name], deadline()),
                  -1);
   }
@@ -235,6 +243,7 @@ class Deployer {
   std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
   std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
   std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
+  std::map<std::string, SharedChannel> tokens_in_;                         ///< by a host's actor
   Deployment deployment_;
 };
 

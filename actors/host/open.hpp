@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/host/checkpoint.hpp"
@@ -9,16 +10,22 @@ namespace troupe::host {
 
 using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
 
-/// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
-/// and that nothing it says is left unheard. Of the options, `copy` and `ignore_keys` count.
-[[nodiscard]] OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
-                                               const LoadOptions& options = {});
+/// What messages call a source.
+[[nodiscard]] std::string name_of(const ModelSource& source);
 
-/// The same for a file that is in memory already.
+/// A source's bytes, copied where that is asked for.
+[[nodiscard]] Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std::optional<bool> copy);
+
+/// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
+/// and that nothing it says is left unheard. Of the options, `ignore_keys` counts.
 [[nodiscard]] OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes,
                                                const plugins::Registry& registry, const LoadOptions& options = {});
 
-/// A checkpoint that has nothing mapped: itself, or one of a copy of its file.
+/// Opens it for its tokenizer alone: the checkpoint has no architecture and no tensors.
+[[nodiscard]] OpenedCheckpoint open_for_tokenizer(const std::shared_ptr<const FileBytes>& bytes,
+                                                  const plugins::Registry& registry, const LoadOptions& options = {});
+
+/// A checkpoint that has nothing mapped or lent: itself, or one of a copy of its file.
 [[nodiscard]] OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint,
                                       const plugins::Registry& registry);
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "runtime/schedule/step.hpp"
@@ -26,6 +27,8 @@ struct SequenceRequest {
   std::vector<TokenId> prompt;   ///< at least one token, at most `context`
   std::uint32_t max_tokens = 0;  ///< to sample; prompt and samples fit the context
   std::shared_ptr<const SequenceSettings> settings;
+  std::int32_t priority = 0;
+  std::string cache_salt{};
 };
 
 /// Continuous batching with chunked prefill (Yu et al., Orca, OSDI'22; Agrawal et al., Sarathi, 2023), as pure data:

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "troupe/error.hpp"
@@ -18,6 +19,8 @@ struct SequenceSettings {
   Sampling sampling;
   LogitsSink sink;                          ///< gets the wanted logits, where there is one
   std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
+  std::optional<std::uint32_t> logprobs{};  ///< of sampled tokens, and of so many of the likeliest
+  std::string user{};                       ///< for the host's actors
 };
 
 /// The rows of one sequence in a step.
@@ -67,6 +70,7 @@ void wanted_rows(const Step& step, std::vector<WantedRow>& wanted);
 struct SampledToken {
   std::uint32_t slice;
   TokenId token;
+  std::shared_ptr<const std::vector<TokenLogprob>> logprobs{};  ///< null where nobody asks for them
 };
 
 struct SliceFailure {
