@@ -22,8 +22,8 @@ class ActorRunner : public StepRunner {
   /// `rows`: of a step at most; `tokens`: what the sampler has sampled, which rows are told; `deadline`: of its waits
   /// for the others.
   ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns, std::size_t rows,
-              TokenBoard tokens, std::shared_ptr<transport::Channel> in,
-              std::vector<std::shared_ptr<transport::Channel>> out, transport::Deadline deadline);
+              TokenBoard tokens, std::unique_ptr<transport::Receiver> in,
+              std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
@@ -39,10 +39,9 @@ class ActorRunner : public StepRunner {
   Flow flow_;
   std::size_t columns_;
   TokenBoard tokens_;
-  std::shared_ptr<transport::Channel> in_;
-  std::vector<std::shared_ptr<transport::Channel>> out_;
+  std::unique_ptr<transport::Receiver> in_;
+  std::vector<std::unique_ptr<transport::Sender>> out_;
   transport::Deadline deadline_;
-  transport::Queue queue_;
   // Room for the largest piece from the start, so that no step allocates.
   std::vector<float> received_, sent_;
   std::vector<StepRow> rows_;
@@ -53,7 +52,7 @@ class ActorRunner : public StepRunner {
 class SamplerRunner : public StepRunner {
  public:
   /// `rows`: of a step at most.
-  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::shared_ptr<transport::Channel> in,
+  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::unique_ptr<transport::Receiver> in,
                 transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
@@ -61,9 +60,8 @@ class SamplerRunner : public StepRunner {
  private:
   LogitsEnd end_;
   std::size_t vocabulary_;
-  std::shared_ptr<transport::Channel> in_;
+  std::unique_ptr<transport::Receiver> in_;
   transport::Deadline deadline_;
-  transport::Queue queue_;
   std::vector<float> logits_;       ///< room for a tile
   std::vector<WantedRow> flowing_;  ///< of the step
 };

@@ -14,6 +14,7 @@
 #include "actors/host/settings.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "tests/transport/ends.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {
@@ -43,9 +44,10 @@ class PlainLoop {
     parts.rope_thetas = impl.model.rope_thetas;
     parts.rows = settings.rows;
     parts.threads = settings.threads;
-    tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});
-    parts.tokens = std::make_unique<TokenBoard>(1, tokens_);
-    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::vector{tokens_}, "shard");
+    testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
+    parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
+    parts.logits_end =
+        std::make_unique<LogitsEnd>(*settings.kernels, 1, testing::only(std::move(tokens.sender)), "shard");
     runner_ = ShardRunner::create(std::move(parts)).value();
   }
 
@@ -69,7 +71,6 @@ class PlainLoop {
   }
 
  private:
-  std::shared_ptr<transport::Channel> tokens_;
   std::unique_ptr<ShardRunner> runner_;
   StepId steps_ = 0;
 };

@@ -73,8 +73,7 @@ struct ShardState {
   Buffer arena;
   KvStore kv;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
-  transport::Queue queue;
-  transport::Deadline deadline;  ///< of each wait for a peer
+  transport::Deadline deadline;                     ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
   std::vector<std::vector<float>> scratch;       ///< [threads]
@@ -89,7 +88,8 @@ class OpContext {
 
   /// The rows that this section works on: all of the step, or one tile of the wanted ones.
   std::size_t rows = 0, first_wanted = 0;
-  std::size_t op = 0;  ///< of the section, counted from 0
+  std::size_t op = 0;       ///< of the section, counted from 0
+  std::uint32_t layer = 0;  ///< of the op, as the model counts
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
   [[nodiscard]] StepRows& step() const { return shard_.step; }
@@ -113,9 +113,10 @@ class OpContext {
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
   /// [rows]: where the products of a layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow(std::uint32_t layer) const {
-    return step().overflow.data() + layer * step().rows();
+  [[nodiscard]] std::uint8_t* overflow(std::uint32_t of_layer) const {
+    return step().overflow.data() + of_layer * step().rows();
   }
+  [[nodiscard]] std::uint8_t* overflow() const { return overflow(layer); }
 
   /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only
   /// just leaving an earlier op's barrier must not end there, because the others would wait for it at this one.
