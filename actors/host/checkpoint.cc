@@ -79,7 +79,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -113,7 +113,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   if (!has_model()) return {};
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -122,7 +122,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(host::with_model(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
@@ -135,7 +135,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(host::with_model(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
+  const auto replicas = check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   std::vector<ActorMemory> actors;
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
@@ -145,13 +145,13 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
                                       [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      if (!shared) memory.weights = weight_bytes(program);
+      const auto device = host::device_of(opened(impl_), node, options).value();
+      if (!shared) memory.weights = device->weight_bytes(program);
       packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
+      memory.activations = device->activation_bytes(program, settings.rows, node.threads);
+      memory.kv_block = kv_block_bytes(program)[0];
       memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
-      memory.kv_heads = program.kv_heads;
+      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {

@@ -15,12 +15,12 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
   args.kv_blocks = slice.blocks;
-  args.kv_slot = shape.kv_head.data();
+  args.kv_head = shape.kv_head.data();
   args.heads = shape.heads;
   args.head_dim = shape.head_dim;
   args.scale = shape.scale;
   args.window = shape.window;
-  args.kv_offset = shape.kv * c.shard().kv.layer_bytes();
+  args.kv_offset = c.shard().program->kv[shape.kv].offset;
   return args;
 }
 
