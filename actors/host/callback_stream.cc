@@ -17,17 +17,22 @@ void CallbackStream::note(const Token& token) {
   open_->count_token();
 }
 
+/// Want of memory ends this one request.
 std::optional<Error> CallbackStream::tell(Token token) {
   if (!callbacks_.on_token) return std::nullopt;
   try {
-    const kernels::HostFloatingPointScope floats;
-    callbacks_.on_token(request_, std::move(token));
+    try {
+      const kernels::HostFloatingPointScope floats;
+      callbacks_.on_token(request_, std::move(token));
+      return std::nullopt;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (...) {
+      return error_of_thrown("on_token");
+    }
   } catch (const std::bad_alloc&) {
     return Error(Code::out_of_memory, "out of memory");
-  } catch (...) {
-    return error_of_thrown("on_token");
   }
-  return std::nullopt;
 }
 
 std::optional<Error> CallbackStream::push(Token token) {

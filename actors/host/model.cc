@@ -42,9 +42,10 @@ void Model::Impl::check_wait() const {
       std::none_of(executors.begin(), executors.end(), [](const auto& e) { return e->on_this_thread(); })) {
     return;
   }
-  throw Error(Code::invalid_argument,
-              "this thread runs the model (in on_step, a logits sink or the log callback), which cannot go on while it "
-              "waits for itself; wait on a thread of the host's");
+  throw Error(
+      Code::invalid_argument,
+      "this thread runs the model (in on_step, a logits sink, a stream's callback or the log's), which cannot go "
+      "on while it waits for itself; wait on a thread of the host's");
 }
 
 Request Model::Impl::submit(std::shared_ptr<actors::Request> request, StreamCallbacks callbacks) {

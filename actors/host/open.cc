@@ -88,14 +88,7 @@ std::string name_of(const FileDescriptor& file) {
   return file.name.empty() ? "descriptor " + std::to_string(file.number) : file.name;
 }
 
-}  // namespace
-
-std::string name_of(const ModelSource& source) {
-  if (const auto* path = std::get_if<std::string>(&source)) return *path;
-  if (const auto* file = std::get_if<FileDescriptor>(&source)) return name_of(*file);
-  return std::get<FileInMemory>(source).name;
-}
-
+/// A source's bytes, copied where that is asked for.
 Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std::optional<bool> copy) {
   if (const auto* path = std::get_if<std::string>(&source)) return FileBytes::open(*path, copy);
   if (const auto* file = std::get_if<FileDescriptor>(&source)) {
@@ -105,6 +98,21 @@ Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std
   auto lent = FileBytes::lend(memory.name, memory.bytes, memory.owner);
   if (!copy.value_or(false) || memory.bytes.empty()) return lent;
   return lent->copied();
+}
+
+}  // namespace
+
+std::string name_of(const ModelSource& source) {
+  if (const auto* path = std::get_if<std::string>(&source)) return *path;
+  if (const auto* file = std::get_if<FileDescriptor>(&source)) return name_of(*file);
+  return std::get<FileInMemory>(source).name;
+}
+
+OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
+                                 const LoadOptions& options) {
+  const auto bytes = bytes_of(source, options.copy);
+  if (!bytes) return bytes.error();
+  return open_checkpoint(*bytes, registry, options);
 }
 
 OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, const plugins::Registry& registry,
@@ -138,15 +146,17 @@ OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, 
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }
 
-OpenedCheckpoint open_for_tokenizer(const std::shared_ptr<const FileBytes>& bytes, const plugins::Registry& registry,
+OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
                                     const LoadOptions& options) {
-  const auto format = recognise(*bytes, registry);
+  const auto bytes = bytes_of(source, options.copy);
+  if (!bytes) return bytes.error();
+  const auto format = recognise(**bytes, registry);
   if (!format) return format.error();
   const auto open = (*format)->open_keys != nullptr ? (*format)->open_keys : (*format)->open;
-  auto file = open(bytes);
+  auto file = open(*bytes);
   if (!file) return file.error();
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
-  checkpoint->bytes = bytes;
+  checkpoint->bytes = *bytes;
   checkpoint->ignore_keys = options.ignore_keys;
   checkpoint->file = std::move(*file);
   checkpoint->file.tensors.clear();

@@ -208,19 +208,13 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 Checkpoint Runtime::open(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
-  return with_memory([&] {
-    const auto bytes = host::bytes_of(source, options.copy).value();
-    return Checkpoint(host::open_checkpoint(bytes, impl.registry, options).value());
-  });
+  return with_memory([&] { return Checkpoint(host::open_checkpoint(source, impl.registry, options).value()); });
 }
 
 Checkpoint Runtime::open_tokenizer(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
-  return with_memory([&] {
-    const auto bytes = host::bytes_of(source, options.copy).value();
-    return Checkpoint(host::open_for_tokenizer(bytes, impl.registry, options).value());
-  });
+  return with_memory([&] { return Checkpoint(host::open_for_tokenizer(source, impl.registry, options).value()); });
 }
 
 Model Runtime::load(const ModelSource& source, const LoadOptions& given) const {
