@@ -27,7 +27,7 @@ class Stream {
   /// An error where the host's code has thrown: the request is to end with it.
   [[nodiscard]] virtual std::optional<Error> push(Token token) = 0;
 
-  /// How many of its prompt's tokens need not be computed, told when it gets its place in the steps.
+  /// How many of its prompt's tokens the prefix cache had, told before the first token.
   virtual void begin(std::uint32_t cached_tokens) = 0;
 
   virtual void end(Finish finish) = 0;  ///< its usage is the stream's to fill in; further calls are ignored

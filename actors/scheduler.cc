@@ -14,9 +14,12 @@ using Self = SchedulerActor::stateful_pointer<SchedulerState>;
 
 void publish(const Batcher& batcher, ReplicaCounters& counters) {
   constexpr auto order = std::memory_order_relaxed;
-  counters.queued.store(static_cast<std::uint32_t>(batcher.waiting()), order);
-  counters.running.store(static_cast<std::uint32_t>(batcher.running()), order);
-  counters.kv_used.store(counters.kv_blocks.load(order) - static_cast<std::uint32_t>(batcher.free_blocks()), order);
+  const BatchStats stats = batcher.stats();
+  counters.queued.store(static_cast<std::uint32_t>(stats.waiting), order);
+  counters.running.store(static_cast<std::uint32_t>(stats.running), order);
+  counters.kv_blocks.store(static_cast<std::uint32_t>(stats.kv.blocks), order);
+  counters.kv_used.store(static_cast<std::uint32_t>(stats.kv.held), order);
+  counters.kv_cached.store(static_cast<std::uint32_t>(stats.kv.cached), order);
 }
 
 /// Sends out every step that may be sent now.
@@ -110,15 +113,17 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   end_failed(self, step, outcome.failures);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
-    const SequenceId id = step.slices[token.slice].sequence;
+    const SequenceSlice& slice = step.slices[token.slice];
+    const SequenceId id = slice.sequence;
     const auto request = state.open.find(id);
     if (request == state.open.end()) continue;
+    if (!slice.tokens.empty()) request->second->stream->begin(state.batcher->cached_tokens(id));
     sampled.tokens.push_back({id, token.token, token.logprobs});
     if (request->second->terms.ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
   // Texts have ended by themselves before; this ends what asks for logits alone.
-  for (const SequenceId id : state.batcher->complete(step)) end(self, id, {.reason = FinishReason::length});
+  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, {.reason = FinishReason::length});
 }
 
 void step_ran(Self self, const StepRan& ran) {
@@ -146,7 +151,7 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;
   state.counters = std::move(counters);
-  state.counters->kv_blocks = static_cast<std::uint32_t>(state.batcher->free_blocks());
+  publish(*state.batcher, *state.counters);
   state.log = std::move(log);
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
     state.stages.push_back(spawn_linked(self, stage, SchedulerActor(self), number, std::move(stages[number])));

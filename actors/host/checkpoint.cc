@@ -1,6 +1,7 @@
 #include "actors/host/checkpoint.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
@@ -8,7 +9,7 @@
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
-#include "runtime/model/checked.hpp"
+#include "runtime/memory/kv_budget.hpp"
 #include "runtime/model/meta_text.hpp"
 #include "runtime/plan/stage_costs.hpp"
 #include "runtime/text/utf8.hpp"
@@ -21,17 +22,36 @@ std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.
 /// A host's actors are anything to whom only counts or lists.
 bool any_kind(const std::string&) { return true; }
 
-/// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
-constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
+/// What the shards of each replica hold of the KV cache when it is full.
+class KvMemory {
+ public:
+  KvMemory(const ModelDescription& model, const host::Settings& settings, std::size_t replicas)
+      : demands_(replicas, kv_demand(model, settings.context, settings.parallel, settings.rows)) {}
 
-std::uint64_t kv_bytes(const std::string& actor, std::uint64_t block, const host::Settings& settings) {
-  const std::uint64_t blocks = (std::uint64_t{settings.context} + kernels::kv_block - 1) / kernels::kv_block;
-  const auto bytes = checked_mul(block, blocks * settings.parallel);
-  if (bytes && *bytes <= most_kv_bytes) return *bytes;
-  throw Error(Code::out_of_memory, "actor " + actor + ": the KV of " + std::to_string(settings.parallel) +
-                                       " sequences of " + std::to_string(settings.context) +
-                                       " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
-}
+  void add(std::size_t actor, std::uint32_t replica, const std::vector<std::size_t>& block_bytes) {
+    add_shard(demands_[replica], block_bytes);
+    shards_.push_back({actor, replica, block_bytes});
+  }
+
+  /// Fills in kv_full of those that were added.
+  void count(std::vector<ActorMemory>& actors, std::uint64_t most) const {
+    std::vector<std::vector<KvGroup>> groups;
+    for (const KvDemand& demand : demands_) groups.push_back(cut_kv(demand, most).value());
+    for (const Shard& shard : shards_) {
+      const std::vector<std::uint64_t> mine(shard.block_bytes.begin(), shard.block_bytes.end());
+      actors[shard.actor].kv_full = kv_bytes(groups[shard.replica], mine);
+    }
+  }
+
+ private:
+  struct Shard {
+    std::size_t actor;
+    std::uint32_t replica;
+    std::vector<std::size_t> block_bytes;
+  };
+  std::vector<KvDemand> demands_;  ///< [replicas]
+  std::vector<Shard> shards_;
+};
 
 const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   return host::held(impl, "the checkpoint");
@@ -137,6 +157,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   const auto settings = host::resolve(host::with_model(impl_), options).value();
   const auto replicas = check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   std::vector<ActorMemory> actors;
+  KvMemory kv(opened(impl_).model, settings, replicas.size());
   std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
     ActorMemory memory;
@@ -149,8 +170,9 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       if (!shared) memory.weights = device->weight_bytes(program);
       packed.push_back(&node);
       memory.activations = device->activation_bytes(program, settings.rows, node.threads);
-      memory.kv_block = kv_block_bytes(program)[0];
-      memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
+      const std::vector<std::size_t> block = kv_block_bytes(program);
+      memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
+      kv.add(actors.size(), node.replica, block);
       for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
@@ -167,6 +189,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
     }
     actors.push_back(memory);
   }
+  kv.count(actors, options.kv_memory);
   ActorMemory router;
   router.actor = "router";
   router.other = opened(impl_).tokenizer->memory_bytes();

@@ -11,6 +11,7 @@
 #include "runtime/deploy/wiring.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
+#include "runtime/memory/kv_budget.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
 #include "transport/memory/memory.hpp"
@@ -39,6 +40,10 @@ class Deployer {
         progress_(progress) {}
 
   Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
+    if (auto built = build_programs(); !built) return built.error();
+    for (const ReplicaLayout& replica : replicas) {
+      if (auto cut = cut_kv_of(replica); !cut) return cut.error();
+    }
     if (auto packed = pack_all(); !packed) return packed.error();
     plan_threads();
     auto transport = transport::memory.open();
@@ -55,8 +60,7 @@ class Deployer {
 
  private:
   /// Builds every program first, so that nothing is packed for a graph that cannot be.
-  Result<void> pack_all() {
-    std::size_t total = 0;
+  Result<void> build_programs() {
     std::vector<const GraphNode*> distinct;
     for (const GraphNode& node : graph_.nodes) {
       if (node.kind != "shard") continue;
@@ -70,11 +74,38 @@ class Deployer {
       if (!program) return program.error();
       auto device = device_of(checkpoint_, node, options_);
       if (!device) return device.error();
-      total += (*device)->weight_bytes(*program);
       packed_[node.name] = {std::move(*device), std::make_shared<const Program>(std::move(*program)), nullptr};
       twin_[node.name] = node.name;
       distinct.push_back(&node);
     }
+    return {};
+  }
+
+  Result<void> cut_kv_of(const ReplicaLayout& replica) {
+    KvDemand demand = kv_demand(checkpoint_.model, settings_.context, settings_.parallel, settings_.rows);
+    for (const GraphGroup* stage : replica.stages) {
+      for (const std::string& shard : stage->nodes) add_shard(demand, kv_block_bytes(*packed_[twin_[shard]].program));
+    }
+    auto groups = cut_kv(demand, options_.kv_memory);
+    if (!groups) return groups.error();
+    kv_.push_back(std::move(*groups));
+    return {};
+  }
+
+  /// An actor of the host's that sees hidden states may make of each request's what it likes, and wants to see every
+  /// row: then no prefix is shared.
+  [[nodiscard]] bool shares_prefixes(const ReplicaLayout& replica) const {
+    return options_.prefix_cache &&
+           std::none_of(replica.host_actors.begin(), replica.host_actors.end(), [&](const GraphNode* actor) {
+             return std::any_of(graph_.edges.begin(), graph_.edges.end(), [&](const GraphEdge& edge) {
+               return edge.flows == "hidden" && split_end(edge.to).first == actor->name;
+             });
+           });
+  }
+
+  Result<void> pack_all() {
+    std::size_t total = 0;
+    for (const auto& [name, packed] : packed_) total += packed.device->weight_bytes(*packed.program);
     const std::uint32_t threads = busy_threads();
     std::size_t before = 0;
     for (auto& [name, packed] : packed_) {
@@ -145,7 +176,9 @@ class Deployer {
     plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
                    .rows = settings_.rows,
                    .parallel = settings_.parallel,
-                   .context = settings_.context};
+                   .context = settings_.context,
+                   .kv = kv_[replica.sampler->replica],
+                   .prefix_cache = shares_prefixes(replica)};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
       for (std::size_t rank = 0; rank < stage->nodes.size(); ++rank) {
@@ -180,8 +213,9 @@ class Deployer {
     parts.program = packed.program;
     parts.weights = packed.weights;
     parts.rows = settings_.rows;
-    parts.kv_blocks =
-        std::size_t{settings_.parallel} * ((settings_.context + kernels::kv_block - 1) / kernels::kv_block);
+    parts.slots = settings_.parallel;
+    parts.context = settings_.context;
+    for (const KvGroup& group : kv_[node.replica]) parts.kv_blocks.push_back(group.blocks);
     parts.threads = node.threads;
     parts.policy = policy_;
     parts.deadline = deadline();
@@ -208,7 +242,7 @@ class Deployer {
   /// A host samples on its own processor.
   LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
     const kernels::KernelTable* const wanted = kernels::find_table(options_.isa);
-    return {wanted == nullptr ? *kernels::find_table() : *wanted, settings_.parallel,
+    return {wanted == nullptr ? *kernels::find_table() : *wanted, settings_.parallel, deployment_.sinks,
             std::move(outgoing_[sampler.name]), source};
   }
 
@@ -258,6 +292,7 @@ class Deployer {
   transport::WaitPolicy policy_;
   std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
   std::vector<int> free_cores_;
+  std::vector<std::vector<KvGroup>> kv_;     ///< [replicas]
   std::map<std::string, Packed> packed_;     ///< by the first shard that has these shares
   std::map<std::string, std::string> twin_;  ///< shard -> that first shard
   std::unique_ptr<transport::Transport> transport_;

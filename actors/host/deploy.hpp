@@ -12,6 +12,7 @@
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/plan/check.hpp"
 #include "runtime/program/executor.hpp"
+#include "runtime/program/sinks.hpp"
 #include "troupe/actor.hpp"
 
 namespace troupe::host {
@@ -23,6 +24,7 @@ struct Deployment {
   std::shared_ptr<const CoreLedger::Lease> cores;  ///< given back once the threads have ended
   std::vector<std::shared_ptr<ThreadExecutor>> executors;
   std::vector<actors::ReplicaPlan> replicas;
+  std::shared_ptr<LogitsSinks> sinks = std::make_shared<LogitsSinks>();
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.

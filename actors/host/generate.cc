@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -9,28 +8,6 @@
 
 namespace troupe {
 namespace {
-
-/// A sink for as long as the caller waits and it does not throw: surplus steps may still be under way when a request
-/// has failed.
-class GuardedSink {
- public:
-  explicit GuardedSink(const LogitsSink& sink) : sink_(&sink) {}
-  void operator()(std::uint32_t position, std::span<const float> logits) {
-    const std::lock_guard lock(mutex_);
-    const LogitsSink* sink = std::exchange(sink_, nullptr);  // one that throws is not called again
-    if (sink == nullptr) return;
-    (*sink)(position, logits);
-    sink_ = sink;
-  }
-  void close() {
-    const std::lock_guard lock(mutex_);
-    sink_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  const LogitsSink* sink_;
-};
 
 Error refused(const std::string& why) { return {Code::invalid_argument, why}; }
 
@@ -72,12 +49,8 @@ void check_logprobs(const std::optional<std::uint32_t>& count) {
   throw refused("logprobs is " + std::to_string(*count) + "; it must be between 0 and " + std::to_string(most));
 }
 
-std::shared_ptr<const SequenceSettings> settings_of(const GenerateOptions& options) {
-  auto settings = std::make_shared<SequenceSettings>();
-  settings->sampling = options.sampling;
-  settings->logprobs = options.logprobs;
-  settings->user = options.user;
-  return settings;
+std::shared_ptr<const std::string> shared(const std::string& user) {
+  return user.empty() ? nullptr : std::make_shared<const std::string>(user);
 }
 
 TextTerms terms_of(const GenerateOptions& options, std::size_t prompt, std::uint32_t context) {
@@ -91,37 +64,30 @@ TextTerms terms_of(const GenerateOptions& options, std::size_t prompt, std::uint
   return terms;
 }
 
-std::shared_ptr<actors::Request> request_of(const Model::Impl& model, std::vector<TokenId> prompt,
-                                            const GenerateOptions& options) {
-  check_prompt(model, prompt);
-  check_sampling(options.sampling);
-  check_logprobs(options.logprobs);
+/// What both kinds of requests have.
+template <class Options>
+std::shared_ptr<actors::Request> request_of(SequenceId id, const Options& options) {
   check_salt(options.cache_salt);
   auto request = std::make_shared<actors::Request>();
-  request->terms = terms_of(options, prompt.size(), model.context());
-  request->sequence.prompt = std::move(prompt);
-  request->sequence.max_tokens = request->terms.max_tokens;
-  request->sequence.settings = settings_of(options);
+  request->sequence.id = id;
   request->sequence.priority = options.priority;
   request->sequence.cache_salt = options.cache_salt;
+  request->sequence.user = shared(options.user);
   if (options.deadline) request->deadline = host::after(*options.deadline);
   return request;
 }
 
-std::shared_ptr<actors::Request> request_of(const Model::Impl& model, std::vector<TokenId> ids, bool every_position,
-                                            LogitsSink sink, const LogitsOptions& options) {
-  check_prompt(model, ids);
-  check_salt(options.cache_salt);
-  auto settings = std::make_shared<SequenceSettings>();
-  settings->first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
-  settings->sink = std::move(sink);
-  settings->user = options.user;
-  auto request = std::make_shared<actors::Request>();
-  request->sequence.prompt = std::move(ids);
-  request->sequence.settings = std::move(settings);
-  request->sequence.priority = options.priority;
-  request->sequence.cache_salt = options.cache_salt;
-  if (options.deadline) request->deadline = host::after(*options.deadline);
+std::shared_ptr<actors::Request> request_of(Model::Impl& model, std::vector<TokenId> prompt,
+                                            const GenerateOptions& options) {
+  check_prompt(model, prompt);
+  check_sampling(options.sampling);
+  check_logprobs(options.logprobs);
+  auto request = request_of(model.draw_id(), options);
+  request->terms = terms_of(options, prompt.size(), model.context());
+  request->sequence.prompt = std::move(prompt);
+  request->sequence.max_tokens = request->terms.max_tokens;
+  request->sequence.sampling = options.sampling;
+  request->sequence.logprobs = options.logprobs;
   return request;
 }
 
@@ -169,23 +135,22 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
   if (!sink) throw Error(Code::invalid_argument, "the logits sink is empty; logits need somewhere to go");
-  const auto guarded = std::make_shared<GuardedSink>(sink);
+  const SequenceId id = impl.draw_id();
+  const LogitsSinks::Entry entry(impl.sinks(), id, sink);
   Generation stream = taken(impl.log(), [&] {
-    const auto give = [guarded](std::uint32_t position, std::span<const float> row) { (*guarded)(position, row); };
-    return impl.submit(request_of(impl, std::move(ids), every_position, give, options));
+    check_prompt(impl, ids);
+    auto request = request_of(id, options);
+    request->sequence.first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
+    request->sequence.prompt = std::move(ids);
+    return impl.submit(std::move(request));
   });
-  try {
-    const std::stop_callback cancel(options.cancel, [&]() noexcept {
-      try {
-        stream.cancel();
-      } catch (...) {  // no memory for the message: the request goes on to its end
-      }
-    });
-    while (stream.next()) {
+  const std::stop_callback cancel(options.cancel, [&]() noexcept {
+    try {
+      stream.cancel();
+    } catch (...) {  // no memory for the message: the request goes on to its end
     }
-  } catch (...) {
-    guarded->close();
-    throw;
+  });
+  while (stream.next()) {
   }
 }
 

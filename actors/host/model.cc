@@ -50,8 +50,7 @@ void Model::Impl::check_wait() const {
 
 Request Model::Impl::submit(std::shared_ptr<actors::Request> request, StreamCallbacks callbacks) {
   process_.check();
-  const SequenceId id = ++last_id_;
-  request->sequence.id = id;
+  const SequenceId id = request->sequence.id;
   Request handle(std::make_shared<Request::Impl>(weak_from_this(), process_, id));
   const auto tokens = static_cast<std::uint32_t>(request->sequence.prompt.size());
   auto stream = std::make_shared<host::CallbackStream>(handle, std::move(callbacks), tokens, open_, log());

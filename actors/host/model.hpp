@@ -26,11 +26,15 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
 
   const Checkpoint checkpoint;
 
-  /// Hands a request, which has neither id nor stream yet, to the router. Throws queue_full.
+  /// Hands a request, whose id has been drawn and which has no stream yet, to the router. Throws queue_full.
   [[nodiscard]] Request submit(std::shared_ptr<actors::Request> request, StreamCallbacks callbacks);
 
   /// The same for somebody who will read it.
   [[nodiscard]] Generation submit(std::shared_ptr<actors::Request> request);
+  [[nodiscard]] SequenceId draw_id() { return ++last_id_; }
+
+  /// Where the actors look for the sinks of requests.
+  [[nodiscard]] const std::shared_ptr<LogitsSinks>& sinks() const { return deployment_.sinks; }
 
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);

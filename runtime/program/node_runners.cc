@@ -76,6 +76,7 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
       flow_(flow),
       columns_(columns),
       tokens_(std::move(tokens)),
+      users_(tokens_.slots()),
       in_(std::move(in)),
       out_(std::move(out)),
       deadline_(deadline) {
@@ -88,6 +89,7 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
 
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
+  for (const OpenedSlot& opened : step.opened) users_[opened.slot] = opened.user;
   auto done = tokens_.receive(step.token_messages, deadline_);
   if (done) {
     done = for_each_piece(flow_, step, flowing_,
@@ -115,7 +117,8 @@ StepRow ActorRunner::seen(const Step& step, const WantedRow& row) const {
   const SequenceSlice& slice = step.slices[row.slice];
   const TokenId token =
       slice.tokens.empty() ? tokens_.token(slice.slot) : slice.tokens[row.position - slice.first_position];
-  return {slice.sequence, row.position, token, slice.settings->user};
+  const auto& user = users_[slice.slot];
+  return {slice.sequence, row.position, token, user == nullptr ? std::string_view() : std::string_view(*user)};
 }
 
 /// Whatever the host's code throws stays here: what was received goes on instead of what it left half written.
@@ -169,6 +172,7 @@ SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t 
 
 StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
+  end_.begin(step);
   auto done = for_each_piece(Flow::logits, step, flowing_, [&](std::span<const WantedRow> rows) -> Result<void> {
     logits_.resize(rows.size() * vocabulary_);
     const transport::Tensor room = transport::tensor_of(logits_.data(), rows.size(), vocabulary_);

@@ -39,6 +39,7 @@ class ActorRunner : public StepRunner {
   Flow flow_;
   std::size_t columns_;
   TokenBoard tokens_;
+  std::vector<std::shared_ptr<const std::string>> users_;  ///< [slots]
   std::unique_ptr<transport::Receiver> in_;
   std::vector<std::unique_ptr<transport::Sender>> out_;
   transport::Deadline deadline_;

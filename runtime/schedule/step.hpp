@@ -14,13 +14,21 @@ namespace troupe {
 using StepId = std::uint64_t;      ///< counts from 1 within a replica
 using SequenceId = std::uint64_t;  ///< Generation::id()
 
-/// What a request asks of its logits: fixed for its life, shared by its slices.
-struct SequenceSettings {
-  Sampling sampling;
-  LogitsSink sink;                          ///< gets the wanted logits, where there is one
-  std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
-  std::optional<std::uint32_t> logprobs{};  ///< of sampled tokens, and of so many of the likeliest
-  std::string user{};                       ///< for the host's actors
+/// A slot's place in a KV table from which on something else stands there.
+struct TableChange {
+  std::uint32_t group = 0;  ///< of layers: see KvGroups
+  std::uint32_t first = 0;  ///< counted in blocks from position 0; what is skipped is behind the window
+  std::vector<std::uint32_t> blocks{};
+};
+
+/// A sequence that has got a slot, which it keeps until another is opened there.
+struct OpenedSlot {
+  std::uint32_t slot = 0;
+  SequenceId sequence = 0;
+  Sampling sampling{};
+  bool sink = false;                          ///< the host wants logits: see LogitsSinks
+  std::optional<std::uint32_t> logprobs{};    ///< of sampled tokens, and of so many of the likeliest
+  std::shared_ptr<const std::string> user{};  ///< bytes for the host's actors; null: none
 };
 
 /// The rows of one sequence in a step.
@@ -28,10 +36,10 @@ struct SequenceSlice {
   SequenceId sequence = 0;
   std::uint32_t slot = 0;  ///< the sequence's place among those that run at once
   std::uint32_t first_position = 0;
-  std::vector<TokenId> tokens{};        ///< empty: one row, whose token is the last one sampled in this slot
-  std::vector<std::uint32_t> blocks{};  ///< KV blocks of positions 0 .. first_position + rows() - 1
-  bool sample = false;                  ///< the token after the last row is sampled
-  std::shared_ptr<const SequenceSettings> settings{};
+  std::vector<TokenId> tokens{};     ///< empty: one row, whose token is the last one sampled in this slot
+  std::vector<TableChange> table{};  ///< of the slot's KV blocks, before the rows are computed
+  bool sample = false;               ///< the token after the last row is sampled
+  std::uint32_t wanted = 0;  ///< logits of so many rows, the last ones, are wanted; one at least that is sampled
 
   [[nodiscard]] std::uint32_t rows() const { return tokens.empty() ? 1 : static_cast<std::uint32_t>(tokens.size()); }
 };
@@ -40,6 +48,7 @@ struct SequenceSlice {
 struct Step {
   StepId id = 0;
   std::uint32_t token_messages = 0;  ///< what the first stage takes from its token channel before it begins
+  std::vector<OpenedSlot> opened{};  ///< before the rows are computed
   std::vector<SequenceSlice> slices{};
 
   [[nodiscard]] std::uint32_t rows() const {

@@ -101,8 +101,7 @@ class StageDoor {
   SequenceId submit(const Wish& wish) {
     auto request = std::make_shared<actors::Request>();
     const SequenceId id = wishes.size() + 1;
-    request->sequence = {id, std::vector<TokenId>(wish.prompt, 5), wish.max_tokens,
-                         std::make_shared<SequenceSettings>()};
+    request->sequence = {.id = id, .prompt = std::vector<TokenId>(wish.prompt, 5), .max_tokens = wish.max_tokens};
     request->terms.max_tokens = wish.max_tokens;
     request->terms.ignore_end = wish.ignore_end;
     if (!wish.stop.empty()) request->terms.stop = StopStrings::create(wish.stop).value();
