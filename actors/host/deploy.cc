@@ -140,18 +140,33 @@ class Deployer {
     for (const GraphEdge& edge : graph_.edges) {
       if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
       if (!needs_channel(graph_, edge)) continue;
-      const ChannelSize size =
-          channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
-      const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
-      const auto transport = transports_.get(edge.via);
-      if (!transport) return transport.error();
-      auto sender = (*transport)->make_sender(spec, policy_);
-      if (!sender) return sender.error();
-      auto receiver = (*transport)->make_receiver(spec, policy_);
-      if (!receiver) return receiver.error();
-      outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
-      incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
+      if (auto made = make_channel(edge, replica.stages.size()); !made) return made.error();
     }
+    // The host's actors hear what is sampled, as the first stage does, and by what else they take comes.
+    for (const GraphNode* node : replica.host_actors) {
+      const GraphEdge edge{replica.sampler->name + ":tokens", node->name + ":tokens", "tokens", edge_into(*node).via};
+      if (auto made = make_channel(edge, replica.stages.size()); !made) return made.error();
+    }
+    return {};
+  }
+
+  /// Of a host's actor: there is one.
+  [[nodiscard]] const GraphEdge& edge_into(const GraphNode& node) const {
+    return *std::find_if(graph_.edges.begin(), graph_.edges.end(),
+                         [&](const GraphEdge& edge) { return edge.to == node.name + ":in"; });
+  }
+
+  Result<void> make_channel(const GraphEdge& edge, std::size_t stages) {
+    const ChannelSize size = channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, stages);
+    const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
+    const auto transport = transports_.get(edge.via);
+    if (!transport) return transport.error();
+    auto sender = (*transport)->make_sender(spec, policy_);
+    if (!sender) return sender.error();
+    auto receiver = (*transport)->make_receiver(spec, policy_);
+    if (!receiver) return receiver.error();
+    outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
+    incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
     return {};
   }
 
@@ -257,14 +272,13 @@ class Deployer {
   }
 
   Result<std::shared_ptr<Executor>> start_actor(const GraphNode& node) {
-    const auto edge = std::find_if(graph_.edges.begin(), graph_.edges.end(),
-                                   [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
-    const Flow flow = edge->flows == "hidden" ? Flow::hidden : Flow::logits;
+    const Flow flow = edge_into(node).flows == "hidden" ? Flow::hidden : Flow::logits;
     auto actor = make_actor(node);
     if (!actor) return actor.error();
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
     return start(
         std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
+                                      TokenBoard(settings_.parallel, std::move(incoming_[node.name][1])),
                                       std::move(incoming_[node.name][0]), std::move(outgoing_[node.name]), deadline()),
         -1);
   }
