@@ -5,6 +5,7 @@
 #include "plugins/formats/gguf.hpp"
 #include "plugins/tokenizers/bpe.hpp"
 #include "plugins/tokenizers/spm.hpp"
+#include "transport/memory/memory.hpp"
 
 namespace troupe::plugins {
 
@@ -13,6 +14,7 @@ Registry builtin() {
       .formats = {&gguf},
       .architectures = {&llama, &gemma3},
       .tokenizers = {&bpe, &spm},
+      .transports = {&transport::memory},
   };
 }
 

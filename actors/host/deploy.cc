@@ -9,18 +9,17 @@
 #include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
+#include "runtime/device/cpu/rules.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/memory/kv_budget.hpp"
-#include "runtime/program/fusion.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
+#include "transport/memory/memory.hpp"
 
 namespace troupe::host {
 namespace {
-
-using SharedChannel = std::shared_ptr<transport::Channel>;
 
 /// What shards with the same shares have in common, replicas above all.
 struct Packed {
@@ -48,7 +47,12 @@ class Deployer {
     }
     if (auto packed = pack_all(); !packed) return packed.error();
     plan_threads();
-    for (const ReplicaLayout& replica : replicas) make_channels(replica);
+    auto transport = transport::memory.open();
+    if (!transport) return transport.error();
+    transport_ = std::move(*transport);
+    for (const ReplicaLayout& replica : replicas) {
+      if (auto made = make_channels(replica); !made) return made.error();
+    }
     for (const ReplicaLayout& replica : replicas) {
       if (auto started = start_replica(replica); !started) return started.error();
     }
@@ -131,16 +135,29 @@ class Deployer {
     return taken;
   }
 
-  void make_channels(const ReplicaLayout& replica) {
+  /// Both ends of every channel; whoever is started takes its own.
+  Result<void> make_channels(const ReplicaLayout& replica) {
     for (const GraphEdge& edge : graph_.edges) {
       if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
       if (!needs_channel(graph_, edge)) continue;
       const ChannelSize size =
           channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
-      const SharedChannel channel = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
-      incoming_[split_end(edge.to).first].push_back(channel);
-      outgoing_[split_end(edge.from).first].push_back(channel);
+      const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
+      auto sender = transport_->make_sender(spec, policy_);
+      if (!sender) return sender.error();
+      auto receiver = transport_->make_receiver(spec, policy_);
+      if (!receiver) return receiver.error();
+      outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
+      incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
     }
+    return {};
+  }
+
+  /// A shard's end of its group; none where it is alone.
+  Result<std::unique_ptr<transport::Communicator>> make_rank(const GraphGroup& group, std::size_t rank) {
+    if (group.nodes.size() == 1) return {nullptr};
+    const transport::GroupSpec spec{group.nodes[0], static_cast<int>(group.nodes.size())};  // it is in no other group
+    return transport_->make_rank(spec, static_cast<int>(rank), policy_);
   }
 
   Result<void> start_replica(const ReplicaLayout& replica) {
@@ -154,13 +171,10 @@ class Deployer {
                    .prefix_cache = shares_prefixes(replica)};
     for (const GraphGroup* stage : replica.stages) {
       actors::Members members;
-      std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
-      if (group.size() > 1) {
-        auto ends = transport::make_in_process_group(static_cast<int>(group.size()), policy_);
-        std::move(ends.begin(), ends.end(), group.begin());
-      }
-      for (std::size_t rank = 0; rank < group.size(); ++rank) {
-        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(group[rank]));
+      for (std::size_t rank = 0; rank < stage->nodes.size(); ++rank) {
+        auto communicator = make_rank(*stage, rank);
+        if (!communicator) return communicator.error();
+        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(*communicator));
         if (!started) return started.error();
         members.push_back(*started);
       }
@@ -175,7 +189,7 @@ class Deployer {
       plan.stages.push_back(
           {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler, replica.stages.back()->nodes[0]),
                                                  checkpoint_.model.vocabulary, settings_.rows,
-                                                 incoming_[replica.sampler->name][0], deadline()),
+                                                 std::move(incoming_[replica.sampler->name][0]), deadline()),
                  -1)});
     }
     deployment_.replicas.push_back(std::move(plan));
@@ -183,7 +197,7 @@ class Deployer {
   }
 
   Result<std::shared_ptr<Executor>> start_shard(const GraphNode& node, const GraphNode& sampler,
-                                                std::shared_ptr<transport::Communicator> communicator) {
+                                                std::unique_ptr<transport::Communicator> communicator) {
     const Packed& packed = packed_[twin_[node.name]];
     ShardParts parts;
     parts.program = packed.program;
@@ -200,17 +214,17 @@ class Deployer {
     parts.deadline = deadline();
     parts.cores = take_cores(node.threads);
     parts.communicator = std::move(communicator);
-    const auto& in = incoming_[node.name];
+    auto& in = incoming_[node.name];
     if (node.layers.first == 0) {
-      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in[0]);
+      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, std::move(in[0]));
     } else if (!in.empty()) {
-      parts.hidden_in = in[0];
+      parts.hidden_in = std::move(in[0]);
     }
-    const auto& out = outgoing_[node.name];
-    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
+    auto& out = outgoing_[node.name];
+    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = std::move(out);
     if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
       if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
-      if (!out.empty()) parts.logits_out = out[0];
+      if (!out.empty()) parts.logits_out = std::move(out[0]);
     }
     const int core = parts.cores.empty() ? -1 : parts.cores[0];
     auto runner = ShardRunner::create(std::move(parts));
@@ -219,7 +233,7 @@ class Deployer {
   }
 
   LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
-    return {*settings_.kernels, settings_.parallel, deployment_.sinks, outgoing_[sampler.name], source};
+    return {*settings_.kernels, settings_.parallel, deployment_.sinks, std::move(outgoing_[sampler.name]), source};
   }
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
@@ -245,9 +259,10 @@ class Deployer {
     auto actor = make_actor(node);
     if (!actor) return actor.error();
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
-    return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
-                                               incoming_[node.name][0], outgoing_[node.name], deadline()),
-                 -1);
+    return start(
+        std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
+                                      std::move(incoming_[node.name][0]), std::move(outgoing_[node.name]), deadline()),
+        -1);
   }
 
   std::shared_ptr<Executor> start(std::unique_ptr<StepRunner> runner, int core) {
@@ -266,10 +281,12 @@ class Deployer {
   transport::WaitPolicy policy_;
   std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
   std::vector<int> free_cores_;
-  std::vector<std::vector<KvGroup>> kv_;                                   ///< [replicas]
-  std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
-  std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
-  std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
+  std::vector<std::vector<KvGroup>> kv_;     ///< [replicas]
+  std::map<std::string, Packed> packed_;     ///< by the first shard that has these shares
+  std::map<std::string, std::string> twin_;  ///< shard -> that first shard
+  std::unique_ptr<transport::Transport> transport_;
+  std::map<std::string, std::vector<std::unique_ptr<transport::Sender>>> outgoing_;    ///< by node
+  std::map<std::string, std::vector<std::unique_ptr<transport::Receiver>>> incoming_;  ///< by node
   Deployment deployment_;
 };
 
@@ -280,7 +297,7 @@ Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& grap
   ModelDescription model = checkpoint.model;
   model.context = context;
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
-  if (program && options.fusion) fuse(*program);
+  if (program && options.fusion) fuse(*program, cpu_rules());
   return program;
 }
 

@@ -1,7 +1,7 @@
 #include "runtime/program/builder.hpp"
 
+#include "kernels/kv_layout.hpp"
 #include "runtime/memory/kv_groups.hpp"
-#include "runtime/program/ops.hpp"
 
 namespace troupe {
 namespace {
@@ -29,10 +29,6 @@ ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& mo
   place_kv();
   program_.kv_heads = kv_heads_.size();
   program_.head_dim = model.head_dim;
-  const std::uint32_t group = model.heads / model.kv_heads;
-  for (std::uint32_t head = query_heads_.first; head < query_heads_.last; ++head) {
-    program_.kv_slot.push_back(static_cast<std::uint16_t>(head / group - kv_heads_.first));
-  }
 }
 
 void ProgramBuilder::place_kv() {
@@ -51,11 +47,8 @@ ValueId ProgramBuilder::value(std::string name, ValueType type, std::uint32_t co
   return static_cast<ValueId>(program_.values.size() - 1);
 }
 
-Op& ProgramBuilder::append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out) {
-  auto& ops = in_tail_ ? program_.tail : program_.body;
-  ops.push_back({.kind = &kind, .layer = layer_, .in = std::move(in), .out = std::move(out)});
-  ops.back().kv_layer = layer_ - shard_.layers.first;
-  return ops.back();
+void ProgramBuilder::append(ops::Any what) {
+  (in_tail_ ? program_.tail : program_.body).push_back({layer_, std::move(what)});
 }
 
 void ProgramBuilder::fail(Error error) {
@@ -108,25 +101,22 @@ WeightId ProgramBuilder::matrix_weight(const std::string& name, std::uint32_t ro
 ValueId ProgramBuilder::rms_norm(ValueId x, std::string_view weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
-  Op& op = append(ops::rms_norm, {x}, {y});
-  op.number = model_.norm_epsilon;
-  op.weights = {vector_weight(in_tail_ ? std::string(weight) : in_layer(weight), columns)};
+  const WeightId scale = vector_weight(in_tail_ ? std::string(weight) : in_layer(weight), columns);
+  append(ops::RmsNorm{x, scale, y, model_.norm_epsilon});
   return y;
 }
 
 ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
-  const ValueId y = value("head_norm", ValueType::f32, program_.values[x].columns);
-  Op& op = append(ops::head_norm, {x}, {y});
-  op.number = model_.norm_epsilon;
-  op.heads = program_.values[x].columns / model_.head_dim;
-  op.head_dim = model_.head_dim;
-  op.weights = {vector_weight(in_layer(weight), model_.head_dim)};
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value("head_norm", ValueType::f32, columns);
+  const WeightId scale = vector_weight(in_layer(weight), model_.head_dim);
+  append(ops::HeadNorm{x, scale, y, model_.norm_epsilon, columns / model_.head_dim, model_.head_dim});
   return y;
 }
 
 ValueId ProgramBuilder::quantize(ValueId x) {
   const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
-  append(ops::quantize, {x}, {y});
+  append(ops::Quantize{x, y});
   return y;
 }
 
@@ -140,7 +130,7 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Rows rows) {
                                                       : model_.ffn;
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::matmul, {x}, {y}).weights = {matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns)};
+  append(ops::Matmul{x, {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
   return y;
 }
 
@@ -149,25 +139,28 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
   const std::uint32_t leaf_columns = leaves.units * (cut == Cut::attention ? model_.head_dim : 32);
   const Range part = cut == Cut::attention ? shard_.attention : shard_.ffn;
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
-  append(ops::matmul_partial, {x}, {partial}).weights = {matrix_weight(
-      in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden}, part, leaf_columns)};
-  if (ranks_ > 1) append(ops::all_reduce, {partial}, {partial});
+  const WeightId matrix = matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns,
+                                        {0, model_.hidden}, part, leaf_columns);
+  append(ops::MatmulPartial{x, matrix, partial});
+  if (ranks_ > 1) append(ops::AllReduce{partial});
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
-  append(ops::from_fixed, {partial}, {sum});
+  append(ops::FromFixed{partial, sum});
   return sum;
 }
 
 void ProgramBuilder::rope(ValueId x, std::uint32_t theta) {
-  Op& op = append(ops::rope, {x}, {x});
-  op.heads = program_.values[x].columns / model_.head_dim;
-  op.head_dim = model_.head_dim;
-  op.rope = theta;
+  append(ops::Rope{x, program_.values[x].columns / model_.head_dim, model_.head_dim, theta});
 }
 
-void ProgramBuilder::kv_append(ValueId k, ValueId v) {
-  Op& op = append(ops::kv_append, {k, v}, {});
-  op.kv_heads = kv_heads_.size();
-  op.head_dim = model_.head_dim;
+void ProgramBuilder::kv_append(ValueId k, ValueId v) { append(ops::KvAppend{k, v, layer_ - shard_.layers.first}); }
+
+ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
+  ops::AttentionShape shape{layer_ - shard_.layers.first, query_heads_.size(), model_.head_dim, window, scale, {}};
+  const std::uint32_t group = model_.heads / model_.kv_heads;
+  for (std::uint32_t head = query_heads_.first; head < query_heads_.last; ++head) {
+    shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - kv_heads_.first));
+  }
+  return shape;
 }
 
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
@@ -183,31 +176,26 @@ ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) 
   const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
   const ValueId sums = value("sums", ValueType::f32, heads * blocks);
   const ValueId out = value("attention", ValueType::f32, heads * model_.head_dim);
-  const auto describe = [&](Op& op) {
-    op.heads = heads;
-    op.head_dim = model_.head_dim;
-    op.number = scale;
-    op.window = window;
-  };
-  describe(append(ops::attention_scores, {q}, {scores}));
-  describe(append(ops::attention_softmax, {q, scores}, {scores, maxima, sums}));
-  describe(append(ops::attention_values, {q, scores, maxima, sums}, {out}));
+  const ops::AttentionShape shape = attention_shape(scale, window);
+  append(ops::AttentionScores{q, scores, shape});
+  append(ops::AttentionSoftmax{q, scores, maxima, sums, shape});
+  append(ops::AttentionValues{q, scores, maxima, sums, out, shape});
   return out;
 }
 
 ValueId ProgramBuilder::silu_mul(ValueId gate, ValueId up) {
   const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
-  append(ops::silu_mul, {gate, up}, {y});
+  append(ops::SiluMul{gate, up, y});
   return y;
 }
 
 ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
   const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
-  append(ops::gelu_mul, {gate, up}, {y});
+  append(ops::GeluMul{gate, up, y});
   return y;
 }
 
-void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::add, {y, into}, {into}); }
+void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::Add{y, into}); }
 
 void ProgramBuilder::embed(std::string_view weight) {
   const std::string name(weight);
@@ -219,24 +207,23 @@ void ProgramBuilder::embed(std::string_view weight) {
     rows.source.tensor_columns = model_.hidden;
   }
   program_.weights.push_back(rows);
-  Op& op = append(ops::embed, {}, {program_.hidden});
-  op.weights = {static_cast<WeightId>(program_.weights.size() - 1)};
-  op.number = model_.embedding_scale;
+  append(ops::Embed{static_cast<WeightId>(program_.weights.size() - 1), program_.hidden, model_.embedding_scale});
 }
 
 void ProgramBuilder::head(std::string_view norm) {
   in_tail_ = true;
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
-  append(ops::gather_rows, {program_.hidden}, {rows});
+  append(ops::GatherRows{program_.hidden, rows});
   const ValueId x = quantize(rms_norm(rows, norm));
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
-  append(ops::matmul, {x}, {local}).weights = {
-      matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden)};
+  const WeightId matrix =
+      matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
+  append(ops::Matmul{x, {{matrix, local}}});
   program_.logits = local;
   if (ranks_ == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give
   program_.logits = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
-  append(ops::all_gather, {local}, {program_.logits});
+  append(ops::AllGather{local, program_.logits});
 }
 
 Result<Program> ProgramBuilder::take() {

@@ -4,10 +4,12 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/model/description.hpp"
 #include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/program/program.hpp"
 #include "troupe/error.hpp"
+#include "troupe/graph.hpp"
 
 namespace troupe {
 
@@ -48,11 +50,12 @@ class ProgramBuilder {
  private:
   void place_kv();
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
-  Op& append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out);
+  void append(ops::Any what);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   WeightId vector_weight(std::string_view name, std::uint32_t columns);
   WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
                          std::uint32_t leaf_columns);
+  [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
 

@@ -25,11 +25,10 @@ std::vector<Lifetime> lifetimes(const Program& program) {
   for (std::size_t at = 0; at < ops; ++at) {
     const bool tail = at >= program.body.size();
     const Op& op = tail ? program.tail[at - program.body.size()] : program.body[at];
-    for (const ValueId id : op.in) lives[id].touch(at);
-    for (const ValueId id : op.out) {
+    for_each_value(op, [&](ValueId id, Access) {
       if (lives[id].first == SIZE_MAX) lives[id].tail = tail;
       lives[id].touch(at);
-    }
+    });
   }
   // The tail runs once a tile and reads the hidden rows each time; before and after the ops they travel between stages.
   lives[program.hidden] = {0, ops, false};

@@ -2,25 +2,12 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kernels/packed.hpp"
-#include "runtime/model/description.hpp"
-#include "troupe/graph.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe {
-
-class OpContext;
-
-/// How one kind of op is done: every thread of a shard's team calls `run`; a barrier follows.
-struct OpKind {
-  std::string_view name;
-  void (*run)(const struct Op& op, OpContext& context);
-};
-
-using ValueId = std::uint32_t;
-using WeightId = std::uint32_t;
 
 /// An activation: [rows of the step, columns]. Quantised columns are Q8Blocks of 32.
 enum class ValueType : std::uint8_t { f32, q8, fixed };
@@ -38,20 +25,6 @@ struct Weight {
   std::string tensor;
   Use use;
   kernels::PackSource source;
-};
-
-/// One op of a step. Which fields count is the kind's business.
-struct Op {
-  const OpKind* kind = nullptr;
-  std::uint32_t layer = 0;  ///< for error messages and the listing
-  std::vector<ValueId> in{}, out{};
-  std::vector<WeightId> weights{};
-  float number = 0.0F;  ///< epsilon of a norm, scale of an embedding or of attention
-  std::uint32_t heads = 0, kv_heads = 0, head_dim = 0;
-  std::uint32_t window = 0;    ///< of attention, in positions; 0: none
-  std::uint32_t kv_layer = 0;  ///< which of the shard's layers, from 0
-  std::uint32_t rope = 0;      ///< which of the model's rotary frequencies
-  bool norm_first = false;     ///< of residual: the sum goes through a norm before it is added
 };
 
 /// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group (see
@@ -74,7 +47,6 @@ struct Program {
   std::vector<KvPlace> kv;      ///< [layers of the shard]
   std::uint32_t kv_heads = 0;   ///< KV heads of each layer that this shard holds
   std::uint32_t head_dim = 0;
-  std::vector<std::uint16_t> kv_slot;  ///< [query heads of this shard]: which of its KV heads each reads
 };
 
 inline constexpr std::uint32_t logit_tile = 16;

@@ -23,7 +23,7 @@ class LogitsEnd {
  public:
   /// `sinks`: the host's. `source`: the shard that computes the logits, for errors.
   LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots, std::shared_ptr<const LogitsSinks> sinks,
-            std::vector<std::shared_ptr<transport::Channel>> first_stage, std::string source)
+            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
       : kernels_(kernels),
         slots_(slots),
         sinks_(std::move(sinks)),
@@ -55,15 +55,14 @@ class LogitsEnd {
   std::vector<OpenedSlot> slots_;
   std::shared_ptr<const LogitsSinks> sinks_;
   std::vector<std::int32_t> message_;
-  std::vector<std::shared_ptr<transport::Channel>> first_stage_;
+  std::vector<std::unique_ptr<transport::Sender>> first_stage_;
   std::string source_;
-  transport::Queue queue_;
 };
 
 /// The first stage's end: the last token that was sampled in each slot.
 class TokenBoard {
  public:
-  TokenBoard(std::uint32_t slots, std::shared_ptr<transport::Channel> channel)
+  TokenBoard(std::uint32_t slots, std::unique_ptr<transport::Receiver> channel)
       : tokens_(slots, 0), message_(token_message_columns(slots)), channel_(std::move(channel)) {}
 
   /// Takes `count` messages from the channel; waits for those that are still to come.
@@ -74,8 +73,7 @@ class TokenBoard {
  private:
   std::vector<TokenId> tokens_;
   std::vector<std::int32_t> message_;
-  std::shared_ptr<transport::Channel> channel_;
-  transport::Queue queue_;
+  std::unique_ptr<transport::Receiver> channel_;
 };
 
 }  // namespace troupe

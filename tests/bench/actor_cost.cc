@@ -14,6 +14,7 @@
 #include "actors/host/settings.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "tests/transport/ends.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {
@@ -44,10 +45,10 @@ class PlainLoop {
     parts.rows = settings.rows;
     parts.context = settings.context;
     parts.threads = settings.threads;
-    tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});
-    parts.tokens = std::make_unique<TokenBoard>(1, tokens_);
+    testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
+    parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
     parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::make_shared<LogitsSinks>(),
-                                                   std::vector{tokens_}, "shard");
+                                                   testing::only(std::move(tokens.sender)), "shard");
     groups_ = parts.program->kv_groups;
     runner_ = ShardRunner::create(std::move(parts)).value();
   }
@@ -75,7 +76,6 @@ class PlainLoop {
   }
 
  private:
-  std::shared_ptr<transport::Channel> tokens_;
   std::unique_ptr<ShardRunner> runner_;
   std::uint32_t groups_ = 1;  ///< of layers
   StepId steps_ = 0;

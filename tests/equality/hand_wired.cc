@@ -7,11 +7,10 @@
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/memory/kv_groups.hpp"
 #include "tests/equality/subject.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
 namespace {
-
-std::shared_ptr<transport::Channel> token_channel() { return transport::make_in_process_channel(2, 64, {}); }
 
 ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
                        const LoadOptions& options) {
@@ -22,7 +21,7 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
   shard.rope_style = checkpoint.impl()->model.rope_style;
   shard.rope_thetas = checkpoint.impl()->model.rope_thetas;
   shard.rows = shard.context = options.chunk;
-  shard.tokens = std::make_unique<TokenBoard>(1, token_channel());
+  shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;
 }
 
@@ -43,7 +42,7 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   options.plan = "tp" + std::to_string(ranks);
   options.context = options.chunk = static_cast<std::uint32_t>(ids.size());
   const Graph graph = checkpoint.expand(options);
-  auto group = transport::make_in_process_group(static_cast<int>(ranks), {});
+  auto group = group_in_memory(static_cast<int>(ranks));
   const auto sinks = std::make_shared<LogitsSinks>();
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
@@ -51,7 +50,8 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
     shard.kernels = parts.kernels;
     if (ranks > 1) shard.communicator = parts.wrap_communicator(std::move(group[rank]));
     if (rank == 0)
-      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, std::vector{token_channel()}, "shard");
+      shard.logits_end =
+          std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, only(channel_in_memory(2, 64).sender), "shard");
     runners.push_back(ShardRunner::create(std::move(shard)).value());
   }
 

@@ -30,32 +30,29 @@ class FloatSums : public transport::Communicator {
   [[nodiscard]] int size() const override { return integers_->size(); }
   void abort(Error why) override { integers_->abort(std::move(why)); }
 
-  [[nodiscard]] Result<transport::Event> all_reduce(transport::Queue& queue, transport::Tensor partial,
-                                                    transport::Tensor sum, transport::Deadline deadline) override {
+  [[nodiscard]] Result<transport::Event> all_reduce(transport::Tensor partial, transport::Tensor sum,
+                                                    transport::Deadline deadline) override {
     const std::size_t count = partial.rows * partial.columns, ranks = static_cast<std::size_t>(size());
     const auto* mine = reinterpret_cast<const std::int64_t*>(partial.data);
     std::vector<float> floats(count), all(count * ranks);
     for (std::size_t i = 0; i < count; ++i) floats[i] = static_cast<float>(mine[i]) * 0x1p-32F;
-    const auto row = [](std::vector<float>& values) {
-      return transport::Tensor{reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(),
-                               values.size()};
-    };
-    auto gathered = integers_->all_gather(queue, row(floats), row(all), deadline);
-    if (!gathered) return gathered;
+    const auto row = [](std::vector<float>& values) { return transport::tensor_of(values.data(), 1, values.size()); };
+    const auto gathered = ended(integers_->all_gather(row(floats), row(all), deadline), deadline);
+    if (!gathered) return gathered.error();
     for (std::size_t i = 0; i < count; ++i) {
       float total = 0;
       for (std::size_t r = 0; r < ranks; ++r) total += all[r * count + i];
       reinterpret_cast<std::int64_t*>(sum.data)[i] = static_cast<std::int64_t>(std::ldexp(total, 32));
     }
-    return gathered;
+    return transport::Event();
   }
-  [[nodiscard]] Result<transport::Event> all_gather(transport::Queue& queue, transport::Tensor in,
-                                                    transport::Tensor out, transport::Deadline deadline) override {
-    return integers_->all_gather(queue, in, out, deadline);
+  [[nodiscard]] Result<transport::Event> all_gather(transport::Tensor in, transport::Tensor out,
+                                                    transport::Deadline deadline) override {
+    return integers_->all_gather(in, out, deadline);
   }
-  [[nodiscard]] Result<transport::Event> broadcast(transport::Queue& queue, transport::Tensor tensor, int root,
+  [[nodiscard]] Result<transport::Event> broadcast(transport::Tensor tensor, int root,
                                                    transport::Deadline deadline) override {
-    return integers_->broadcast(queue, tensor, root, deadline);
+    return integers_->broadcast(tensor, root, deadline);
   }
 
  private:

@@ -6,8 +6,9 @@
 
 #include "plugins/architectures/gemma3.hpp"
 #include "plugins/architectures/llama.hpp"
+#include "runtime/device/cpu/rules.hpp"
+#include "runtime/program/builder.hpp"
 #include "runtime/program/layout.hpp"
-#include "runtime/program/ops.hpp"
 #include "tests/runtime/plan_fixture.hpp"
 
 namespace troupe::testing {
@@ -66,7 +67,7 @@ using Kinds = std::vector<std::string>;
 
 Kinds kinds(const std::vector<Op>& ops) {
   Kinds names;
-  for (const Op& op : ops) names.emplace_back(op.kind->name);
+  for (const Op& op : ops) names.emplace_back(name_of(op));
   return names;
 }
 
@@ -93,8 +94,7 @@ std::vector<Life> lives(const Program& program) {
   };
   for (const auto* ops : {&program.body, &program.tail}) {
     for (const Op& op : *ops) {
-      for (const ValueId id : op.in) touch(id, ops == &program.tail);
-      for (const ValueId id : op.out) touch(id, ops == &program.tail);
+      for_each_value(op, [&](ValueId id, Access) { touch(id, ops == &program.tail); });
       ++at;
     }
   }
@@ -126,11 +126,11 @@ void check_order(const Program& program, bool from_before) {
   if (from_before) written.insert(program.hidden);
   for (const auto* ops : {&program.body, &program.tail}) {
     for (const Op& op : *ops) {
-      for (const ValueId id : op.in) {
-        INFO(op.kind->name << " of layer " << op.layer << " reads " << program.values[id].name);
-        REQUIRE((written.contains(id) || std::find(op.out.begin(), op.out.end(), id) != op.out.end()));
-      }
-      written.insert(op.out.begin(), op.out.end());
+      for_each_value(op, [&](ValueId id, Access access) {
+        INFO(name_of(op) << " of layer " << op.layer << " reads " << program.values[id].name);
+        REQUIRE((access == Access::write || written.contains(id)));
+        if (access != Access::read) written.insert(id);
+      });
     }
   }
 }
@@ -170,7 +170,7 @@ TEST_CASE("a llama's layers become eight ops each") {
                     "add"};
   CHECK(kinds(program.body) == repeated({"embed"}, plain, 30));
   CHECK(kinds(program.tail) == Kinds{"gather_rows", "rms_norm", "quantize", "matmul"});
-  fuse(program);
+  fuse(program, cpu_rules());
   CHECK(kinds(program.body) == repeated({"embed", "norm_quantize"},
                                         {"matmul", "rope_append", "attention_quantize", "matmul_leaves", "residual",
                                          "silu_gate", "matmul_leaves", "residual"},
@@ -182,7 +182,7 @@ TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
   Program program = program_of(plugins::llama, with_head(smollm2()), "pp2.tp2", "r0.s1.t0");
   const std::uint32_t layers = static_cast<std::uint32_t>(program.kv.size());
   REQUIRE(program.body.size() == 26 * layers);
-  fuse(program);
+  fuse(program, cpu_rules());
   CHECK(kinds(program.body) == repeated({"norm_quantize"},
                                         {"matmul", "rope_append", "attention_quantize", "matmul_partial", "residual",
                                          "silu_gate", "matmul_partial", "residual"},
@@ -193,13 +193,16 @@ TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
 TEST_CASE("a gemma3's layers become ten ops each") {
   Program program = program_of(plugins::gemma3, with_head(gemma3()), "tp1", "r0.s0.t0");
   REQUIRE(program.body.size() == 1 + 28 * 18);
-  fuse(program);
+  fuse(program, cpu_rules());
   CHECK(kinds(program.body) == repeated({"embed", "norm_quantize"},
                                         {"matmul", "head_norm", "head_norm", "rope_append", "attention_quantize",
                                          "matmul_leaves", "residual", "gelu_gate", "matmul_leaves", "residual"},
                                         18));
   std::size_t norms_first = 0;
-  for (const Op& op : program.body) norms_first += op.norm_first ? 1 : 0;
+  for (const Op& op : program.body) {
+    const auto* residual = std::get_if<ops::Residual>(&op.what);
+    norms_first += residual != nullptr && residual->norm ? 1 : 0;
+  }
   CHECK(norms_first == 36);
 }
 
@@ -216,14 +219,14 @@ TEST_CASE("fusion leaves no op that a rule should have taken, and no two live va
       const bool from_before = find_node(graph_of(plan, model), node)->layers.first > 0;
       check_order(program, from_before);
       for (const std::size_t rows : {1, 16, 77, 512}) check_layout(program, rows);
-      fuse(program);
+      fuse(program, cpu_rules());
       for (const auto* ops : {&program.body, &program.tail}) {
         for (std::size_t i = 0; i < ops->size(); ++i) {
-          const std::string name((*ops)[i].kind->name);
+          const std::string name(name_of((*ops)[i]));
           INFO(name << " of layer " << (*ops)[i].layer);
           CHECK_FALSE(replaced.contains(name));
-          CHECK_FALSE((name == "matmul" && i > 0 && (*ops)[i - 1].kind == (*ops)[i].kind));
-          CHECK_FALSE((name == "norm_quantize" && i > 0 && (*ops)[i - 1].kind == &ops::residual));
+          CHECK_FALSE((name == "matmul" && i > 0 && name_of((*ops)[i - 1]) == name));
+          CHECK_FALSE((name == "norm_quantize" && i > 0 && name_of((*ops)[i - 1]) == "residual"));
         }
       }
       check_order(program, from_before);
@@ -232,27 +235,63 @@ TEST_CASE("fusion leaves no op that a rule should have taken, and no two live va
   }
 }
 
-TEST_CASE("a value that is read later is not fused away") {
-  const auto op = [](const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out) {
-    return Op{.kind = &kind, .in = std::move(in), .out = std::move(out), .weights = {0}};
-  };
-  const auto fused = [](std::vector<Op> ops) {
-    Program program;
-    program.body = std::move(ops);
-    fuse(program);
-    return kinds(program.body);
-  };
-  CHECK(fused({op(ops::rms_norm, {0}, {1}), op(ops::quantize, {1}, {2})}) == Kinds{"norm_quantize"});
-  CHECK(fused({op(ops::rms_norm, {0}, {1}), op(ops::quantize, {1}, {2}), op(ops::head_norm, {1}, {3})}) ==
-        Kinds{"rms_norm", "quantize", "head_norm"});
-  CHECK(fused({op(ops::rms_norm, {0}, {1}), op(ops::quantize, {5}, {2})}) == Kinds{"rms_norm", "quantize"});
-  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {9}, {2})}) == Kinds{"matmul", "matmul"});
-  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}),
-               op(ops::quantize, {3}, {4}), op(ops::head_norm, {2}, {5})}) ==
-        Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
-  CHECK(fused({op(ops::matmul, {0}, {1}), op(ops::matmul, {0}, {2}), op(ops::silu_mul, {1, 2}, {3}),
-               op(ops::quantize, {3}, {4}), op(ops::head_norm, {3}, {5})}) ==
-        Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
+/// A program of these ops and `tail`, fused.
+Program fused(std::vector<ops::Any> body, std::vector<ops::Any> tail = {}) {
+  Program program;
+  program.hidden = 0;
+  program.logits = 9;
+  for (int id = 0; id < 10; ++id) program.values.push_back({"v" + std::to_string(id), ValueType::f32, 32});
+  for (ops::Any& what : body) program.body.push_back({0, std::move(what)});
+  for (ops::Any& what : tail) program.tail.push_back({0, std::move(what)});
+  fuse(program, cpu_rules());
+  return program;
+}
+
+TEST_CASE("a value that is read elsewhere is not fused away") {
+  const ops::RmsNorm norm{0, 0, 1, 0};
+  const ops::Quantize quantize{1, 2};
+  const ops::HeadNorm reads_1{1, 0, 5, 0, 1, 32}, reads_2{2, 0, 5, 0, 1, 32}, reads_3{3, 0, 5, 0, 1, 32};
+  CHECK(kinds(fused({norm, quantize}).body) == Kinds{"norm_quantize"});
+  CHECK(kinds(fused({norm, quantize, reads_1}).body) == Kinds{"rms_norm", "quantize", "head_norm"});
+  CHECK(kinds(fused({norm, quantize}, {reads_1}).body) == Kinds{"rms_norm", "quantize"});
+  CHECK(kinds(fused({norm, ops::Quantize{5, 2}}).body) == Kinds{"rms_norm", "quantize"});
+
+  const ops::Matmul gate{0, {{0, 1}}}, up{0, {{1, 2}}}, other{4, {{1, 2}}};
+  const ops::SiluMul silu{1, 2, 3};
+  CHECK(kinds(fused({gate, other}).body) == Kinds{"matmul", "matmul"});
+  CHECK(kinds(fused({gate, up, silu, ops::Quantize{3, 4}}).body) == Kinds{"silu_gate"});
+  CHECK(kinds(fused({gate, up, ops::SiluMul{2, 1, 3}, ops::Quantize{3, 4}}).body) ==
+        Kinds{"matmul", "silu_mul", "quantize"});
+  for (const ops::HeadNorm& reads : {reads_2, reads_3}) {
+    CHECK(kinds(fused({gate, up, silu, ops::Quantize{3, 4}, reads}).body) ==
+          Kinds{"matmul", "silu_mul", "quantize", "head_norm"});
+  }
+
+  const ops::AttentionScores scores{0, 1, {}};
+  const ops::AttentionSoftmax softmax{0, 1, 2, 3, {}};
+  const ops::AttentionValues values{0, 1, 2, 3, 4, {}};
+  CHECK(kinds(fused({scores, softmax, values}).body) == Kinds{"attention"});
+  for (const ops::HeadNorm& reads : {reads_1, reads_2, reads_3}) {
+    CHECK(kinds(fused({scores, softmax, values, reads}).body) ==
+          Kinds{"attention_scores", "attention_softmax", "attention_values", "head_norm"});
+  }
+  CHECK(kinds(fused({ops::MatmulPartial{0, 0, 1}, ops::FromFixed{1, 2}, ops::Add{2, 0}}).body) ==
+        Kinds{"matmul_leaves", "residual"});
+  CHECK(kinds(fused({ops::MatmulPartial{0, 0, 1}, ops::FromFixed{1, 2}, reads_1}).body) ==
+        Kinds{"matmul_partial", "from_fixed", "head_norm"});
+  CHECK(kinds(fused({ops::AllReduce{1}, ops::FromFixed{1, 2}, ops::Add{2, 0}}).body) == Kinds{"residual"});
+  CHECK(kinds(fused({ops::AllReduce{1}, ops::FromFixed{1, 2}, ops::Add{2, 0}, reads_2}).body) ==
+        Kinds{"all_reduce", "from_fixed", "residual", "head_norm"});
+}
+
+TEST_CASE("keys that are rotated and appended in one op may be read later") {
+  const ops::Rope q{1, 1, 32, 0}, k{2, 1, 32, 0};
+  const Program program = fused({ops::RmsNorm{0, 0, 1, 0}, ops::RmsNorm{0, 0, 2, 0}, ops::RmsNorm{0, 0, 3, 0}, q, k,
+                                 ops::KvAppend{2, 3, 0}, ops::RmsNorm{1, 0, 4, 0}, ops::RmsNorm{2, 0, 5, 0}});
+  CHECK(kinds(program.body) == Kinds{"rms_norm", "rms_norm", "rms_norm", "rope_append", "rms_norm", "rms_norm"});
+  check_layout(program, 4);
+  const Program other = fused({q, ops::Rope{4, 1, 32, 0}, ops::KvAppend{2, 3, 0}});
+  CHECK(kinds(other.body) == Kinds{"rope", "rope", "kv_append"});
 }
 
 }  // namespace troupe::testing

@@ -72,8 +72,7 @@ struct ShardState {
   KvStore kv;
   SlotTables tables;
   transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
-  transport::Queue queue;
-  transport::Deadline deadline;  ///< of each wait for a peer
+  transport::Deadline deadline;                     ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
   std::vector<std::vector<float>> scratch;       ///< [threads]
@@ -88,7 +87,8 @@ class OpContext {
 
   /// The rows that this section works on: all of the step, or one tile of the wanted ones.
   std::size_t rows = 0, first_wanted = 0;
-  std::size_t op = 0;  ///< of the section, counted from 0
+  std::size_t op = 0;       ///< of the section, counted from 0
+  std::uint32_t layer = 0;  ///< of the op, as the model counts
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
   [[nodiscard]] StepRows& step() const { return shard_.step; }
@@ -103,11 +103,14 @@ class OpContext {
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
-  /// Where a layer of the shard, counted from 0, finds the KV blocks of a slice's sequence: see SlotTables::blocks.
-  [[nodiscard]] std::byte* const* kv_blocks(const StepRows::Slice& slice, std::uint32_t layer) const {
-    return shard_.tables.blocks(shard_.program->kv[layer].group, slice.slot);
+
+  /// Where one of the shard's layers, counted from 0, finds the KV blocks of a slice's sequence: see
+  /// SlotTables::blocks.
+  [[nodiscard]] std::byte* const* kv_blocks(const StepRows::Slice& slice, std::uint32_t kv) const {
+    return shard_.tables.blocks(shard_.program->kv[kv].group, slice.slot);
   }
-  [[nodiscard]] std::size_t kv_offset(std::uint32_t layer) const { return shard_.program->kv[layer].offset; }
+  [[nodiscard]] std::size_t kv_offset(std::uint32_t kv) const { return shard_.program->kv[kv].offset; }
+
   [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
 
   struct Share {
@@ -117,9 +120,10 @@ class OpContext {
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
   /// [rows]: where the products of a layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow(std::uint32_t layer) const {
-    return step().overflow.data() + layer * step().rows();
+  [[nodiscard]] std::uint8_t* overflow(std::uint32_t of_layer) const {
+    return step().overflow.data() + of_layer * step().rows();
   }
+  [[nodiscard]] std::uint8_t* overflow() const { return overflow(layer); }
 
   /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only
   /// just leaving an earlier op's barrier must not end there, because the others would wait for it at this one.

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "kernels/math.hpp"
+#include "runtime/device/cpu/ops.hpp"
 #include "runtime/memory/kv_groups.hpp"
 
 namespace troupe {
@@ -40,10 +41,6 @@ Error out_of_layers_range(std::uint32_t layer, std::uint8_t flag) {
                                   ", more than the fixed-point sums of the numerics contract hold"};
 }
 
-transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
-  return {reinterpret_cast<std::byte*>(data), transport::Element::f32, rows, columns, columns};
-}
-
 }  // namespace
 
 std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads, std::size_t rope_thetas) {
@@ -74,7 +71,6 @@ ShardRunner::ShardRunner(ShardParts parts, Buffer arena, SlotTables tables)
              .kv = store_of(parts_),
              .tables = std::move(tables),
              .communicator = parts_.communicator.get(),
-             .queue = {},
              .deadline = parts_.deadline,
              .team = &team_,
              .step = {},
@@ -143,16 +139,12 @@ Result<void> ShardRunner::receive_rows(const Step& step) {
 Result<void> ShardRunner::receive_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
-  const transport::Tensor rows = f32_tensor(hidden, state_.step.rows(), columns);
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   if (parts_.hidden_in) {
-    const auto received = parts_.hidden_in->receive(state_.queue, rows, state_.deadline);
-    if (!received) return received.error();
+    if (auto received = parts_.hidden_in->receive(rows, state_.deadline); !received) return received;
   }
-  if (parts_.communicator) {
-    const auto told = parts_.communicator->broadcast(state_.queue, rows, 0, state_.deadline);
-    if (!told) return told.error();
-  }
-  return {};
+  if (!parts_.communicator) return {};
+  return transport::ended(parts_.communicator->broadcast(rows, 0, state_.deadline), state_.deadline);
 }
 
 Result<void> ShardRunner::run_body() {
@@ -180,7 +172,8 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
   context.first_wanted = first_wanted;
   for (; context.op < ops.size(); ++context.op) {
     const Op& op = ops[context.op];
-    op.kind->run(op, context);
+    context.layer = op.layer;
+    cpu::run_op(op, context);
     if (!team_.barrier(thread) || context.broken()) return;
   }
 }
@@ -188,9 +181,9 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
 Result<void> ShardRunner::send_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   for (const auto& channel : parts_.hidden_out) {
-    const auto sent = channel->send(state_.queue, f32_tensor(hidden, state_.step.rows(), columns), state_.deadline);
-    if (!sent) return sent.error();
+    if (auto sent = channel->send(rows, state_.deadline); !sent) return sent;
   }
   return {};
 }
@@ -207,8 +200,8 @@ Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
     if (state_.why) return *state_.why;
     if (parts_.logits_end) parts_.logits_end->take(step, wanted.subspan(first, rows), logits, vocabulary, outcome);
     if (parts_.logits_out) {
-      const auto sent = parts_.logits_out->send(state_.queue, f32_tensor(logits, rows, vocabulary), state_.deadline);
-      if (!sent) return sent.error();
+      auto sent = parts_.logits_out->send(transport::tensor_of(logits, rows, vocabulary), state_.deadline);
+      if (!sent) return sent;
     }
   }
   if (parts_.logits_end) return parts_.logits_end->finish(step, outcome, state_.deadline);

@@ -10,7 +10,7 @@
 
 namespace troupe {
 
-/// All that a shard needs. Channels that it does not have are null or empty.
+/// All that a shard needs. Ends of channels that it does not have are null or empty.
 struct ShardParts {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
@@ -27,10 +27,10 @@ struct ShardParts {
   std::vector<int> cores;                                 ///< [threads] to pin them to, or empty
   std::shared_ptr<transport::Communicator> communicator;  ///< null where the shard is alone
   std::unique_ptr<TokenBoard> tokens;                     ///< in the first stage
-  std::shared_ptr<transport::Channel> hidden_in;          ///< in the others, at the first rank, which tells the rest
-  std::vector<std::shared_ptr<transport::Channel>> hidden_out;
-  std::unique_ptr<LogitsEnd> logits_end;           ///< first rank of the last stage: samples here, or
-  std::shared_ptr<transport::Channel> logits_out;  ///< sends its logits on
+  std::unique_ptr<transport::Receiver> hidden_in;         ///< in the others, at the first rank, which tells the rest
+  std::vector<std::unique_ptr<transport::Sender>> hidden_out;
+  std::unique_ptr<LogitsEnd> logits_end;          ///< first rank of the last stage: samples here, or
+  std::unique_ptr<transport::Sender> logits_out;  ///< sends its logits on
 };
 
 /// Bytes of the arena and scratch that a shard allocates, beside its weights and KV blocks.
