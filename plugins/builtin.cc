@@ -5,6 +5,7 @@
 #include "plugins/formats/gguf.hpp"
 #include "plugins/tokenizers/bpe.hpp"
 #include "plugins/tokenizers/spm.hpp"
+#include "runtime/device/cpu/cpu_device.hpp"
 #include "transport/memory/memory.hpp"
 
 namespace troupe::plugins {
@@ -14,6 +15,7 @@ Registry builtin() {
       .formats = {&gguf},
       .architectures = {&llama, &gemma3},
       .tokenizers = {&bpe, &spm},
+      .devices = {&cpu_kind},
       .transports = {&transport::memory},
   };
 }

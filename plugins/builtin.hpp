@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "runtime/device/device.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/program/builder.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -14,6 +15,7 @@ struct Registry {
   std::vector<const FileFormat*> formats;
   std::vector<const Architecture*> architectures;
   std::vector<const TokenizerFormat*> tokenizers;
+  std::vector<const DeviceKind*> devices;
   std::vector<const transport::TransportKind*> transports;
 };
 

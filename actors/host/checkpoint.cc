@@ -92,7 +92,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -125,7 +125,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -134,7 +134,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind).value();
+  (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (shard->kind != "shard") {
@@ -147,7 +147,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
+  const auto replicas = check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   std::vector<ActorMemory> actors;
   KvMemory kv(opened(impl_).model, settings, replicas.size());
   std::vector<const GraphNode*> packed;
@@ -158,14 +158,14 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
       const bool shared = std::any_of(packed.begin(), packed.end(),
                                       [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      if (!shared) memory.weights = weight_bytes(program);
+      const auto device = host::device_of(opened(impl_), node, options).value();
+      if (!shared) memory.weights = device->weight_bytes(program);
       packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
+      memory.activations = device->activation_bytes(program, settings.rows, node.threads);
       const std::vector<std::size_t> block = kv_block_bytes(program);
       memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
       kv.add(actors.size(), node.replica, block);
-      memory.kv_heads = program.kv_heads;
+      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
     }
     const std::size_t stages = replicas[node.replica].stages.size();
     for (const GraphEdge& edge : graph.edges) {

@@ -9,8 +9,6 @@
 #include "actors/host/settings.hpp"
 #include "kernels/floating_point.hpp"
 #include "runtime/deploy/wiring.hpp"
-#include "runtime/device/cpu/rules.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/memory/kv_budget.hpp"
@@ -23,6 +21,7 @@ namespace {
 
 /// What shards with the same shares have in common, replicas above all.
 struct Packed {
+  std::shared_ptr<const Device> device;
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
 };
@@ -73,7 +72,9 @@ class Deployer {
       }
       auto program = program_of(checkpoint_, graph_, node, options_, settings_.context);
       if (!program) return program.error();
-      packed_[node.name].program = std::make_shared<const Program>(std::move(*program));
+      auto device = device_of(checkpoint_, node, options_);
+      if (!device) return device.error();
+      packed_[node.name] = {std::move(*device), std::make_shared<const Program>(std::move(*program)), nullptr};
       twin_[node.name] = node.name;
       distinct.push_back(&node);
     }
@@ -104,16 +105,16 @@ class Deployer {
 
   Result<void> pack_all() {
     std::size_t total = 0;
-    for (const auto& [name, packed] : packed_) total += weight_bytes(*packed.program);
+    for (const auto& [name, packed] : packed_) total += packed.device->weight_bytes(*packed.program);
     const std::uint32_t threads = busy_threads();
     std::size_t before = 0;
     for (auto& [name, packed] : packed_) {
-      auto weights = pack_weights(*packed.program, threads, [&](std::size_t done) {
+      auto weights = packed.device->pack(*packed.program, threads, [&](std::size_t done) {
         return progress_.tell(static_cast<double>(before + done) / static_cast<double>(total));
       });
       if (!weights) return weights.error();
       packed.weights = std::move(*weights);
-      before += weight_bytes(*packed.program);
+      before += packed.device->weight_bytes(*packed.program);
     }
     return {};
   }
@@ -202,9 +203,6 @@ class Deployer {
     ShardParts parts;
     parts.program = packed.program;
     parts.weights = packed.weights;
-    parts.kernels = settings_.kernels;
-    parts.rope_style = checkpoint_.model.rope_style;
-    parts.rope_thetas = checkpoint_.model.rope_thetas;
     parts.rows = settings_.rows;
     parts.slots = settings_.parallel;
     parts.context = settings_.context;
@@ -213,7 +211,7 @@ class Deployer {
     parts.policy = policy_;
     parts.deadline = deadline();
     parts.cores = take_cores(node.threads);
-    parts.communicator = std::move(communicator);
+    if (communicator != nullptr) parts.groups.push_back(std::move(communicator));
     auto& in = incoming_[node.name];
     if (node.layers.first == 0) {
       parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, std::move(in[0]));
@@ -221,19 +219,22 @@ class Deployer {
       parts.hidden_in = std::move(in[0]);
     }
     auto& out = outgoing_[node.name];
-    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = std::move(out);
-    if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
+    if (node.layers.last != checkpoint_.model.layer_count()) parts.hidden_out = std::move(out);
+    if (node.layers.last == checkpoint_.model.layer_count() && node.vocabulary.first == 0) {
       if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
       if (!out.empty()) parts.logits_out = std::move(out[0]);
     }
     const int core = parts.cores.empty() ? -1 : parts.cores[0];
-    auto runner = ShardRunner::create(std::move(parts));
+    auto runner = packed.device->make_runner(std::move(parts));
     if (!runner) return runner.error();
     return start(std::move(*runner), core);
   }
 
+  /// A host samples on its own processor.
   LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
-    return {*settings_.kernels, settings_.parallel, deployment_.sinks, std::move(outgoing_[sampler.name]), source};
+    const kernels::KernelTable* const wanted = kernels::find_table(options_.isa);
+    return {wanted == nullptr ? *kernels::find_table() : *wanted, settings_.parallel, deployment_.sinks,
+            std::move(outgoing_[sampler.name]), source};
   }
 
   transport::Deadline deadline() { return {patience_, activity_.get()}; }
@@ -292,12 +293,26 @@ class Deployer {
 
 }  // namespace
 
+Result<std::shared_ptr<const Device>> device_of(const Checkpoint::Impl& checkpoint, const GraphNode& node,
+                                                const LoadOptions& options) {
+  return open_device(checkpoint.devices, node.device, {options.isa});
+}
+
+KnownDevices known_devices(const Checkpoint::Impl& checkpoint) {
+  return {[&](const std::string& name) { return open_device(checkpoint.devices, name, {}).ok(); },
+          device_names(checkpoint.devices)};
+}
+
 Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
                            const LoadOptions& options, std::uint32_t context) {
   ModelDescription model = checkpoint.model;
   model.context = context;
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
-  if (program && options.fusion) fuse(*program, cpu_rules());
+  if (!program) return program;
+  const auto device = device_of(checkpoint, node, options);
+  if (!device) return device.error();
+  if (options.fusion) fuse(*program, (*device)->rules());
+  if (const auto can = (*device)->check(*program); !can) return can.error();
   return program;
 }
 
@@ -305,8 +320,9 @@ Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph
                           const ActorKinds& kinds, CoreLedger& cores, std::chrono::nanoseconds patience) {
   const auto settings = resolve(checkpoint, options);
   if (!settings) return settings.error();
-  const auto replicas =
-      check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
+  const auto replicas = check_graph(
+      graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); },
+      known_devices(checkpoint));
   if (!replicas) return replicas.error();
   Progress progress(options.progress);
   auto deployment = [&]() -> Result<Deployment> {

@@ -33,7 +33,14 @@ struct Deployment {
                                         const LoadOptions& options, const ActorKinds& kinds, CoreLedger& cores,
                                         std::chrono::nanoseconds patience = peer_patience);
 
-/// The program of one shard, fused or not as the options say.
+/// The device of a node.
+[[nodiscard]] Result<std::shared_ptr<const Device>> device_of(const Checkpoint::Impl& checkpoint, const GraphNode& node,
+                                                              const LoadOptions& options);
+
+/// For check_graph.
+[[nodiscard]] KnownDevices known_devices(const Checkpoint::Impl& checkpoint);
+
+/// The program of one shard, by the rules of its device or not fused, as the options say.
 [[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
                                          const LoadOptions& options, std::uint32_t context);
 

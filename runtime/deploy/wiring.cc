@@ -28,8 +28,8 @@ std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
 }
 
 bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b) {
-  return a.layers == b.layers && a.attention == b.attention && a.ffn == b.ffn && a.vocabulary == b.vocabulary &&
-         ranks_of(graph, a.name) == ranks_of(graph, b.name);
+  return a.device == b.device && a.layers == b.layers && a.attention == b.attention && a.ffn == b.ffn &&
+         a.vocabulary == b.vocabulary && ranks_of(graph, a.name) == ranks_of(graph, b.name);
 }
 
 ChannelSize channel_size(const ModelDescription& model, std::uint32_t rows, std::uint32_t parallel,

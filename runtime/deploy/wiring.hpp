@@ -12,7 +12,8 @@ namespace troupe {
 /// Ranks of the group that a shard is in.
 [[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);
 
-/// Do two shards hold the same part of the model? Then they share its packed weights, as replicas do.
+/// Do two shards hold the same part of the model, on the same device? Then they share its packed weights, as replicas
+/// do.
 [[nodiscard]] bool same_part(const Graph& graph, const GraphNode& a, const GraphNode& b);
 
 /// Slots and bytes of the channel of an edge, in a replica of so many stages whose steps have so many rows and

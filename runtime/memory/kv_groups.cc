@@ -7,10 +7,8 @@
 namespace troupe {
 
 KvGroups kv_groups(const ModelDescription& model) {
-  std::vector<std::uint32_t> window_of(model.layers, 0);
-  for (std::size_t layer = 0; layer < model.local.size(); ++layer) {
-    if (model.local[layer]) window_of[layer] = model.window;
-  }
+  std::vector<std::uint32_t> window_of;
+  for (const LayerShape& layer : model.layers) window_of.push_back(layer.window);
   KvGroups groups{window_of, {}};
   std::sort(groups.windows.begin(), groups.windows.end());
   groups.windows.erase(std::unique(groups.windows.begin(), groups.windows.end()), groups.windows.end());

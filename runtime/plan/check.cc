@@ -23,8 +23,8 @@ bool is_name(const std::string& name) {
 class Checker {
  public:
   Checker(const Graph& graph, const ModelDescription& model,
-          const std::function<bool(const std::string&)>& is_host_kind)
-      : graph_(graph), model_(model), is_host_kind_(is_host_kind) {}
+          const std::function<bool(const std::string&)>& is_host_kind, const KnownDevices& devices)
+      : graph_(graph), model_(model), is_host_kind_(is_host_kind), devices_(devices) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -92,8 +92,9 @@ class Checker {
         wrong("node " + node.name + " is of kind \"" + node.kind +
               "\"; known are shard, sampler and what the host has added");
       }
-      if (node.device != "cpu")
-        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (!devices_.has(node.device)) {
+        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
+      }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       const bool shard = node.kind == "shard";
       const bool holds =
@@ -170,10 +171,10 @@ class Checker {
                 " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
-        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
-        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
+        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
+        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
         check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
-                     mine.last == model_.layers ? model_.vocabulary : 0);
+                     mine.last == model_.layer_count() ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
@@ -181,9 +182,9 @@ class Checker {
           }
         }
       }
-      if (next != model_.layers) {
+      if (next != model_.layer_count()) {
         wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
-              std::to_string(model_.layers));
+              std::to_string(model_.layer_count()));
       }
     }
   }
@@ -197,7 +198,7 @@ class Checker {
     if (!outgoing)
       return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
                                     : std::map<std::string, std::string>{{"hidden", "hidden"}};
-    if (node.layers.last != model_.layers) return {{"hidden", "hidden"}};
+    if (node.layers.last != model_.layer_count()) return {{"hidden", "hidden"}};
     if (node.vocabulary.first == 0) return {{"logits", "logits"}};
     return {};
   }
@@ -307,6 +308,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const std::function<bool(const std::string&)>& is_host_kind_;
+  const KnownDevices& devices_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -329,8 +331,9 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const std::function<bool(const std::string&)>& is_host_kind) {
-  return Checker(graph, model, is_host_kind).run();
+                                               const std::function<bool(const std::string&)>& is_host_kind,
+                                               const KnownDevices& devices) {
+  return Checker(graph, model, is_host_kind, devices).run();
 }
 
 }  // namespace troupe

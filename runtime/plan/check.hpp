@@ -17,12 +17,19 @@ struct ReplicaLayout {
   const GraphNode* sampler = nullptr;
 };
 
+/// The devices that nodes may name.
+struct KnownDevices {
+  std::function<bool(const std::string& name)> has;
+  std::string names;  ///< for who names another: "cpu, cpu:avx2"
+};
+
 /// Checks a graph against a model before anything is deployed: shares whole, every port joined (but "hidden" of ranks
 /// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. `is_host_kind`:
 /// whether the host has added an actor kind of that name. The error (invalid_argument, one line) names all that is
 /// wrong. The layout points into the graph.
 [[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(
-    const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind);
+    const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind,
+    const KnownDevices& devices);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

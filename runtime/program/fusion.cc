@@ -3,11 +3,11 @@
 namespace troupe {
 
 bool FusionSite::inner(std::size_t count, ValueId id) const {
-  if (id == program_.hidden || (!program_.tail.empty() && id == program_.logits)) return false;
+  if (id == program_.hidden || id == program_.logits) return false;
   const Op* const first = ops_.data() + at_;
   bool touched = false;
-  for (const auto* ops : {&program_.body, &program_.tail}) {
-    for (const Op& op : *ops) {
+  for (const Section& section : program_.sections) {
+    for (const Op& op : section.ops) {
       if (&op >= first && &op < first + count) continue;
       for_each_value(op, [&](ValueId touches, Access) { touched |= touches == id; });
     }
@@ -23,9 +23,9 @@ void FusionSite::replace(std::size_t count, ops::Any what) {
 
 void fuse(Program& program, std::span<const FusionRule> rules) {
   for (const FusionRule& rule : rules) {
-    for (auto* ops : {&program.body, &program.tail}) {
-      for (std::size_t at = 0; at < ops->size(); ++at) {
-        FusionSite site(program, *ops, at);
+    for (Section& section : program.sections) {
+      for (std::size_t at = 0; at < section.ops.size(); ++at) {
+        FusionSite site(program, section.ops, at);
         while (rule.apply(site)) {
         }
       }

@@ -21,13 +21,20 @@ std::string list_op(const Program& program, const Op& op) {
   return "  " + std::string(name_of(op)) + '(' + in + ')' + out + weights + '\n';
 }
 
+std::string list_section(const Program& program, const Section& section) {
+  const RowSpace& space = program.spaces[section.space];
+  std::string text = section.name + ": " + std::to_string(section.ops.size()) + " ops, over " + space.name + " rows";
+  if (space.tile != 0) text += ", " + std::to_string(space.tile) + " at a time";
+  text += '\n';
+  for (const Op& op : section.ops) text += list_op(program, op);
+  return text;
+}
+
 }  // namespace
 
 std::string to_string(const Program& program) {
-  std::string text = std::to_string(program.body.size()) + " ops a step\n";
-  for (const Op& op : program.body) text += list_op(program, op);
-  if (!program.tail.empty()) text += std::to_string(program.tail.size()) + " ops for each tile of wanted rows\n";
-  for (const Op& op : program.tail) text += list_op(program, op);
+  std::string text;
+  for (const Section& section : program.sections) text += list_section(program, section);
   return text;
 }
 

@@ -11,6 +11,9 @@ namespace troupe {
 using ValueId = std::uint32_t;   ///< of Program::values
 using WeightId = std::uint32_t;  ///< of Program::weights
 using KvId = std::uint32_t;      ///< of Program::kv
+using SpaceId = std::uint32_t;   ///< of Program::spaces
+using GroupId = std::uint32_t;   ///< of Program::groups
+using EventId = std::uint32_t;   ///< below Program::events
 
 /// What an op does with a value: `update` reads it and writes it in place.
 enum class Access : std::uint8_t { read, write, update };
@@ -88,10 +91,15 @@ struct MatmulPartial {
   void weights(auto&& v) const { v(weight); }
 };
 
+// Collectives begin, and have ended once their event has been awaited: until then nobody else touches their values.
+// They stand in sections over spaces that have the same count on all ranks of the group.
+
 /// The sum of every rank's partial, in place.
 struct AllReduce {
   static constexpr std::string_view name = "all_reduce";
   ValueId sum;
+  GroupId group;
+  EventId done;
   void values(auto&& v) const { v.updates(sum); }
 };
 
@@ -99,7 +107,21 @@ struct AllReduce {
 struct AllGather {
   static constexpr std::string_view name = "all_gather";
   ValueId x, all;
+  GroupId group;
+  EventId done;
   void values(auto&& v) const { v.reads(x).writes(all); }
+};
+
+/// The end of what `done` was begun with. `from` and `to`: what that reads and writes, so that both are seen to be in
+/// use until here; the same where it works in place.
+struct Await {
+  static constexpr std::string_view name = "await";
+  EventId done;
+  ValueId from, to;
+  void values(auto&& v) const {
+    if (from != to) v.reads(from);
+    v.updates(to);
+  }
 };
 
 struct FromFixed {
@@ -112,7 +134,7 @@ struct Rope {
   static constexpr std::string_view name = "rope";
   ValueId x;
   std::uint32_t heads, head_dim;
-  std::uint32_t rotation;  ///< which of the model's
+  std::uint32_t rotation;  ///< of Program::rotations
   void values(auto&& v) const { v.updates(x); }
 };
 
@@ -172,7 +194,14 @@ struct Add {
   void values(auto&& v) const { v.reads(y).updates(into); }
 };
 
-/// The rows whose logits are wanted.
+/// Makes the rows whose logits are wanted those of a space.
+struct SelectWanted {
+  static constexpr std::string_view name = "select_wanted";
+  SpaceId space;
+  void values(auto&&) const {}
+};
+
+/// The rows of x, of the step, that were selected.
 struct GatherRows {
   static constexpr std::string_view name = "gather_rows";
   ValueId x, y;
@@ -261,11 +290,11 @@ struct Residual {
     ValueId q8;
   };
   ValueId y, into;
-  bool reduces = false;  ///< y, which is fixed, is first summed in place
+  std::optional<GroupId> group{};  ///< where y, which is fixed, is first summed in place
   std::optional<Norm> norm{};
   std::optional<Next> next{};
   void values(auto&& v) const {
-    reduces ? v.updates(y) : v.reads(y);
+    group ? v.updates(y) : v.reads(y);
     v.updates(into);
     if (next) v.writes(next->q8);
   }
@@ -275,10 +304,10 @@ struct Residual {
   }
 };
 
-using Any =
-    std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, FromFixed, Rope,
-                 KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul, GeluMul, Add, GatherRows,
-                 NormQuantize, MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
+using Any = std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, Await,
+                         FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul,
+                         GeluMul, Add, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend, Attention,
+                         AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 

@@ -39,18 +39,15 @@ class PlainLoop {
     ShardParts parts;
     parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
     parts.program = std::move(program);
-    parts.kernels = settings.kernels;
-    parts.rope_style = impl.model.rope_style;
-    parts.rope_thetas = impl.model.rope_thetas;
     parts.rows = settings.rows;
     parts.context = settings.context;
     parts.threads = settings.threads;
     testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
     parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
-    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::make_shared<LogitsSinks>(),
+    parts.logits_end = std::make_unique<LogitsEnd>(*kernels::find_table(), 1, std::make_shared<LogitsSinks>(),
                                                    testing::only(std::move(tokens.sender)), "shard");
     groups_ = parts.program->kv_groups;
-    runner_ = ShardRunner::create(std::move(parts)).value();
+    runner_ = ShardRunner::create(std::move(parts), *kernels::find_table()).value();
   }
 
   double seconds(TokenId first, std::uint32_t tokens) {

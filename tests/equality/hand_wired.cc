@@ -18,8 +18,6 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
   shard.program = std::make_shared<const Program>(
       host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
   shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
-  shard.rope_style = checkpoint.impl()->model.rope_style;
-  shard.rope_thetas = checkpoint.impl()->model.rope_thetas;
   shard.rows = shard.context = options.chunk;
   shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;
@@ -47,12 +45,11 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
-    shard.kernels = parts.kernels;
-    if (ranks > 1) shard.communicator = parts.wrap_communicator(std::move(group[rank]));
+    if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     if (rank == 0)
       shard.logits_end =
           std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, only(channel_in_memory(2, 64).sender), "shard");
-    runners.push_back(ShardRunner::create(std::move(shard)).value());
+    runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
   }
 
   RunningHash hash;

@@ -10,15 +10,15 @@
 namespace troupe::testing {
 namespace {
 
-/// rms_norm with the sum of squares in so many slots, added as a tree. The contract's number is 16.
-template <std::size_t slot_count>
+/// rms_norm with the sum of squares in so many lanes, added as a tree. The contract's number is 16.
+template <std::size_t lane_count>
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
-  float slots[slot_count] = {};
-  for (std::size_t i = 0; i < n; ++i) slots[i % slot_count] = std::fma(x[i], x[i], slots[i % slot_count]);
-  for (std::size_t half = slot_count / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) slots[i] += slots[i + half];
+  float lanes[lane_count] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % lane_count] = std::fma(x[i], x[i], lanes[i % lane_count]);
+  for (std::size_t half = lane_count / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
-  const float r = 1.0F / std::sqrt(slots[0] / static_cast<float>(n) + eps);
+  const float r = 1.0F / std::sqrt(lanes[0] / static_cast<float>(n) + eps);
   for (std::size_t i = 0; i < n; ++i) out[i] = (x[i] * r) * weight[i];
 }
 

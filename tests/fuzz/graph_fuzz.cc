@@ -29,7 +29,8 @@ void parse(const std::string& text) {
     const std::string toml = to_toml(graph);
     check(to_toml(parse_graph(toml)) == toml);
     (void)to_dot(graph);
-    const auto checked = check_graph(graph, model(), [](const std::string& kind) { return kind == "tap"; });
+    const auto checked = check_graph(graph, model(), [](const std::string& kind) { return kind == "tap"; },
+                                     {[](const std::string& name) { return name == "cpu"; }, "cpu"});
     if (!checked) check_error(checked.error());
   } catch (const Error& error) {
     check_error(error);

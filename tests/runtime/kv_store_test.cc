@@ -33,7 +33,7 @@ std::vector<float> attended(const kernels::KernelTable& kernels, std::byte* cons
   constexpr std::size_t rows = 4, columns = heads * head_dim;
   std::vector<float> q(rows * columns), out(rows * columns);
   for (std::size_t i = 0; i < q.size(); ++i) q[i] = static_cast<float>(i % 7) - 3.0F;
-  const std::uint16_t kv_slot[] = {0, 1};
+  const std::uint16_t kv_head[] = {0, 1};
   kernels::AttentionArgs args{};
   args.q = q.data();
   args.out = out.data();
@@ -41,7 +41,7 @@ std::vector<float> attended(const kernels::KernelTable& kernels, std::byte* cons
   args.tokens = rows;
   args.first_position = count * kernels::kv_block - rows;
   args.kv_blocks = blocks;
-  args.kv_slot = kv_slot;
+  args.kv_head = kv_head;
   args.heads = heads;
   args.head_dim = head_dim;
   args.scale = 0.2F;

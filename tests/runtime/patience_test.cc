@@ -36,7 +36,7 @@ void hold(const float*, std::size_t, float* x) {
   if (x[0] == token) holding->pass();
 }
 
-const ops::Any meet = ops::AllReduce{testing::Shard::fixed}, hold_up = testing::Shard::any_op();
+const ops::Any meet = ops::AllReduce{testing::Shard::fixed, 0, 0}, hold_up = testing::Shard::any_op();
 
 /// A shard with as many threads as tokens, which runs these ops.
 class Rank {
@@ -45,7 +45,8 @@ class Rank {
        const Deadline& deadline, decltype(kernels::KernelTable::add) add = hold<0>) {
     for (const ops::Any& op : ops) shard_.append(op);
     shard_.kernels.add = add;
-    shard_.parts.communicator = std::move(communicator);
+    shard_.program->events = 1;
+    shard_.parts.groups = {std::move(communicator)};
     shard_.parts.deadline = deadline;
   }
   std::unique_ptr<StepRunner> runner() { return shard_.runner(2); }

@@ -14,12 +14,8 @@ inline ModelDescription model_of(std::uint32_t layers, std::uint32_t heads, std:
                                  std::uint32_t vocabulary) {
   ModelDescription model;
   model.architecture = "llama";
-  model.layers = layers;
-  model.heads = heads;
-  model.kv_heads = kv_heads;
-  model.head_dim = 64;
+  model.layers.assign(layers, {heads, kv_heads, 64, ffn});
   model.hidden = heads * 64;
-  model.ffn = ffn;
   model.vocabulary = vocabulary;
   model.context = 2048;
   return model;
@@ -35,7 +31,8 @@ inline Graph graph_of(const std::string& plan, const ModelDescription& model) {
 }
 
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; });
+  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; },
+                     {[](const std::string& name) { return name == "cpu"; }, "cpu"});
 }
 
 inline bool one_line(const std::string& text) {

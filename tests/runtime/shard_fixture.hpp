@@ -37,10 +37,11 @@ struct Shard {
 
   Shard() {
     program->values = {{"hidden", ValueType::f32, 32}, {"y", ValueType::f32, 32}, {"fixed", ValueType::fixed, 32}};
+    program->sections.push_back({"layers"});
     append(ops::Embed{rows(32), hidden, 1.0F});
   }
 
-  void append(ops::Any what, std::uint32_t layer = 0) { program->body.push_back({layer, std::move(what)}); }
+  void append(ops::Any what, std::uint32_t layer = 0) { program->sections[0].ops.push_back({layer, std::move(what)}); }
 
   /// One that calls kernels.add with each hidden row.
   static ops::Any any_op() { return ops::Add{y, hidden}; }
@@ -76,24 +77,21 @@ struct Shard {
     }
     parts.program = program;
     parts.weights = pack_weights(*program, 1, [](std::size_t) { return true; }).value();
-    parts.kernels = &kernels;
     parts.rows = 8;
     parts.threads = threads;
     parts.policy.spins = 0;
     ShardParts mine;
     std::swap(mine, parts);
-    parts.communicator = mine.communicator;
+    parts.groups = mine.groups;
     parts.deadline = mine.deadline;
     mine.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(1, 64).receiver);
-    return ShardRunner::create(std::move(mine)).value();
+    return ShardRunner::create(std::move(mine), kernels).value();
   }
 
  private:
   std::deque<std::vector<float>> embeddings_;
 };
 
-inline Step step_of(std::vector<TokenId> tokens) {
-  return {.id = 1, .slices = {{.tokens = std::move(tokens)}}};
-}
+inline Step step_of(std::vector<TokenId> tokens) { return {.id = 1, .slices = {{.tokens = std::move(tokens)}}}; }
 
 }  // namespace troupe::testing

@@ -24,8 +24,9 @@ TEST_CASE("shard runner: a step whose collective fails ends for every thread of 
   shard.kernels.add = [](const float*, std::size_t, float* x) {
     if (x[0] == 1) std::this_thread::yield();
   };
-  for (int i = 0; i < 8; ++i) shard.append(i == 5 ? ops::Any(ops::AllReduce{Shard::fixed}) : Shard::any_op());
-  shard.parts.communicator = std::make_shared<Deserted>();
+  for (int i = 0; i < 8; ++i) shard.append(i == 5 ? ops::Any(ops::AllReduce{Shard::fixed, 0, 0}) : Shard::any_op());
+  shard.program->events = 1;
+  shard.parts.groups = {std::make_shared<Deserted>()};
   const Step step = step_of({0, 1});
   for (int repetition = 0; repetition < 1000; ++repetition) {
     const auto runner = shard.runner(2);

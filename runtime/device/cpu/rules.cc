@@ -75,10 +75,10 @@ bool matmul_leaves(FusionSite& site) {
   return true;
 }
 
-/// [all_reduce, from_fixed,] [rms_norm,] add
+/// [all_reduce, await, from_fixed,] [rms_norm,] add
 bool residual(FusionSite& site) {
-  const auto [reduce, from_fixed] = site.match<ops::AllReduce, ops::FromFixed>();
-  const std::size_t before = reduce == nullptr ? 0 : 2;
+  const auto [reduce, await, from_fixed] = site.match<ops::AllReduce, ops::Await, ops::FromFixed>();
+  const std::size_t before = reduce == nullptr ? 0 : 3;
   const auto [norm, normed_add] = site.match<ops::RmsNorm, ops::Add>(before);
   const auto [plain_add] = site.match<ops::Add>(before);
   const ops::Add* const add = norm == nullptr ? plain_add : normed_add;
@@ -92,9 +92,10 @@ bool residual(FusionSite& site) {
     fused.norm = {norm->scale, norm->epsilon};
   }
   if (reduce != nullptr) {
-    if (reduce->sum != from_fixed->fixed || from_fixed->y != sum || !site.inner(count, sum)) return false;
+    if (await->done != reduce->done || reduce->sum != from_fixed->fixed) return false;
+    if (from_fixed->y != sum || !site.inner(count, sum)) return false;
     fused.y = reduce->sum;
-    fused.reduces = true;
+    fused.group = reduce->group;
   }
   site.replace(count, fused);
   return true;

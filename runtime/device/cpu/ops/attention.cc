@@ -15,7 +15,7 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
   args.kv_blocks = c.kv_blocks(slice, shape.kv);
-  args.kv_slot = shape.kv_head.data();
+  args.kv_head = shape.kv_head.data();
   args.heads = shape.heads;
   args.head_dim = shape.head_dim;
   args.scale = shape.scale;

@@ -4,10 +4,14 @@
 
 namespace troupe::cpu {
 
+void run(const ops::SelectWanted& op, OpContext& c) {
+  if (c.thread() == 0) c.step().counts[op.space] = c.step().wanted.size();
+}
+
 void run(const ops::GatherRows& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t i = first; i < last; ++i) {
-    const float* row = c.f32(op.x, c.step().wanted[c.first_wanted + i].row);
+    const float* row = c.f32(op.x, c.step().wanted[c.first + i].row);
     std::memcpy(c.f32(op.y, i), row, c.columns(op.y) * sizeof(float));
   }
 }
@@ -17,9 +21,9 @@ void run(const ops::AllGather& op, OpContext& c) {
   ShardState& shard = c.shard();
   const auto tensor = [&](ValueId id) { return transport::tensor_of(c.f32(id), c.rows, c.columns(id)); };
   transport::Tensor all = tensor(op.all);
-  if (shard.communicator->rank() != 0) all.data = nullptr;
-  const auto gathered = ended(shard.communicator->all_gather(tensor(op.x), all, shard.deadline), shard.deadline);
-  if (!gathered) c.fail(gathered.error());
+  transport::Communicator& group = *shard.groups[op.group];
+  if (group.rank() != 0) all.data = nullptr;
+  c.begin(op.done, group.all_gather(tensor(op.x), all, shard.deadline));
 }
 
 }  // namespace troupe::cpu

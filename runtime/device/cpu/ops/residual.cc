@@ -3,20 +3,21 @@
 namespace troupe::cpu {
 namespace {
 
-/// Thread 0 meets the other ranks; the team waits for it.
-void reduce(OpContext& c, ValueId sum) {
-  if (c.thread() == 0) {
-    ShardState& shard = c.shard();
-    const auto tensor = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
-    const auto reduced = ended(shard.communicator->all_reduce(tensor, tensor, shard.deadline), shard.deadline);
-    if (!reduced) c.fail(reduced.error());
-  }
-  c.barrier();
+/// For thread 0: begins to meet the other ranks.
+Result<transport::Event> reduce(const OpContext& c, ValueId sum, GroupId group) {
+  const auto tensor = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
+  return c.shard().groups[group]->all_reduce(tensor, tensor, c.shard().deadline);
 }
 
 }  // namespace
 
-void run(const ops::AllReduce& op, OpContext& c) { reduce(c, op.sum); }
+void run(const ops::AllReduce& op, OpContext& c) {
+  if (c.thread() == 0) c.begin(op.done, reduce(c, op.sum, op.group));
+}
+
+void run(const ops::Await& op, OpContext& c) {
+  if (c.thread() == 0) c.end(op.done);
+}
 
 void run(const ops::FromFixed& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
@@ -36,7 +37,10 @@ void run(const ops::Add& op, OpContext& c) {
 void run(const ops::Residual& op, OpContext& c) {
   const std::uint32_t columns = c.columns(op.into);
   const bool fixed = c.type(op.y) == ValueType::fixed;
-  if (op.reduces) reduce(c, op.y);
+  if (op.group) {
+    if (c.thread() == 0) c.end(reduce(c, op.y, *op.group));
+    c.barrier();
+  }
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
     float* const into = c.f32(op.into, row);

@@ -6,8 +6,8 @@ namespace troupe::cpu {
 namespace {
 
 void rotate(const ops::Rope& op, const OpContext& c, std::size_t row) {
-  const float* angles = c.step().angles.data() + (op.rotation * c.step().rows() + row) * op.head_dim;
-  c.kernels().rope(c.f32(op.x, row), op.heads, op.head_dim, angles, c.shard().rope_style);
+  const kernels::RopeStyle style = c.shard().program->rotations[op.rotation].style;
+  c.kernels().rope(c.f32(op.x, row), op.heads, op.head_dim, c.angles(op.rotation, row), style);
 }
 
 /// The cache holds F16: what is no number, or rounds beyond the largest, would be clipped in silence.
@@ -20,12 +20,12 @@ bool beyond_f16(const float* values, std::size_t count) {
 
 void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row) {
   if (!slice.cached) return;
-  const std::uint32_t heads = c.shard().program->kv_heads, head_dim = c.shard().program->head_dim;
+  const auto [group, offset, heads, head_dim] = c.shard().program->kv[op.kv];
   const float *const k = c.f32(op.k, row), *const v = c.f32(op.v, row);
   const std::size_t columns = heads * head_dim;
   if (beyond_f16(k, columns) || beyond_f16(v, columns)) c.overflow()[row] = kv_overflow;
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + c.kv_offset(op.kv);
+  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + offset;
   for (std::size_t head = 0; head < heads; ++head) {
     c.kernels().kv_append(k + head * head_dim, v + head * head_dim, head_dim, position % kernels::kv_block,
                           layer + head * kernels::kv_head_bytes(head_dim));
