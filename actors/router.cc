@@ -20,7 +20,7 @@ void submit(Self self, const Submit& submit, const Log& log) {
   const auto best = std::min_element(state.replicas.begin(), state.replicas.end(),
                                      [&](const auto& a, const auto& b) { return burden(a) < burden(b); });
   if (best->down) {
-    submit.request->stream->end(best->down);
+    submit.request->stream->end(ended_by(*best->down));
     return log(LogLevel::warning, [&] {
       return "request " + std::to_string(submit.request->sequence.id) + " is refused: " + best->down->message();
     });
@@ -40,18 +40,25 @@ void stop(Self self, const Stop& stop) {
   RouterState& state = self->state;
   std::erase_if(state.early, [&](const Submit& each) {
     if (each.request->sequence.id != stop.id) return false;
-    each.request->stream->end(stop.why);
+    each.request->stream->end(ended_by(stop.why));
     return true;
   });
   const auto entry = state.open.find(stop.id);
   if (entry != state.open.end()) self->send(state.replicas[entry->second.replica].scheduler, stop);
 }
 
-void end(Self self, SequenceId id, const std::optional<Error>& why) {
+void emit(Self self, const Emit& emit) {
+  const auto entry = self->state.open.find(emit.id);
+  if (entry == self->state.open.end()) return;
+  if (emit.token.id != no_token) entry->second.log.push_back(emit.token.id);
+  if (const auto thrown = entry->second.request->stream->push(emit.token)) stop(self, {emit.id, *thrown});
+}
+
+void end(Self self, SequenceId id, Finish how) {
   const auto entry = self->state.open.find(id);
   if (entry == self->state.open.end()) return;
   --self->state.replicas[entry->second.replica].load;
-  entry->second.request->stream->end(why);
+  entry->second.request->stream->end(std::move(how));
   self->state.open.erase(entry);
 }
 
@@ -62,7 +69,7 @@ void replica_down(Self self, const ReplicaDown& down) {
   for (const auto& [id, entry] : state.open) {
     if (entry.replica == down.replica) lost.push_back(id);
   }
-  for (const SequenceId id : lost) end(self, id, down.why);
+  for (const SequenceId id : lost) end(self, id, ended_by(down.why));
 }
 
 }  // namespace
@@ -73,13 +80,8 @@ RouterActor::behavior_type router(Self self, Log log) {
       [self, log](const Replicas& replicas) { begin(self, replicas, log); },
       [self, log](const Submit& message) { submit(self, message, log); },
       [self](const Stop& message) { stop(self, message); },
-      [self](const Emit& emit) {
-        const auto entry = self->state.open.find(emit.id);
-        if (entry == self->state.open.end()) return;
-        if (emit.token.id != no_token) entry->second.log.push_back(emit.token.id);
-        entry->second.request->stream->push(emit.token);
-      },
-      [self](const End& message) { end(self, message.id, message.why); },
+      [self](const Emit& message) { emit(self, message); },
+      [self](const End& message) { end(self, message.id, message.how); },
       [self](const ReplicaDown& down) { replica_down(self, down); },
   };
 }

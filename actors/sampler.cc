@@ -9,44 +9,46 @@ namespace {
 
 using Self = SamplerActor::stateful_pointer<SamplerState>;
 
-/// An embedding may have more rows than the tokenizer has tokens.
-std::string piece_of(const Tokenizer& tokenizer, TokenId token) {
-  return static_cast<std::size_t>(token) < tokenizer.size() ? tokenizer.piece(token, false) : std::string();
+struct Others {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  RouterActor router;
+  SchedulerActor scheduler;
+};
+
+void begin(Self self, const Begin& begin, const Tokenizer& tokenizer) {
+  GeneratedText text(begin.request->terms);
+  text.replay(begin.said, tokenizer);
+  self->state.open.insert_or_assign(begin.request->sequence.id, SamplerState::Text{begin.request, std::move(text)});
 }
 
-/// Ends a text towards the host, with what an end token left over of a character.
-void end_text(Self self, const RouterActor& router, SequenceId id, const std::optional<Error>& why) {
-  const auto text = self->state.open.find(id);
+void take(Self self, const Sampled::One& sampled, const Others& others) {
+  const auto text = self->state.open.find(sampled.id);
   if (text == self->state.open.end()) return;
-  if (std::string rest = text->second.utf8.finish(); !rest.empty() && !why) {
-    self->send(router, Emit{id, {no_token, std::move(rest)}});
-  }
+  auto [token, ended, stop] = text->second.text.push(sampled.token, *others.tokenizer);
+  if (token && token->id != no_token && sampled.logprobs) token->logprobs = *sampled.logprobs;
+  if (token) self->send(others.router, Emit{sampled.id, std::move(*token)});
+  if (!ended) return;
+  End end{sampled.id, {.reason = *ended}};
+  if (stop != nullptr) end.how.stop = *stop;
+  if (stop != nullptr) self->send(others.scheduler, Complete{sampled.id});
   self->state.open.erase(text);
-  self->send(router, End{id, why});
+  self->send(others.router, std::move(end));
 }
 
 }  // namespace
 
-SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, RouterActor router) {
+SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, RouterActor router,
+                                    SchedulerActor scheduler) {
   end_on_exception(self);
+  const Others others{std::move(tokenizer), std::move(router), std::move(scheduler)};
   return {
-      [=](const Begin& begin) { self->state.open[begin.request->sequence.id].request = begin.request; },
+      [=](const Begin& message) { begin(self, message, *others.tokenizer); },
       [=](const Sampled& sampled) {
-        for (const auto& [id, token] : sampled.tokens) {
-          const auto text = self->state.open.find(id);
-          if (text == self->state.open.end()) continue;
-          const Request& request = *text->second.request;
-          const bool ends = request.ends_at(token, *tokenizer);
-          const bool last = !ends && ++text->second.tokens >= request.sequence.max_tokens;
-          if (!ends) {
-            Token piece{token, text->second.utf8.push(piece_of(*tokenizer, token))};
-            if (last) piece.text += text->second.utf8.finish();
-            self->send(router, Emit{id, std::move(piece)});
-          }
-          if (ends || last) end_text(self, router, id, std::nullopt);
-        }
+        for (const Sampled::One& each : sampled.tokens) take(self, each, others);
       },
-      [=](const End& end) { end_text(self, router, end.id, end.why); },
+      [=](const End& end) {
+        if (self->state.open.erase(end.id) != 0) self->send(others.router, end);
+      },
   };
 }
 

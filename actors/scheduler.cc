@@ -12,6 +12,16 @@ namespace {
 
 using Self = SchedulerActor::stateful_pointer<SchedulerState>;
 
+void publish(const Batcher& batcher, ReplicaCounters& counters) {
+  constexpr auto order = std::memory_order_relaxed;
+  const BatchStats stats = batcher.stats();
+  counters.queued.store(static_cast<std::uint32_t>(stats.waiting), order);
+  counters.running.store(static_cast<std::uint32_t>(stats.running), order);
+  counters.kv_blocks.store(static_cast<std::uint32_t>(stats.kv.blocks), order);
+  counters.kv_used.store(static_cast<std::uint32_t>(stats.kv.held), order);
+  counters.kv_cached.store(static_cast<std::uint32_t>(stats.kv.cached), order);
+}
+
 /// Sends out every step that may be sent now.
 void pump(Self self) {
   SchedulerState& state = self->state;
@@ -21,18 +31,24 @@ void pump(Self self) {
                             SchedulerState::UnderWay{run.step, 0, std::vector<StepOutcome>(state.stages.size())});
     for (const StageActor& stage : state.stages) self->send(stage, run);
   }
+  publish(*state.batcher, *state.counters);
 }
 
-/// Ends a request: at once towards the host; its rows that are under way come to nothing.
-void end(Self self, SequenceId id, const std::optional<Error>& why) {
-  if (self->state.open.erase(id) == 0) return;
+/// A request's rows that are under way come to nothing. False where it has ended before.
+bool forget(Self self, SequenceId id) {
+  if (self->state.open.erase(id) == 0) return false;
   self->state.deadlines.erase(id);
   self->state.batcher->stop(id);
-  self->send(self->state.sampler, End{id, why});
+  return true;
+}
+
+/// Ends a request, at once towards the host.
+void end(Self self, SequenceId id, Finish how) {
+  if (forget(self, id)) self->send(self->state.sampler, End{id, std::move(how)});
 }
 
 void pass_deadline(Self self, SequenceId id) {
-  end(self, id, Error(Code::deadline, "the request's deadline has passed"));
+  end(self, id, ended_by({Code::deadline, "the request's deadline has passed"}));
   self->state.log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
 }
 
@@ -87,7 +103,7 @@ void end_failed(Self self, const Step& step, const std::vector<SliceFailure>& fa
   for (const bool memory : {true, false}) {
     for (const SliceFailure& failure : failures) {
       if ((failure.error.code() == Code::out_of_memory) != memory) continue;
-      end(self, step.slices[failure.slice].sequence, failure.error);
+      end(self, step.slices[failure.slice].sequence, ended_by(failure.error));
     }
   }
 }
@@ -97,14 +113,17 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   end_failed(self, step, outcome.failures);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
-    const SequenceId id = step.slices[token.slice].sequence;
+    const SequenceSlice& slice = step.slices[token.slice];
+    const SequenceId id = slice.sequence;
     const auto request = state.open.find(id);
     if (request == state.open.end()) continue;
-    sampled.tokens.emplace_back(id, token.token);
-    if (request->second->ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
+    if (!slice.tokens.empty()) request->second->stream->begin(state.batcher->cached_tokens(id));
+    sampled.tokens.push_back({id, token.token, token.logprobs});
+    if (request->second->terms.ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
-  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, std::nullopt);
+  // Texts have ended by themselves before; this ends what asks for logits alone.
+  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, {.reason = FinishReason::length});
 }
 
 void step_ran(Self self, const StepRan& ran) {
@@ -126,25 +145,31 @@ void step_ran(Self self, const StepRan& ran) {
 
 SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
                                         std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages,
-                                        Log log) {
+                                        std::shared_ptr<ReplicaCounters> counters, Log log) {
   end_on_exception(self);
   SchedulerState& state = self->state;
   state.batcher.emplace(limits);
   state.tokenizer = tokenizer;
+  state.counters = std::move(counters);
+  publish(*state.batcher, *state.counters);
   state.log = std::move(log);
   for (std::uint32_t number = 0; number < stages.size(); ++number) {
     state.stages.push_back(spawn_linked(self, stage, SchedulerActor(self), number, std::move(stages[number])));
   }
-  state.sampler = spawn_linked(self, sampler, std::move(tokenizer), std::move(router));
+  state.sampler = spawn_linked(self, sampler, std::move(tokenizer), std::move(router), SchedulerActor(self));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {
-        end(self, stop.id, stop.why);
+        end(self, stop.id, ended_by(stop.why));
         pump(self);
       },
       [self](const StepRan& ran) { step_ran(self, ran); },
       [self](const LookAtClock& look) {
         look_at_clock(self, look);
+        pump(self);
+      },
+      [self](const Complete& complete) {
+        forget(self, complete.id);
         pump(self);
       },
   };

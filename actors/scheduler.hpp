@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "actors/counters.hpp"
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
@@ -14,6 +15,7 @@ struct SchedulerState {
   const char* name = "scheduler";
   std::optional<Batcher> batcher;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<ReplicaCounters> counters;
   Log log;
   std::vector<StageActor> stages;
   SamplerActor sampler;
@@ -35,6 +37,7 @@ struct SchedulerState {
 [[nodiscard]] SchedulerActor::behavior_type scheduler(SchedulerActor::stateful_pointer<SchedulerState> self,
                                                       BatchLimits limits, RouterActor router,
                                                       std::shared_ptr<const Tokenizer> tokenizer,
-                                                      std::vector<Members> stages, Log log);
+                                                      std::vector<Members> stages,
+                                                      std::shared_ptr<ReplicaCounters> counters, Log log);
 
 }  // namespace troupe::actors

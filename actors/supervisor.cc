@@ -25,6 +25,7 @@ void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint
   for (const auto& members : replicas[replica].stages) {
     for (const auto& executor : members) executor->abort(why);
   }
+  replicas[replica].counters->state = ReplicaState::broken;
   self->send(self->state.router, ReplicaDown{replica, why});
   log(LogLevel::error, [&] { return why.message(); });
 }
@@ -44,8 +45,8 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
   state.schedulers.reserve(replicas.size());  // none is lost between its start and its place here
   for (const ReplicaPlan& replica : replicas) {
     state.dismissals.push_back(exit_letter());
-    state.schedulers.push_back(
-        spawn_monitored(self, scheduler, replica.limits, state.router, tokenizer, replica.stages, log));
+    state.schedulers.push_back(spawn_monitored(self, scheduler, replica.limits, state.router, tokenizer, replica.stages,
+                                               replica.counters, log));
   }
   self->send(state.router, Replicas{state.schedulers});
   self->set_down_handler([self, replicas, log](const caf::down_msg& down) {

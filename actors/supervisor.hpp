@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/counters.hpp"
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
@@ -11,6 +12,7 @@ namespace troupe::actors {
 struct ReplicaPlan {
   BatchLimits limits;
   std::vector<Members> stages;  ///< the executors of each stage's members
+  std::shared_ptr<ReplicaCounters> counters = std::make_shared<ReplicaCounters>();
 };
 
 struct SupervisorState {

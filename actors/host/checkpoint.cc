@@ -67,6 +67,13 @@ Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
                                       " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
 }
 
+const Checkpoint::Impl& with_model(const std::shared_ptr<const Checkpoint::Impl>& impl) {
+  const Checkpoint::Impl& checkpoint = held(impl, "the checkpoint");
+  if (checkpoint.architecture != nullptr) return checkpoint;
+  throw Error(Code::unsupported,
+              checkpoint.file.path + ": was opened for its tokenizer alone; open it whole to have a model of it");
+}
+
 }  // namespace host
 
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -116,7 +123,7 @@ std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
 
 Graph Checkpoint::expand(const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto settings = host::resolve(host::with_model(impl_), options).value();
   return troupe::expand(settings.plan, opened(impl_).model, stage_costs(opened(impl_).file, opened(impl_).model),
                         settings.threads)
       .value();
@@ -124,6 +131,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
+  if (!has_model()) return {};
   std::vector<std::string> texts;
   for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
@@ -133,7 +141,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto settings = host::resolve(host::with_model(impl_), options).value();
   (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
@@ -146,7 +154,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto settings = host::resolve(host::with_model(impl_), options).value();
   const auto replicas = check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_))).value();
   std::vector<ActorMemory> actors;
   KvMemory kv(opened(impl_).model, settings, replicas.size());
@@ -173,6 +181,11 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       const ChannelSize size = channel_size(opened(impl_).model, settings.rows, settings.parallel, edge, stages);
       memory.other += size.slots * size.slot_bytes;
       if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
+    }
+    if (node.kind != "shard" && node.kind != "sampler") {
+      const ChannelSize size =
+          channel_size(opened(impl_).model, settings.rows, settings.parallel, {"", "", "tokens"}, stages);
+      memory.other += size.slots * size.slot_bytes;
     }
     actors.push_back(memory);
   }

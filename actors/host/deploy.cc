@@ -141,16 +141,25 @@ class Deployer {
     for (const GraphEdge& edge : graph_.edges) {
       if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
       if (!needs_channel(graph_, edge)) continue;
-      const ChannelSize size =
-          channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
-      const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
-      auto sender = transport_->make_sender(spec, policy_);
-      if (!sender) return sender.error();
-      auto receiver = transport_->make_receiver(spec, policy_);
-      if (!receiver) return receiver.error();
-      outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
-      incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
+      if (auto made = make_channel(edge, replica.stages.size()); !made) return made.error();
     }
+    // The host's actors hear what is sampled, as the first stage does.
+    for (const GraphNode* node : replica.host_actors) {
+      const GraphEdge edge{replica.sampler->name + ":tokens", node->name + ":tokens", "tokens"};
+      if (auto made = make_channel(edge, replica.stages.size()); !made) return made.error();
+    }
+    return {};
+  }
+
+  Result<void> make_channel(const GraphEdge& edge, std::size_t stages) {
+    const ChannelSize size = channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, stages);
+    const transport::ChannelSpec spec{edge.to, size.slots, size.slot_bytes};  // one edge leads there
+    auto sender = transport_->make_sender(spec, policy_);
+    if (!sender) return sender.error();
+    auto receiver = transport_->make_receiver(spec, policy_);
+    if (!receiver) return receiver.error();
+    outgoing_[split_end(edge.from).first].push_back(std::move(*sender));
+    incoming_[split_end(edge.to).first].push_back(std::move(*receiver));
     return {};
   }
 
@@ -262,6 +271,7 @@ class Deployer {
     const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
     return start(
         std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
+                                      TokenBoard(settings_.parallel, std::move(incoming_[node.name][1])),
                                       std::move(incoming_[node.name][0]), std::move(outgoing_[node.name]), deadline()),
         -1);
   }

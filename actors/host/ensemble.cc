@@ -62,8 +62,10 @@ Ensemble::~Ensemble() {
   }
 }
 
-void Ensemble::submit(std::shared_ptr<const actors::Request> request) {
-  caf::anon_send(actors_->router, actors::Submit{std::move(request)});
+void Ensemble::submit(std::shared_ptr<actors::Request> request, std::shared_ptr<actors::Stream> stream) {
+  auto letter = actors::letter(actors::Submit{request});
+  std::exchange(request, nullptr)->stream = std::move(stream);
+  actors::post(actors_->router, std::move(letter));
 }
 
 void Ensemble::stop(SequenceId id, const Error& why) { caf::anon_send(actors_->router, actors::Stop{id, why}); }

@@ -20,7 +20,8 @@ class Ensemble {
   /// Waits until they have ended, or one of them has been lost.
   ~Ensemble();
 
-  void submit(std::shared_ptr<const actors::Request> request);
+  /// Starts a request, which has no stream yet; where this throws, the stream has heard nothing.
+  void submit(std::shared_ptr<actors::Request> request, std::shared_ptr<actors::Stream> stream);
 
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);

@@ -19,6 +19,8 @@ class Runtime::Impl {
   explicit Impl(RuntimeOptions options);
 
   const actors::Log log;
+  const std::function<void(std::string_view, const Stats&)> metrics;
+  const std::chrono::milliseconds metrics_interval;
   const plugins::Registry registry;
   const std::shared_ptr<CoreLedger> cores = std::make_shared<CoreLedger>();
 
