@@ -1,15 +1,12 @@
 #include "actors/host/checkpoint.hpp"
 
-#include <algorithm>
-
-#include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/workshop.hpp"
 #include "kernels/floating_point.hpp"
-#include "runtime/deploy/wiring.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
-#include "runtime/model/checked.hpp"
+#include "runtime/deploy/memory.hpp"
 #include "runtime/model/meta_text.hpp"
+#include "runtime/plan/check.hpp"
 #include "runtime/plan/stage_costs.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -17,21 +14,6 @@ namespace troupe {
 namespace {
 
 std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.count) + " entries]"; }
-
-/// A host's actors are anything to whom only counts or lists.
-bool any_kind(const std::string&) { return true; }
-
-/// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
-constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
-
-std::uint64_t kv_bytes(const std::string& actor, std::uint64_t block, const host::Settings& settings) {
-  const std::uint64_t blocks = (std::uint64_t{settings.context} + kernels::kv_block - 1) / kernels::kv_block;
-  const auto bytes = checked_mul(block, blocks * settings.parallel);
-  if (bytes && *bytes <= most_kv_bytes) return *bytes;
-  throw Error(Code::out_of_memory, "actor " + actor + ": the KV of " + std::to_string(settings.parallel) +
-                                       " sequences of " + std::to_string(settings.context) +
-                                       " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
-}
 
 const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   return host::held(impl, "the checkpoint");
@@ -112,45 +94,33 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::resolve(opened(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind).value();
+  const NodeKinds kinds = NodeKinds::with_any();
+  (void)check_graph(graph, opened(impl_).model, kinds).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
-  if (shard->kind != "shard") {
+  if (!kinds.is(*shard, Role::shard)) {
     throw Error(Code::invalid_argument,
                 "node " + node + " is of kind " + quoted(shard->kind) + "; only a shard has a program");
   }
-  return to_string(host::program_of(opened(impl_), graph, *shard, options, settings.context).value());
+  return to_string(
+      host::program_of(opened(impl_), *shard, ranks_of(graph, node), options.fusion, settings.context).value());
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
-  const auto replicas = check_graph(graph, opened(impl_).model, any_kind).value();
+  const auto settings = host::deploy_settings(host::resolve(opened(impl_), options).value(), options);
+  const NodeKinds kinds = NodeKinds::with_any();
+  const Blueprint blueprint = draw({0, graph, settings}, opened(impl_).model, kinds).value();
+  MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(), [&](const Part& part) {
+                      return host::program_of(*impl_, part.node, part.group.size, settings.fusion, settings.context);
+                    }};
   std::vector<ActorMemory> actors;
-  std::vector<const GraphNode*> packed;
   for (const GraphNode& node : graph.nodes) {
-    ActorMemory memory;
+    ActorMemory& memory = actors.emplace_back();
     memory.actor = node.name;
-    if (node.kind == "shard") {
-      const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
-      const bool shared = std::any_of(packed.begin(), packed.end(),
-                                      [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      if (!shared) memory.weights = weight_bytes(program);
-      packed.push_back(&node);
-      memory.activations =
-          activation_bytes(program, settings.rows, node.threads, opened(impl_).model.rope_thetas.size());
-      memory.kv_block = KvStore(program.kv_layers, program.kv_heads, program.head_dim).block_bytes();
-      memory.kv_full = kv_bytes(node.name, memory.kv_block, settings);
-      memory.kv_heads = program.kv_heads;
+    for (const Part& part : blueprint.parts) {
+      if (part.node.name == node.name) kinds.of(node).memory(part, order, memory).value();
     }
-    const std::size_t stages = replicas[node.replica].stages.size();
-    for (const GraphEdge& edge : graph.edges) {
-      if (split_end(edge.to).first != node.name || !needs_channel(graph, edge)) continue;
-      const ChannelSize size = channel_size(opened(impl_).model, settings.rows, settings.parallel, edge, stages);
-      memory.other += size.slots * size.slot_bytes;
-      if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
-    }
-    actors.push_back(memory);
   }
   ActorMemory router;
   router.actor = "router";

@@ -1,275 +1,52 @@
 #include "actors/host/deploy.hpp"
 
-#include <algorithm>
-#include <exception>
 #include <new>
-#include <system_error>
 
-#include "actors/host/progress.hpp"
 #include "actors/host/settings.hpp"
-#include "kernels/floating_point.hpp"
-#include "runtime/deploy/wiring.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
-#include "runtime/machine/cores.hpp"
-#include "runtime/machine/cpu_quota.hpp"
-#include "runtime/program/fusion.hpp"
-#include "runtime/program/node_runners.hpp"
-#include "runtime/program/thrown.hpp"
 
 namespace troupe::host {
 namespace {
 
-using SharedChannel = std::shared_ptr<transport::Channel>;
-
-/// What shards with the same shares have in common, replicas above all.
-struct Packed {
-  std::shared_ptr<const Program> program;
-  std::shared_ptr<const ShardWeights> weights;
-};
-
-class Deployer {
- public:
-  Deployer(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options, const ActorKinds& kinds,
-           const Settings& settings, CoreLedger& cores, std::chrono::nanoseconds patience, Progress& progress)
-      : checkpoint_(checkpoint),
-        graph_(graph),
-        options_(options),
-        kinds_(kinds),
-        settings_(settings),
-        cores_(cores),
-        patience_(patience),
-        progress_(progress) {}
-
-  Result<Deployment> run(const std::vector<ReplicaLayout>& replicas) {
-    if (auto packed = pack_all(); !packed) return packed.error();
-    plan_threads();
-    for (const ReplicaLayout& replica : replicas) make_channels(replica);
-    for (const ReplicaLayout& replica : replicas) {
-      if (auto started = start_replica(replica); !started) return started.error();
-    }
-    return std::move(deployment_);
+/// An order for each replica. What is wrong with the graph is said of the whole.
+Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& settings, const ModelDescription& model,
+                                     const NodeKinds& kinds) {
+  const auto whole = draw({0, graph, settings}, model, kinds);
+  if (!whole) return whole.error();
+  std::vector<Order> orders;
+  for (std::uint32_t replica = 0; replica < whole->replicas.size(); ++replica) {
+    orders.push_back({replica + 1, replica_of(graph, replica), settings});
   }
+  return orders;
+}
 
- private:
-  /// Builds every program first, so that nothing is packed for a graph that cannot be.
-  Result<void> pack_all() {
-    std::size_t total = 0;
-    std::vector<const GraphNode*> distinct;
-    for (const GraphNode& node : graph_.nodes) {
-      if (node.kind != "shard") continue;
-      const auto twin = std::find_if(distinct.begin(), distinct.end(),
-                                     [&](const GraphNode* other) { return same_part(graph_, *other, node); });
-      if (twin != distinct.end()) {
-        twin_[node.name] = (*twin)->name;
-        continue;
-      }
-      auto program = program_of(checkpoint_, graph_, node, options_, settings_.context);
-      if (!program) return program.error();
-      packed_[node.name].program = std::make_shared<const Program>(std::move(*program));
-      total += weight_bytes(*packed_[node.name].program);
-      twin_[node.name] = node.name;
-      distinct.push_back(&node);
-    }
-    const std::uint32_t threads = busy_threads();
-    std::size_t before = 0;
-    for (auto& [name, packed] : packed_) {
-      auto weights = pack_weights(*packed.program, threads, [&](std::size_t done) {
-        return progress_.tell(static_cast<double>(before + done) / static_cast<double>(total));
-      });
-      if (!weights) return weights.error();
-      packed.weights = std::move(*weights);
-      before += weight_bytes(*packed.program);
-    }
-    return {};
+Result<Deployment> make_all(Deployment deployment, Progress& progress) {
+  const auto plots = deployment.workshop->prepare(deployment.orders, progress);
+  if (!plots) return plots.error();
+  const CoreLedger::Leases cores = deployment.workshop->enter(*plots);
+  for (std::size_t replica = 0; replica < plots->size(); ++replica) {
+    auto made = deployment.workshop->make((*plots)[replica], cores[replica]);
+    if (!made) return made.error();
+    deployment.replicas.push_back(std::move(*made));
   }
-
-  /// Threads that have this process's cores to themselves and fill them exactly are pinned, one to a core; where there
-  /// are more threads than cores, who waits sleeps at once.
-  void plan_threads() {
-    std::size_t threads = 0;
-    for (const GraphNode& node : graph_.nodes) threads += node.kind == "shard" ? node.threads : 0;
-    deployment_.cores = cores_.enter(threads, usable_cores(), cpu_quota());
-    if (deployment_.cores->crowded()) policy_.spins = 0;
-    free_cores_ = deployment_.cores->pinned();
-  }
-
-  std::vector<int> take_cores(std::uint32_t count) {
-    if (free_cores_.size() < count) return {};
-    std::vector<int> taken(free_cores_.begin(), free_cores_.begin() + count);
-    free_cores_.erase(free_cores_.begin(), free_cores_.begin() + count);
-    return taken;
-  }
-
-  void make_channels(const ReplicaLayout& replica) {
-    for (const GraphEdge& edge : graph_.edges) {
-      if (find_node(graph_, split_end(edge.to).first)->replica != replica.sampler->replica) continue;
-      if (!needs_channel(graph_, edge)) continue;
-      const ChannelSize size =
-          channel_size(checkpoint_.model, settings_.rows, settings_.parallel, edge, replica.stages.size());
-      const SharedChannel channel = transport::make_in_process_channel(size.slots, size.slot_bytes, policy_);
-      incoming_[split_end(edge.to).first].push_back(channel);
-      outgoing_[split_end(edge.from).first].push_back(channel);
-    }
-  }
-
-  Result<void> start_replica(const ReplicaLayout& replica) {
-    activity_ = std::make_shared<transport::Activity>();
-    actors::ReplicaPlan plan;
-    plan.limits = {.stages = static_cast<std::uint32_t>(replica.stages.size()),
-                   .rows = settings_.rows,
-                   .parallel = settings_.parallel,
-                   .context = settings_.context};
-    for (const GraphGroup* stage : replica.stages) {
-      actors::Members members;
-      std::vector<std::shared_ptr<transport::Communicator>> group(stage->nodes.size());
-      if (group.size() > 1) {
-        auto ends = transport::make_in_process_group(static_cast<int>(group.size()), policy_);
-        std::move(ends.begin(), ends.end(), group.begin());
-      }
-      for (std::size_t rank = 0; rank < group.size(); ++rank) {
-        auto started = start_shard(*find_node(graph_, stage->nodes[rank]), *replica.sampler, std::move(group[rank]));
-        if (!started) return started.error();
-        members.push_back(*started);
-      }
-      plan.stages.push_back(std::move(members));
-    }
-    for (const GraphNode* node : replica.host_actors) {
-      auto started = start_actor(*node);
-      if (!started) return started.error();
-      plan.stages.push_back({*started});
-    }
-    if (incoming_.contains(replica.sampler->name)) {
-      plan.stages.push_back(
-          {start(std::make_unique<SamplerRunner>(logits_end(*replica.sampler, replica.stages.back()->nodes[0]),
-                                                 checkpoint_.model.vocabulary, settings_.rows,
-                                                 incoming_[replica.sampler->name][0], deadline()),
-                 -1)});
-    }
-    deployment_.replicas.push_back(std::move(plan));
-    return {};
-  }
-
-  Result<std::shared_ptr<Executor>> start_shard(const GraphNode& node, const GraphNode& sampler,
-                                                std::shared_ptr<transport::Communicator> communicator) {
-    const Packed& packed = packed_[twin_[node.name]];
-    ShardParts parts;
-    parts.program = packed.program;
-    parts.weights = packed.weights;
-    parts.kernels = settings_.kernels;
-    parts.rope_style = checkpoint_.model.rope_style;
-    parts.rope_thetas = checkpoint_.model.rope_thetas;
-    parts.rows = settings_.rows;
-    parts.kv_blocks =
-        std::size_t{settings_.parallel} * ((settings_.context + kernels::kv_block - 1) / kernels::kv_block);
-    parts.threads = node.threads;
-    parts.policy = policy_;
-    parts.deadline = deadline();
-    parts.cores = take_cores(node.threads);
-    parts.communicator = std::move(communicator);
-    const auto& in = incoming_[node.name];
-    if (node.layers.first == 0) {
-      parts.tokens = std::make_unique<TokenBoard>(settings_.parallel, in[0]);
-    } else if (!in.empty()) {
-      parts.hidden_in = in[0];
-    }
-    const auto& out = outgoing_[node.name];
-    if (node.layers.last != checkpoint_.model.layers) parts.hidden_out = out;
-    if (node.layers.last == checkpoint_.model.layers && node.vocabulary.first == 0) {
-      if (out.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(sampler, node.name));
-      if (!out.empty()) parts.logits_out = out[0];
-    }
-    const int core = parts.cores.empty() ? -1 : parts.cores[0];
-    auto runner = ShardRunner::create(std::move(parts));
-    if (!runner) return runner.error();
-    return start(std::move(*runner), core);
-  }
-
-  LogitsEnd logits_end(const GraphNode& sampler, const std::string& source) {
-    return {*settings_.kernels, settings_.parallel, outgoing_[sampler.name], source};
-  }
-
-  transport::Deadline deadline() { return {patience_, activity_.get()}; }
-
-  static std::string said(const GraphNode& node) { return "actor " + node.name + " (" + node.kind + "): its factory"; }
-
-  /// The host's factory; what it throws is a value here.
-  Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node) {
-    try {
-      const kernels::HostFloatingPointScope floats;
-      auto actor = kinds_.at(node.kind)(node.options);
-      if (actor == nullptr) return Error(Code::failed, said(node) + " made none");
-      return actor;
-    } catch (...) {
-      return error_of_thrown(said(node));
-    }
-  }
-
-  Result<std::shared_ptr<Executor>> start_actor(const GraphNode& node) {
-    const auto edge = std::find_if(graph_.edges.begin(), graph_.edges.end(),
-                                   [&](const GraphEdge& e) { return e.to == node.name + ":in"; });
-    const Flow flow = edge->flows == "hidden" ? Flow::hidden : Flow::logits;
-    auto actor = make_actor(node);
-    if (!actor) return actor.error();
-    const std::size_t columns = flow == Flow::hidden ? checkpoint_.model.hidden : checkpoint_.model.vocabulary;
-    return start(std::make_unique<ActorRunner>(node.name, std::move(*actor), flow, columns, settings_.rows,
-                                               incoming_[node.name][0], outgoing_[node.name], deadline()),
-                 -1);
-  }
-
-  std::shared_ptr<Executor> start(std::unique_ptr<StepRunner> runner, int core) {
-    deployment_.executors.push_back(std::make_shared<ThreadExecutor>(std::move(runner), core, activity_));
-    return deployment_.executors.back();
-  }
-
-  const Checkpoint::Impl& checkpoint_;
-  const Graph& graph_;
-  const LoadOptions& options_;
-  const ActorKinds& kinds_;
-  const Settings& settings_;
-  CoreLedger& cores_;
-  std::chrono::nanoseconds patience_;
-  Progress& progress_;
-  transport::WaitPolicy policy_;
-  std::shared_ptr<transport::Activity> activity_;  ///< of the replica that is being started
-  std::vector<int> free_cores_;
-  std::map<std::string, Packed> packed_;                                   ///< by the first shard that has these shares
-  std::map<std::string, std::string> twin_;                                ///< shard -> that first shard
-  std::map<std::string, std::vector<SharedChannel>> incoming_, outgoing_;  ///< by node
-  Deployment deployment_;
-};
+  return deployment;
+}
 
 }  // namespace
 
-Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
-                           const LoadOptions& options, std::uint32_t context) {
-  ModelDescription model = checkpoint.model;
-  model.context = context;
-  auto program = build_program(*checkpoint.architecture, checkpoint.file, model, node, ranks_of(graph, node.name));
-  if (program && options.fusion) fuse(*program);
-  return program;
-}
-
-Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options,
-                          const ActorKinds& kinds, CoreLedger& cores, std::chrono::nanoseconds patience) {
-  const auto settings = resolve(checkpoint, options);
+Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
+                          const LoadOptions& options, const House& house, std::chrono::nanoseconds patience) {
+  const auto settings = resolve(*checkpoint, options);
   if (!settings) return settings.error();
-  const auto replicas =
-      check_graph(graph, checkpoint.model, [&](const std::string& kind) { return kinds.contains(kind); });
-  if (!replicas) return replicas.error();
+  auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes());
+  if (!orders) return orders.error();
   Progress progress(options.progress);
-  auto deployment = [&]() -> Result<Deployment> {
-    try {
-      return Deployer(checkpoint, graph, options, kinds, *settings, cores, patience, progress).run(*replicas);
-    } catch (const std::bad_alloc&) {
-      return Error(Code::out_of_memory,
-                   "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
-                   "number of parallel sequences needs less");
-    } catch (const std::system_error& thrown) {
-      return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
-    }
-  }();
+  Deployment deployment;
+  deployment.workshop =
+      std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience});
+  deployment.orders = std::move(*orders);
+  auto made = make_all(std::move(deployment), progress);
   progress.rethrow();
-  return deployment;
+  return made;
 }
 
 }  // namespace troupe::host

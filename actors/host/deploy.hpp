@@ -1,38 +1,36 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "actors/host/checkpoint.hpp"
-#include "actors/supervisor.hpp"
+#include "actors/host/makers.hpp"
+#include "actors/host/workshop.hpp"
 #include "runtime/machine/core_ledger.hpp"
-#include "runtime/plan/check.hpp"
-#include "runtime/program/executor.hpp"
-#include "troupe/actor.hpp"
+#include "runtime/memory/weight_store.hpp"
+#include "troupe/runtime.hpp"
 
 namespace troupe::host {
 
-using ActorKinds = std::map<std::string, ActorFactory>;
-
-/// A graph whose threads run: what the actors hand their steps to.
+/// A graph whose threads run, replica by replica, and what makes more of it.
 struct Deployment {
-  std::shared_ptr<const CoreLedger::Lease> cores;  ///< given back once the threads have ended
-  std::vector<std::shared_ptr<ThreadExecutor>> executors;
-  std::vector<actors::ReplicaPlan> replicas;
+  std::unique_ptr<Workshop> workshop;
+  std::vector<Order> orders;  ///< [replicas]
+  std::vector<MadeReplica> replicas;
+};
+
+/// What of a runtime its models share.
+struct House {
+  Kinds kinds;
+  std::shared_ptr<CoreLedger> cores;
+  std::shared_ptr<WeightStore> store;
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
-/// `cores`: on which the threads are entered. Throws what the host's `progress` has thrown, and that alone.
-[[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph,
-                                        const LoadOptions& options, const ActorKinds& kinds, CoreLedger& cores,
+/// Throws what the host's `progress` has thrown, and that alone.
+[[nodiscard]] Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
+                                        const LoadOptions& options, const House& house,
                                         std::chrono::nanoseconds patience = peer_patience);
-
-/// The program of one shard, fused or not as the options say.
-[[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
-                                         const LoadOptions& options, std::uint32_t context);
 
 }  // namespace troupe::host

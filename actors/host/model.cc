@@ -88,26 +88,27 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       deployment_(std::move(deployment)) {
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
-  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), deployment_.replicas, tokenizer, log());
+  std::vector<actors::ReplicaPlan> plans;
+  for (const auto& replica : deployment_.replicas) plans.push_back(replica.plan);
+  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), plans, tokenizer, log());
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   const kernels::FloatingPointScope floats;  // the log is the host's
   ensemble_.reset();
-  for (auto& executor : deployment_.executors)
-    executor->abort({Code::aborted, "model closed"});  // short: takes no memory
-  for (auto& executor : deployment_.executors) executor->stop();
+  const auto for_each_executor = [&](const auto& call) {
+    for (const auto& replica : deployment_.replicas)
+      std::for_each(replica.executors.begin(), replica.executors.end(), call);
+  };
+  for_each_executor([](auto& each) { each->abort({Code::aborted, "model closed"}); });  // short: takes no memory
+  for_each_executor([](auto& each) { each->stop(); });
   log()(LogLevel::info, [&] { return "closed " + checkpoint.impl()->file.path; });
 }
 
 void Model::Impl::check_wait() const {
   process_.check();
-  const auto& executors = deployment_.executors;
-  if (!runtime_->control().on_this_thread() &&
-      std::none_of(executors.begin(), executors.end(), [](const auto& e) { return e->on_this_thread(); })) {
-    return;
-  }
+  if (!runtime_->control().on_this_thread() && !on_thread_of(deployment_.workshop.get())) return;
   throw Error(Code::invalid_argument,
               "this thread runs the model (in on_step, a logits sink or the log callback), which cannot go on while it "
               "waits for itself; wait on a thread of the host's");

@@ -45,4 +45,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   return settings;
 }
 
+DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
+  return {settings.context, settings.rows, settings.parallel, options.fusion, options.isa};
+}
+
 }  // namespace troupe::host

@@ -4,6 +4,7 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "kernels/table.hpp"
+#include "runtime/deploy/order.hpp"
 #include "runtime/plan/plan.hpp"
 
 namespace troupe::host {
@@ -15,5 +16,8 @@ struct Settings {
   const kernels::KernelTable* kernels = nullptr;
 };
 [[nodiscard]] Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options);
+
+/// What of them shapes the parts of a graph.
+[[nodiscard]] DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options);
 
 }  // namespace troupe::host

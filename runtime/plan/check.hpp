@@ -1,9 +1,9 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "runtime/deploy/node_kinds.hpp"
 #include "runtime/model/description.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
@@ -18,11 +18,10 @@ struct ReplicaLayout {
 };
 
 /// Checks a graph against a model before anything is deployed: shares whole, every port joined (but "hidden" of ranks
-/// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. `is_host_kind`:
-/// whether the host has added an actor kind of that name. The error (invalid_argument, one line) names all that is
-/// wrong. The layout points into the graph.
-[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(
-    const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind);
+/// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. The error
+/// (invalid_argument, one line) names all that is wrong. The layout points into the graph.
+[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
+                                                             const NodeKinds& kinds);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

@@ -9,9 +9,8 @@
 #include <memory>
 #include <vector>
 
-#include "actors/host/checkpoint.hpp"
-#include "actors/host/deploy.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/workshop.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "troupe/troupe.hpp"
@@ -34,7 +33,7 @@ class PlainLoop {
     const host::Settings settings = host::resolve(impl, options).value();
     const Graph graph = checkpoint.expand(options);
     auto program =
-        std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
+        std::make_shared<Program>(host::program_of(impl, graph.nodes[0], 1, options.fusion, settings.context).value());
     ShardParts parts;
     parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
     parts.program = std::move(program);

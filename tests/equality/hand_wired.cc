@@ -3,7 +3,7 @@
 #include <numeric>
 #include <thread>
 
-#include "actors/host/deploy.hpp"
+#include "actors/host/workshop.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "tests/equality/subject.hpp"
 
@@ -16,7 +16,7 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
                        const LoadOptions& options) {
   ShardParts shard;
   shard.program = std::make_shared<const Program>(
-      host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
+      host::program_of(*checkpoint.impl(), node, ranks_of(graph, node.name), options.fusion, options.context).value());
   shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
   shard.rope_style = checkpoint.impl()->model.rope_style;
   shard.rope_thetas = checkpoint.impl()->model.rope_thetas;

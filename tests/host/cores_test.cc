@@ -62,11 +62,13 @@ TEST_CASE("fault 18: executors say that they fill the cores only where they have
     return;
   }
   const Checkpoint checkpoint = Runtime().open(tiny_path());
-  const auto ledger = std::make_shared<CoreLedger>();
+  const host::House house{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()};
   const LoadOptions options{.threads = cores};
-  const auto fills = [](const host::Deployment& deployment) { return deployment.executors[0]->fills_cores(); };
+  const auto fills = [](const host::Deployment& deployment) {
+    return deployment.replicas[0].executors[0]->fills_cores();
+  };
   const auto deploy = [&] {
-    return host::deploy(*checkpoint.impl(), checkpoint.expand(options), options, {}, *ledger).value();
+    return host::deploy(checkpoint.impl(), checkpoint.expand(options), options, house).value();
   };
   auto first = std::make_unique<host::Deployment>(deploy());
   CHECK(fills(*first));

@@ -34,8 +34,14 @@ inline Graph graph_of(const std::string& plan, const ModelDescription& model) {
   return expand(parse_plan(plan).value(), model, {}, 1).value();
 }
 
+inline NodeKinds kinds_with_tap() {
+  NodeKinds kinds;
+  kinds.add_host_actor("tap");
+  return kinds;
+}
+
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; });
+  return check_graph(graph, model, kinds_with_tap());
 }
 
 inline bool one_line(const std::string& text) {
