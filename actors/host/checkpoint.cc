@@ -33,6 +33,8 @@ Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
 
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
+bool Checkpoint::has_model() const { return opened(impl_).architecture != nullptr; }
+
 std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
   const kernels::FloatingPointScope floats;
   std::vector<std::pair<std::string, std::string>> entries{{"file", opened(impl_).file.description}};

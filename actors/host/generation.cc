@@ -27,6 +27,12 @@ std::optional<Token> Generation::next() {
   return impl.stream->next([&] { return impl.model->has_lost_actors(); });
 }
 
+std::optional<Token> Generation::next(std::chrono::milliseconds) {
+  throw Error(Code::unsupported, "next with a timeout is not there yet");
+}
+
+std::optional<Finish> Generation::finish() const { throw Error(Code::unsupported, "finish is not there yet"); }
+
 std::uint64_t Generation::id() const { return held(impl_).id; }
 
 void Generation::cancel() {
@@ -34,5 +40,9 @@ void Generation::cancel() {
   impl.model->process().check();
   impl.model->stop(impl.id, Error(Code::cancelled, "the request was cancelled"));
 }
+
+Request::Request(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+std::uint64_t Request::id() const { throw Error(Code::unsupported, "requests with callbacks are not there yet"); }
+void Request::cancel() const { throw Error(Code::unsupported, "requests with callbacks are not there yet"); }
 
 }  // namespace troupe

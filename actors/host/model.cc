@@ -164,7 +164,23 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
   });
 }
 
-void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink) const {
+Request Model::generate(std::string_view, const GenerateOptions&, StreamCallbacks) const {
+  throw Error(Code::unsupported, "requests with callbacks are not there yet");
+}
+
+Request Model::generate(std::vector<TokenId>, const GenerateOptions&, StreamCallbacks) const {
+  throw Error(Code::unsupported, "requests with callbacks are not there yet");
+}
+
+Stats Model::stats() const { throw Error(Code::unsupported, "stats are not there yet"); }
+
+std::vector<std::uint32_t> Model::replicate(std::uint32_t) const {
+  throw Error(Code::unsupported, "replicas at run time are not there yet");
+}
+
+void Model::drain(std::uint32_t) const { throw Error(Code::unsupported, "replicas at run time are not there yet"); }
+
+void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink, const LogitsOptions&) const {
   const kernels::FloatingPointScope floats;
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();

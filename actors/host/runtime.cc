@@ -62,6 +62,11 @@ auto with_memory(const Call& call) {
   }
 }
 
+std::string name_of(const ModelSource& source) {
+  if (const auto* path = std::get_if<std::string>(&source)) return *path;
+  throw Error(Code::unsupported, "models from memory or from a descriptor are not there yet");
+}
+
 /// Runs a load, and tells the log how it went.
 template <class Load>
 Model logged(const actors::Log& log, const std::string& path, const Load& load) {
@@ -152,17 +157,22 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
   host::held(impl_, "the runtime").add_kind(kind, std::move(factory));
 }
 
-Checkpoint Runtime::open(const std::string& path, const LoadOptions& options) const {
+Checkpoint Runtime::open(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
+  const std::string path = name_of(source);
   return with_memory([&] { return Checkpoint(host::open_checkpoint(path, impl.registry, options).value()); });
 }
 
-Model Runtime::load(const std::string& path, const LoadOptions& options) const {
+Checkpoint Runtime::open_tokenizer(const ModelSource&, const LoadOptions&) const {
+  throw Error(Code::unsupported, "opening a file for its tokenizer alone is not there yet");
+}
+
+Model Runtime::load(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;  // the host's callbacks may let go of this object
-  return logged(host::held(impl, "the runtime").log, path, [&] {
-    const Checkpoint checkpoint = open(path, options);
+  return logged(host::held(impl, "the runtime").log, name_of(source), [&] {
+    const Checkpoint checkpoint = open(source, options);
     return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
   });
 }

@@ -91,10 +91,12 @@ Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows
 /// Whatever the host's code throws stays here: what was received goes on instead of what it left half written.
 void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   rows_.clear();
-  for (const WantedRow& row : rows) rows_.push_back({step.slices[row.slice].sequence, row.position});
+  for (const WantedRow& row : rows)
+    rows_.push_back({.request = step.slices[row.slice].sequence, .position = row.position});
   try {
     const kernels::HostFloatingPointScope floats;
-    actor_->on_step({step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}});
+    actor_->on_step(
+        {step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}, nullptr});
   } catch (...) {
     const Error why = error_of_thrown("actor " + name_);
     sent_ = received_;

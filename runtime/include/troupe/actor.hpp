@@ -7,13 +7,29 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "troupe/error.hpp"
+#include "troupe/token.hpp"
 
 namespace troupe {
 
-/// Which row of a step's tensors belongs to whom.
+/// Which row of a step's tensors belongs to whom. Valid during one on_step.
 struct StepRow {
-  std::uint64_t request;   ///< Generation::id()
-  std::uint32_t position;  ///< of the row's token in its sequence, from 0
+  std::uint64_t request = 0;   ///< Generation::id(), Request::id()
+  std::uint32_t position = 0;  ///< of the row's token in its sequence, from 0
+  TokenId token = no_token;    ///< the row's token: the prompt's, and from there on those that were sampled
+  std::string_view user{};     ///< GenerateOptions::user
+};
+
+/// Where StepView::fail puts what it is given.
+class RowFailures {
+ public:
+  virtual void fail(std::size_t row, Error why) = 0;
+
+ protected:
+  ~RowFailures() = default;
 };
 
 /// A [rows, columns] matrix of floats, rows contiguous. A view that is valid during one on_step.
@@ -33,15 +49,21 @@ struct StepView {
   std::span<const StepRow> rows;
   ConstMatrixView in;
   MatrixView out;
+  RowFailures* failures;  ///< the runtime's, for fail()
+
+  /// Ends the request of one row with this error, and nothing else: the step's other requests do not notice, and what
+  /// is in that row of `out` counts for nothing. Of several failures of a request the first counts. Throws
+  /// invalid_argument where there is no such row.
+  void fail(std::size_t row, Error why) const { failures->fail(row, std::move(why)); }
 };
 
 /// A host's own actor between two others: a tap, a filter, a router. One object a node; called on one thread of the
 /// runtime, a step at a time, in order. What it throws ends the requests of that step with an error, and nothing else:
-/// an Error keeps its code, anything else becomes `failed`. It must not wait for a request of its own model, which
-/// could not go on meanwhile: what would wait throws invalid_argument; nor for another model, an actor of which waits
-/// for this one. A good row that it makes bad ends that row's request with out_of_range: a hidden state that is no
-/// number or beyond +-2^48; logits to sample from of which one is no number or all are minus infinity (plus infinity
-/// wins).
+/// an Error keeps its code, anything else becomes `failed`; StepView::fail ends one of them. It must not wait for a
+/// request of its own model, which could not go on meanwhile: what would wait throws invalid_argument; nor for another
+/// model, an actor of which waits for this one. A good row that it makes bad ends that row's request with out_of_range:
+/// a hidden state that is no number or beyond +-2^48; logits to sample from of which one is no number or all are minus
+/// infinity (plus infinity wins).
 class Actor {
  public:
   virtual ~Actor() = default;

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "troupe/checkpoint.hpp"
+#include "troupe/generate.hpp"
+#include "troupe/generation.hpp"
+
+namespace troupe {
+
+/// Gets the logits of one position, [vocabulary], as they are, numbers or not; positions in order; on a thread of the
+/// runtime, which waits for it.
+/// What it throws fails the request; an Error keeps its code. It must not wait for a request of its own model.
+using LogitsSink = std::function<void(std::uint32_t position, std::span<const float> logits)>;
+
+struct LogitsOptions {
+  std::stop_token cancel{};                             ///< within one step; the call then throws `cancelled`
+  std::optional<std::chrono::milliseconds> deadline{};  ///< from now
+  std::int32_t priority = 0;                            ///< these three as in GenerateOptions
+  std::string cache_salt{};
+  std::string user{};
+};
+
+enum class ReplicaState {
+  serving,
+  restarting,  ///< it broke; its streams wait until it is back
+  draining,    ///< it takes no more requests: Model::drain
+  broken,      ///< it broke too often, and stays so
+};
+
+/// One replica, now and since it was loaded.
+struct ReplicaStats {
+  std::uint32_t number = 0;  ///< for Model::drain
+  ReplicaState state = ReplicaState::serving;
+  std::uint32_t queued = 0;     ///< requests that wait
+  std::uint32_t running = 0;    ///< requests that have a place in its steps
+  std::uint32_t kv_blocks = 0;  ///< of 64 positions, that it may use
+  std::uint32_t kv_used = 0;    ///< by requests that run
+  std::uint32_t kv_cached = 0;  ///< by nobody now, and kept for prompts that begin with them
+  std::uint32_t restarts = 0;
+};
+
+/// A model, now and since it was loaded: gathered while it runs, so sums may be a step apart.
+struct Stats {
+  std::uint32_t queued = 0;         ///< requests that wait
+  std::uint32_t running = 0;        ///< requests that have a place in a replica's steps
+  std::uint64_t requests = 0;       ///< taken; those of Model::logits among them
+  std::uint64_t finished = 0;       ///< of those, the ones that ended by themselves
+  std::uint64_t failed = 0;         ///< and those that ended with an error, cancelled and late ones among them
+  std::uint64_t prompt_tokens = 0;  ///< of requests that have begun to run
+  std::uint64_t cached_tokens = 0;  ///< of those, the ones that the prefix cache had
+  std::uint64_t generated_tokens = 0;
+  double tokens_per_second = 0.0;  ///< generated, over the last five seconds
+  std::vector<ReplicaStats> replicas{};
+
+  /// What the prefix cache has saved: a share of the prompts' tokens, 0 to 1.
+  [[nodiscard]] double hit_rate() const {
+    return prompt_tokens == 0 ? 0.0 : static_cast<double>(cached_tokens) / static_cast<double>(prompt_tokens);
+  }
+};
+
+/// A checkpoint at work: a graph of actors. Copies share it; the last one, or the last Generation, stops it, and waits
+/// for the steps that are being run; streams with callbacks end then with `aborted`, and when it has waited, none of
+/// them is called any more. On a thread of the runtime (in on_step, a logits sink, on_token, on_finish, the log
+/// callback) nobody can wait for that: there another thread does it, later, and the host's callbacks must live on until
+/// the log says "closed". Any thread. One that has been moved from throws invalid_argument; a child of fork(), where no
+/// other thread lives, must not use it, but may destroy it.
+class Model {
+ public:
+  class Impl;
+  explicit Model(std::shared_ptr<Impl> impl);
+
+  /// Starts a request. Throws Error: an unknown id, a prompt past the context, an option out of its bounds, a full
+  /// queue.
+  [[nodiscard]] Generation generate(std::string_view prompt, const GenerateOptions& options = {}) const;
+  [[nodiscard]] Generation generate(std::vector<TokenId> prompt, const GenerateOptions& options = {}) const;
+
+  /// The same, but the stream goes to callbacks, and the model need not be held for it to go on as long as somebody
+  /// holds it. Where this throws, none of them is called.
+  Request generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
+  Request generate(std::vector<TokenId> prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
+
+  /// Logits after the ids' last position, or after every one; waits until all have been given to `sink`.
+  void logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink,
+              const LogitsOptions& options = {}) const;
+
+  [[nodiscard]] Stats stats() const;
+
+  /// Adds replicas to a running model, of the same shards as its first; waits until they serve, and returns their
+  /// numbers, which are never used again. Streams go on meanwhile. Throws Error where they cannot be had; then none is
+  /// added.
+  std::vector<std::uint32_t> replicate(std::uint32_t count = 1) const;
+
+  /// Takes a replica out of a running model: it gets no more requests, its streams go on elsewhere or to their end, and
+  /// when the call is over its threads and memory are given back. Throws not_found, and invalid_argument for the last
+  /// one that serves.
+  void drain(std::uint32_t replica) const;
+
+  [[nodiscard]] const Checkpoint& checkpoint() const;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace troupe
