@@ -8,6 +8,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/kv_layout.hpp"
 #include "kernels/packed.hpp"
+#include "kernels/rope_style.hpp"
 
 namespace troupe::kernels {
 
@@ -34,7 +35,7 @@ struct AttentionArgs {
   std::size_t tokens;
   std::size_t first_position;  ///< of the first query; K and V up to the last query's are in the cache, and finite
   const std::byte* const* kv_blocks;  ///< for each block of 64 positions from position 0: its KV heads of every layer
-  const std::uint16_t* kv_slot;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
+  const std::uint16_t* kv_head;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
   std::size_t head_dim;       ///< a multiple of 16, at most 256
   float scale;                ///< multiplies q.k
@@ -46,9 +47,6 @@ inline constexpr std::size_t attention_tile = 8;
 
 /// Elements of one segment of log_sum_exp.
 inline constexpr std::size_t softmax_segment = 1024;
-
-/// How pairs of a head's dimensions are rotated: (2i, 2i+1), or (i, i + head_dim/2).
-enum class RopeStyle : std::uint8_t { adjacent, halves };
 
 /// Every kernel the CPU programs call, for one instruction set. All tables give the same bits.
 /// Rows are float vectors of n elements unless said otherwise; out may equal the input.
@@ -77,9 +75,6 @@ struct KernelTable {
   /// x[i] = float(fixed[i]) * 2^-32, rounded once.
   void (*from_fixed)(const std::int64_t* fixed, std::size_t n, float* out);
 
-  /// sum[i] += x[i].
-  void (*add_fixed)(const std::int64_t* x, std::size_t n, std::int64_t* sum);
-
   /// x[i] += y[i].
   void (*add)(const float* y, std::size_t n, float* x);
 
@@ -92,9 +87,9 @@ struct KernelTable {
   /// Rotates `heads` consecutive heads of one token in place. cos_sin: [head_dim/2] cosines, then as many sines.
   void (*rope)(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style);
 
-  /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating) into place `slot` (0..63) of a KV
+  /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating), as the `place`th (0..63) of a KV
   /// head.
-  void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t slot, std::byte* kv_head);
+  void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head);
 
   /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p =
   /// exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v).

@@ -5,6 +5,8 @@
 #include "plugins/formats/gguf.hpp"
 #include "plugins/tokenizers/bpe.hpp"
 #include "plugins/tokenizers/spm.hpp"
+#include "runtime/device/cpu/cpu_device.hpp"
+#include "transport/memory/memory.hpp"
 
 namespace troupe::plugins {
 
@@ -13,6 +15,8 @@ Registry builtin() {
       .formats = {&gguf},
       .architectures = {&llama, &gemma3},
       .tokenizers = {&bpe, &spm},
+      .devices = {&cpu_kind},
+      .transports = {&transport::memory},
   };
 }
 

@@ -20,6 +20,23 @@ struct Tensor {
   [[nodiscard]] std::size_t bytes() const { return rows * columns * size_of(element); }
 };
 
+/// The element type of a host's numbers.
+template <class Number>
+inline constexpr Element element_of = Element::u8;
+template <>
+inline constexpr Element element_of<std::int32_t> = Element::i32;
+template <>
+inline constexpr Element element_of<float> = Element::f32;
+template <>
+inline constexpr Element element_of<std::int64_t> = Element::i64;
+
+/// A view of numbers that lie row after row without gaps.
+template <class Number>
+[[nodiscard]] Tensor tensor_of(Number* data, std::size_t rows, std::size_t columns) {
+  static_assert(sizeof(Number) == size_of(element_of<Number>));
+  return {reinterpret_cast<std::byte*>(data), element_of<Number>, rows, columns, columns};
+}
+
 /// The same element type, rows and columns.
 [[nodiscard]] inline bool same_shape(const Tensor& a, const Tensor& b) {
   return a.element == b.element && a.rows == b.rows && a.columns == b.columns;

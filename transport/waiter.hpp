@@ -5,7 +5,7 @@
 #include <mutex>
 #include <optional>
 
-#include "transport/queue.hpp"
+#include "transport/deadline.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe::transport {

@@ -1,5 +1,7 @@
 #include "actors/host/checkpoint.hpp"
 
+#include <algorithm>
+
 #include "actors/host/retire.hpp"
 #include "actors/host/settings.hpp"
 #include "actors/host/workshop.hpp"
@@ -54,7 +56,7 @@ std::vector<TensorInfo> Checkpoint::tensors() const {
   return infos;
 }
 
-std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layers; }
+std::uint32_t Checkpoint::layers() const { return opened(impl_).model.layer_count(); }
 std::uint32_t Checkpoint::context() const { return opened(impl_).model.context; }
 std::uint32_t Checkpoint::vocabulary() const { return opened(impl_).model.vocabulary; }
 
@@ -87,7 +89,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layers, most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -95,34 +97,32 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto settings = host::deploy_settings(host::resolve(opened(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
-  (void)check_graph(graph, opened(impl_).model, kinds).value();
+  (void)check_graph(graph, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (!kinds.is(*shard, Role::shard)) {
     throw Error(Code::invalid_argument,
                 "node " + node + " is of kind " + quoted(shard->kind) + "; only a shard has a program");
   }
-  return to_string(
-      host::program_of(opened(impl_), *shard, ranks_of(graph, node), options.fusion, settings.context).value());
+  return to_string(*host::shard_of(opened(impl_), *shard, ranks_of(graph, node), settings).value().program);
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const auto settings = host::deploy_settings(host::resolve(opened(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
-  const Blueprint blueprint = draw({0, graph, settings}, opened(impl_).model, kinds).value();
-  MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(), [&](const Part& part) {
-                      return host::program_of(*impl_, part.node, part.group.size, settings.fusion, settings.context);
-                    }};
+  const Blueprint blueprint =
+      draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();
+  MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(),
+                    [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.size, settings); }};
+  const auto parts = memory_of(blueprint, kinds, order).value();
   std::vector<ActorMemory> actors;
-  for (const GraphNode& node : graph.nodes) {
-    ActorMemory& memory = actors.emplace_back();
-    memory.actor = node.name;
-    for (const Part& part : blueprint.parts) {
-      if (part.node.name == node.name) kinds.of(node).memory(part, order, memory).value();
-    }
+  for (const GraphNode& node : graph.nodes) {  // one that is no part of its own holds nothing
+    const auto part =
+        std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.actor == node.name; });
+    actors.push_back(part == parts.end() ? ActorMemory{.actor = node.name} : *part);
   }
   ActorMemory router;
   router.actor = "router";

@@ -18,6 +18,7 @@ class Checkpoint::Impl {
   const Architecture* architecture = nullptr;
   ModelDescription model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<const DeviceKind*> devices;  ///< of the registry that it was opened with
 };
 
 namespace host {

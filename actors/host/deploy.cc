@@ -1,16 +1,18 @@
 #include "actors/host/deploy.hpp"
 
-#include <new>
+#include <system_error>
+#include <utility>
 
 #include "actors/host/settings.hpp"
+#include "transport/memory/memory.hpp"
 
 namespace troupe::host {
 namespace {
 
 /// An order for each replica. What is wrong with the graph is said of the whole.
 Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& settings, const ModelDescription& model,
-                                     const NodeKinds& kinds) {
-  const auto whole = draw({0, graph, settings}, model, kinds);
+                                     const NodeKinds& kinds, const KnownDevices& devices) {
+  const auto whole = draw({0, graph, settings}, model, kinds, devices);
   if (!whole) return whole.error();
   std::vector<Order> orders;
   for (std::uint32_t replica = 0; replica < whole->replicas.size(); ++replica) {
@@ -19,14 +21,22 @@ Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& s
   return orders;
 }
 
-Result<Deployment> make_all(Deployment deployment, Progress& progress) {
-  const auto plots = deployment.workshop->prepare(deployment.orders, progress);
+Result<Deployment> make_all(std::unique_ptr<Workshop> workshop, std::vector<Order> orders, Progress& progress) {
+  const auto plots = workshop->prepare(orders, progress);
   if (!plots) return plots.error();
-  const CoreLedger::Leases cores = deployment.workshop->enter(*plots);
+  const CoreLedger::Leases cores = workshop->enter(*plots);
+  Deployment deployment;
+  std::vector<MadeReplica> all;
   for (std::size_t replica = 0; replica < plots->size(); ++replica) {
-    auto made = deployment.workshop->make((*plots)[replica], cores[replica]);
+    auto made = workshop->make((*plots)[replica], cores[replica]);
     if (!made) return made.error();
-    deployment.replicas.push_back(std::move(*made));
+    deployment.replicas.push_back({std::move(orders[replica]), made->plan});
+    all.push_back(std::move(*made));
+  }
+  try {
+    deployment.builder = std::make_shared<ReplicaBuilder>(std::move(workshop), std::move(all));
+  } catch (const std::system_error& thrown) {
+    return Error(Code::failed, std::string("a thread of the model cannot be started: ") + thrown.what());
   }
   return deployment;
 }
@@ -37,14 +47,16 @@ Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpo
                           const LoadOptions& options, const House& house, std::chrono::nanoseconds patience) {
   const auto settings = resolve(*checkpoint, options);
   if (!settings) return settings.error();
-  auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes());
+  auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes(),
+                          known_devices(*checkpoint));
   if (!orders) return orders.error();
   Progress progress(options.progress);
-  Deployment deployment;
-  deployment.workshop =
-      std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience});
-  deployment.orders = std::move(*orders);
-  auto made = make_all(std::move(deployment), progress);
+  auto transport = transport::memory.open();
+  if (!transport) return transport.error();
+  auto workshop = std::make_unique<Workshop>(
+      Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience, options.memory_limit},
+      std::move(*transport));
+  auto made = make_all(std::move(workshop), std::move(*orders), progress);
   progress.rethrow();
   return made;
 }

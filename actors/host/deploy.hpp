@@ -6,18 +6,19 @@
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/makers.hpp"
-#include "actors/host/workshop.hpp"
+#include "actors/host/replica_builder.hpp"
+#include "actors/supervisor.hpp"
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/memory/weight_store.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe::host {
 
-/// A graph whose threads run, replica by replica, and what makes more of it.
+/// A graph whose threads run, replica by replica, and who makes more of it.
 struct Deployment {
-  std::unique_ptr<Workshop> workshop;
-  std::vector<Order> orders;  ///< [replicas]
-  std::vector<MadeReplica> replicas;
+  std::vector<actors::Incarnation> replicas;
+  std::shared_ptr<ReplicaBuilder> builder;
+  actors::RestartLimit limit{};
 };
 
 /// What of a runtime its models share.

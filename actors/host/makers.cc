@@ -5,26 +5,35 @@
 
 #include "kernels/floating_point.hpp"
 #include "kernels/kv_layout.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
+#include "kernels/table.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
 
 namespace troupe::host {
 namespace {
 
-using Channels = std::vector<std::shared_ptr<transport::Channel>>;
-
-/// The channels of those ends where this flows.
-Channels of_flow(const std::vector<PartEnd>& ends, const Channels& channels, std::string_view flow) {
-  Channels found;
+/// Those of the ends where this flows.
+template <class End>
+std::vector<std::unique_ptr<End>> take(const std::vector<PartEnd>& ends, std::vector<std::unique_ptr<End>>& all,
+                                       std::string_view flow) {
+  std::vector<std::unique_ptr<End>> found;
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    if (ends[i].flows == flow) found.push_back(channels[i]);
+    if (ends[i].flows == flow) found.push_back(std::move(all[i]));
   }
   return found;
 }
 
-LogitsEnd logits_end(const Part& part, const Workbench& bench) {
-  return {bench.kernels, bench.settings.parallel, of_flow(part.out, bench.out, "tokens"), part.source};
+/// The first of them, or null.
+template <class End>
+std::unique_ptr<End> first(std::vector<std::unique_ptr<End>> ends) {
+  return ends.empty() ? nullptr : std::move(ends[0]);
+}
+
+/// A host samples on its own processor.
+LogitsEnd logits_end(const Part& part, Workbench& bench) {
+  const kernels::KernelTable* const wanted = kernels::find_table(bench.settings.isa);
+  return {wanted == nullptr ? *kernels::find_table() : *wanted, bench.settings.parallel,
+          take(part.out, bench.out, "tokens"), part.source};
 }
 
 Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node, const ActorFactory& factory) {
@@ -55,9 +64,6 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
   ShardParts parts;
   parts.program = std::move(bench.goods.program);
   parts.weights = std::move(bench.goods.weights);
-  parts.kernels = &bench.kernels;
-  parts.rope_style = bench.model.rope_style;
-  parts.rope_thetas = bench.model.rope_thetas;
   parts.rows = bench.settings.rows;
   parts.kv_blocks =
       std::size_t{bench.settings.parallel} * ((bench.settings.context + kernels::kv_block - 1) / kernels::kv_block);
@@ -65,17 +71,15 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
   parts.policy = bench.policy;
   parts.deadline = bench.deadline;
   parts.cores = std::move(bench.cores);
-  parts.communicator = std::move(bench.group);
-  for (const auto& channel : of_flow(part.in, bench.in, "tokens")) {
-    parts.tokens = std::make_unique<TokenBoard>(bench.settings.parallel, channel);
+  if (bench.group != nullptr) parts.groups.push_back(std::move(bench.group));
+  if (auto tokens = first(take(part.in, bench.in, "tokens"))) {
+    parts.tokens = std::make_unique<TokenBoard>(bench.settings.parallel, std::move(tokens));
   }
-  for (const auto& channel : of_flow(part.in, bench.in, "hidden")) parts.hidden_in = channel;
-  parts.hidden_out = of_flow(part.out, bench.out, "hidden");
-  for (const auto& channel : of_flow(part.out, bench.out, "logits")) parts.logits_out = channel;
+  parts.hidden_in = first(take(part.in, bench.in, "hidden"));
+  parts.hidden_out = take(part.out, bench.out, "hidden");
+  parts.logits_out = first(take(part.out, bench.out, "logits"));
   if (!part.source.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(part, bench));
-  auto runner = ShardRunner::create(std::move(parts));
-  if (!runner) return runner.error();
-  return std::unique_ptr<StepRunner>(std::move(*runner));
+  return bench.goods.device->make_runner(std::move(parts));
 }
 
 Result<std::unique_ptr<StepRunner>> make_sampler(const Part& part, Workbench bench) {

@@ -6,19 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "kernels/table.hpp"
 #include "runtime/deploy/blueprint.hpp"
+#include "runtime/device/device.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/program/runner.hpp"
 #include "runtime/program/weights.hpp"
 #include "transport/channel/channel.hpp"
 #include "transport/collective/communicator.hpp"
+#include "transport/waiter.hpp"
 #include "troupe/actor.hpp"
 
 namespace troupe::host {
 
 /// What a shard's executor is made from, beside its part.
 struct ShardGoods {
+  std::shared_ptr<const Device> device;
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
 };
@@ -27,13 +29,13 @@ struct ShardGoods {
 struct Workbench {
   const ModelDescription& model;
   const DeploySettings& settings;
-  const kernels::KernelTable& kernels;
   transport::WaitPolicy policy;
-  transport::Deadline deadline;
-  std::vector<std::shared_ptr<transport::Channel>> in, out;  ///< [Part::in], [Part::out]
-  std::shared_ptr<transport::Communicator> group;            ///< null where the part is alone
-  ShardGoods goods{};                                        ///< of a shard
-  std::vector<int> cores{};                                  ///< [threads] to pin to, or empty
+  transport::Deadline deadline{};
+  std::vector<std::unique_ptr<transport::Receiver>> in{};  ///< [Part::in]
+  std::vector<std::unique_ptr<transport::Sender>> out{};   ///< [Part::out]
+  std::unique_ptr<transport::Communicator> group{};        ///< null where the part is alone
+  ShardGoods goods{};                                      ///< of a shard
+  std::vector<int> cores{};                                ///< [threads] to pin to, or empty
 };
 
 /// Turns a part into what runs its steps.

@@ -18,8 +18,10 @@ class GuardedSink {
   explicit GuardedSink(const LogitsSink& sink) : sink_(&sink) {}
   void operator()(std::uint32_t position, std::span<const float> logits) {
     const std::lock_guard lock(mutex_);
+    if (position < next_) return;                            // given already, by a replica that has broken since
     const LogitsSink* sink = std::exchange(sink_, nullptr);  // one that throws is not called again
     if (sink == nullptr) return;
+    next_ = position + 1;
     (*sink)(position, logits);
     sink_ = sink;
   }
@@ -30,6 +32,7 @@ class GuardedSink {
 
  private:
   std::mutex mutex_;
+  std::uint32_t next_ = 0;  ///< the first position that it may still get
   const LogitsSink* sink_;
 };
 
@@ -84,31 +87,26 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
     : checkpoint(std::move(opened)),
       runtime_(std::move(runtime)),
       context_(context),
-      most_open_(deployment.replicas.size() * (std::size_t{options.queue} + options.parallel)),
-      deployment_(std::move(deployment)) {
+      places_(std::size_t{options.queue} + options.parallel),
+      most_open_(deployment.replicas.size() * places_) {
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
-  std::vector<actors::ReplicaPlan> plans;
-  for (const auto& replica : deployment_.replicas) plans.push_back(replica.plan);
-  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), plans, tokenizer, log());
+  builder_ = std::move(deployment.builder);
+  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), std::move(deployment.replicas), builder_, tokenizer,
+                                               log(), deployment.limit);
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   const kernels::FloatingPointScope floats;  // the log is the host's
   ensemble_.reset();
-  const auto for_each_executor = [&](const auto& call) {
-    for (const auto& replica : deployment_.replicas)
-      std::for_each(replica.executors.begin(), replica.executors.end(), call);
-  };
-  for_each_executor([](auto& each) { each->abort({Code::aborted, "model closed"}); });  // short: takes no memory
-  for_each_executor([](auto& each) { each->stop(); });
+  builder_->close();
   log()(LogLevel::info, [&] { return "closed " + checkpoint.impl()->file.path; });
 }
 
 void Model::Impl::check_wait() const {
   process_.check();
-  if (!runtime_->control().on_this_thread() && !on_thread_of(deployment_.workshop.get())) return;
+  if (!runtime_->control().on_this_thread() && !builder_->on_its_thread()) return;
   throw Error(Code::invalid_argument,
               "this thread runs the model (in on_step, a logits sink or the log callback), which cannot go on while it "
               "waits for itself; wait on a thread of the host's");
@@ -120,7 +118,7 @@ std::shared_ptr<void> Model::Impl::take_place() {
     if (!open_->compare_exchange_weak(before, before + 1)) continue;
     return {open_.get(), [open = open_](std::atomic<std::size_t>*) { open->fetch_sub(1); }};
   }
-  throw Error(Code::queue_full, "the queue is full: " + std::to_string(most_open_) +
+  throw Error(Code::queue_full, "the queue is full: " + std::to_string(most_open_.load()) +
                                     " requests run or wait already; try again when some have ended");
 }
 
@@ -139,6 +137,24 @@ Generation Model::Impl::submit(std::vector<TokenId> prompt, const GenerateOption
 }
 
 void Model::Impl::stop(SequenceId id, const Error& why) { ensemble_->stop(id, why); }
+
+std::vector<std::uint32_t> Model::Impl::replicate(std::uint32_t count) {
+  constexpr std::uint32_t most = 256;
+  check_wait();
+  if (count < 1 || count > most) {
+    throw Error(Code::invalid_argument, "replicate is asked for " + std::to_string(count) +
+                                            " replicas; it must be between 1 and " + std::to_string(most));
+  }
+  auto numbers = ensemble_->replicate(count).value();
+  most_open_ += places_ * count;
+  return numbers;
+}
+
+void Model::Impl::drain(std::uint32_t replica) {
+  check_wait();
+  ensemble_->drain(replica).value();
+  most_open_ -= places_;
+}
 
 Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -174,11 +190,15 @@ Request Model::generate(std::vector<TokenId>, const GenerateOptions&, StreamCall
 
 Stats Model::stats() const { throw Error(Code::unsupported, "stats are not there yet"); }
 
-std::vector<std::uint32_t> Model::replicate(std::uint32_t) const {
-  throw Error(Code::unsupported, "replicas at run time are not there yet");
+std::vector<std::uint32_t> Model::replicate(std::uint32_t count) const {
+  const kernels::FloatingPointScope floats;
+  return host::held(impl_, "the model").replicate(count);
 }
 
-void Model::drain(std::uint32_t) const { throw Error(Code::unsupported, "replicas at run time are not there yet"); }
+void Model::drain(std::uint32_t replica) const {
+  const kernels::FloatingPointScope floats;
+  host::held(impl_, "the model").drain(replica);
+}
 
 void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink, const LogitsOptions&) const {
   const kernels::FloatingPointScope floats;

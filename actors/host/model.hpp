@@ -6,6 +6,7 @@
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
 #include "actors/host/ensemble.hpp"
+#include "actors/host/replica_builder.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/runtime.hpp"
 #include "troupe/runtime.hpp"
@@ -30,6 +31,10 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
 
+  /// See Model.
+  [[nodiscard]] std::vector<std::uint32_t> replicate(std::uint32_t count);
+  void drain(std::uint32_t replica);
+
   /// Throws invalid_argument where the calling thread could wait for ever: it is one that the model needs to go on, or
   /// the model's are in the parent of this process.
   void check_wait() const;
@@ -47,10 +52,11 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   const host::Process process_;
   const std::shared_ptr<Runtime::Impl> runtime_;
   const std::uint32_t context_;
-  const std::size_t most_open_;  ///< requests that may run and wait, all replicas together
+  const std::size_t places_;            ///< requests that may run and wait, of each replica
+  std::atomic<std::size_t> most_open_;  ///< of all replicas together
   const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<SequenceId> last_id_{0};
-  host::Deployment deployment_;
+  std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;
 };
 

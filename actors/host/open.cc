@@ -42,9 +42,9 @@ void leave_out(ModelFile& file, const std::vector<std::string>& keys) {
 /// A whole model as one shard would hold it.
 GraphNode whole(const ModelDescription& model) {
   GraphNode node{.name = "whole", .kind = "shard"};
-  node.layers = {0, model.layers};
-  node.attention = {0, model.attention_leaves().count};
-  node.ffn = {0, model.ffn_leaves().count};
+  node.layers = {0, model.layer_count()};
+  node.attention = {0, model.attention_leaves()};
+  node.ffn = {0, model.ffn_leaves()};
   node.vocabulary = {0, model.vocabulary};
   return node;
 }
@@ -100,6 +100,7 @@ OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, 
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
   checkpoint->bytes = bytes;
   checkpoint->ignore_keys = options.ignore_keys;
+  checkpoint->devices = registry.devices;
   checkpoint->file = std::move(*file);
   leave_out(checkpoint->file, options.ignore_keys);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <set>
 
 #include "actors/host/model.hpp"
 #include "actors/host/open.hpp"
@@ -90,6 +91,18 @@ Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry
   return with_memory([&] { return Checkpoint(host::copied(opened.impl(), registry).value()); });
 }
 
+/// The names of the devices of a graph, with commas between.
+std::string devices_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options) {
+  std::set<std::string> names;
+  for (const GraphNode& node : graph.nodes) {
+    if (node.layers == Range{}) continue;
+    names.emplace(open_device(checkpoint.devices, node.device, {options.isa}).value()->name());
+  }
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
 Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
             const LoadOptions& options) {
@@ -102,14 +115,16 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
   });
   auto deployment = host::deploy(checkpoint.impl(), graph, options, runtime->house()).value();
   std::size_t nodes = 0;
-  for (const auto& replica : deployment.replicas) nodes += replica.executors.size();
+  for (const auto& replica : deployment.replicas) {
+    for (const auto& members : replica.plan.stages) nodes += members.size();
+  }
   Model model = with_memory([&] {
     return Model(
         host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
   });
   runtime->log(LogLevel::info, [&] {
-    return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + " nodes, kernels " +
-           std::string(settings.kernels->name);
+    return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + " nodes on " +
+           devices_of(*checkpoint.impl(), graph, options);
   });
   return model;
 }

@@ -34,14 +34,6 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   settings.rows = std::max(options.chunk, options.parallel);
   const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());
   settings.threads = options.threads != 0 ? options.threads : std::max(1U, busy_threads() / ranks);
-  settings.kernels = kernels::find_table(options.isa);
-  if (settings.kernels == nullptr) {
-    std::string known;
-    for (const kernels::KernelTable* table : kernels::tables())
-      known += (known.empty() ? "" : ", ") + std::string(table->name);
-    return Error(Code::invalid_argument,
-                 "isa " + troupe::quoted(options.isa) + " cannot run here; this processor has " + known);
-  }
   return settings;
 }
 

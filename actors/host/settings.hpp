@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "actors/host/checkpoint.hpp"
-#include "kernels/table.hpp"
 #include "runtime/deploy/order.hpp"
 #include "runtime/plan/plan.hpp"
 
@@ -13,7 +12,6 @@ namespace troupe::host {
 struct Settings {
   Plan plan;
   std::uint32_t threads = 1, context = 0, rows = 0, parallel = 1;
-  const kernels::KernelTable* kernels = nullptr;
 };
 [[nodiscard]] Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& options);
 

@@ -4,6 +4,7 @@
 #include <new>
 #include <system_error>
 
+#include "runtime/deploy/memory.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/fusion.hpp"
@@ -41,61 +42,25 @@ std::vector<int> take(std::vector<int>& cores, std::uint32_t count) {
 
 }  // namespace
 
-/// The channels and groups of one replica, by name.
-class Workshop::Joints {
- public:
-  explicit Joints(transport::WaitPolicy policy) : policy_(policy) {}
-
-  std::vector<std::shared_ptr<transport::Channel>> channels(const std::vector<PartEnd>& ends) {
-    std::vector<std::shared_ptr<transport::Channel>> all;
-    for (const PartEnd& end : ends) {
-      auto& channel = channels_[end.channel];
-      if (channel == nullptr) channel = transport::make_in_process_channel(end.slots, end.slot_bytes, policy_);
-      all.push_back(channel);
-    }
-    return all;
-  }
-
-  std::shared_ptr<transport::Communicator> rank(const PartGroup& group) {
-    if (group.size == 1) return nullptr;
-    auto& ranks = groups_[group.name];
-    if (ranks.empty()) {
-      for (auto& end : transport::make_in_process_group(static_cast<int>(group.size), policy_)) {
-        ranks.push_back(std::move(end));
-      }
-    }
-    return ranks[group.rank];
-  }
-
- private:
-  transport::WaitPolicy policy_;
-  std::map<std::string, std::shared_ptr<transport::Channel>> channels_;
-  std::map<std::string, std::vector<std::shared_ptr<transport::Communicator>>> groups_;
-};
-
-Result<Program> Workshop::program_of_part(const Part& part, const DeploySettings& settings) const {
-  return program_of(*tools_.checkpoint, part.node, part.group.size, settings.fusion, settings.context);
-}
-
 Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& orders, Progress& progress) {
+  const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
   std::vector<Plot> plots;
-  std::vector<std::shared_ptr<const Program>> programs;
+  std::vector<WantedWeights> wanted;
   for (const Order& order : orders) {
-    auto blueprint = draw(order, tools_.checkpoint->model, tools_.kinds.nodes());
+    auto blueprint = draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint));
     if (!blueprint) return blueprint.error();
     plots.push_back({std::move(*blueprint), {}});
     for (const Part& part : plots.back().blueprint.parts) {
       if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
-      auto program = program_of_part(part, order.settings);
-      if (!program) return program.error();
-      programs.push_back(std::make_shared<const Program>(std::move(*program)));
-      plots.back().goods[part.node.name].program = programs.back();
+      auto shard = shard_of(checkpoint, part.node, part.group.size, order.settings);
+      if (!shard) return shard.error();
+      plots.back().goods[part.node.name] = {shard->device, shard->program, nullptr};
+      wanted.push_back(std::move(*shard));
     }
   }
-  auto weights =
-      tools_.store->load(tools_.checkpoint->bytes, programs, busy_threads(), [&](std::size_t done, std::size_t all) {
-        return progress.tell(static_cast<double>(done) / static_cast<double>(all));
-      });
+  auto weights = tools_.store->load(checkpoint.bytes, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
+    return progress.tell(static_cast<double>(done) / static_cast<double>(all));
+  });
   if (!weights) return weights.error();
   auto next = weights->begin();
   for (Plot& plot : plots) {
@@ -106,6 +71,25 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
     }
   }
   return plots;
+}
+
+Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work, const Blueprint& to_come) const {
+  if (tools_.memory_limit == 0) return {};
+  const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
+  const DeploySettings& settings = to_come.settings;
+  MemoryOrder order{checkpoint.model, settings, checkpoint.bytes.get(),
+                    [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
+  std::uint64_t promised = checkpoint.tokenizer->memory_bytes();
+  std::vector<const Blueprint*> all = at_work;
+  all.push_back(&to_come);
+  for (const Blueprint* blueprint : all) {
+    const auto parts = memory_of(*blueprint, tools_.kinds.nodes(), order);
+    if (!parts) return parts.error();
+    for (const ActorMemory& part : *parts) promised += part.total();
+  }
+  if (promised <= tools_.memory_limit) return {};
+  return Error(Code::out_of_memory, "with one replica more the model needs up to " + std::to_string(promised) +
+                                        " bytes, the limit is " + std::to_string(tools_.memory_limit));
 }
 
 CoreLedger::Leases Workshop::enter(const std::vector<Plot>& plots) const {
@@ -119,6 +103,7 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
     const DeploySettings& settings = plot.blueprint.settings;
     MadeReplica made;
     made.epoch = plot.blueprint.epoch;
+    made.blueprint = plot.blueprint;
     made.cores = std::move(cores);
     made.plan.limits = {.stages = plot.blueprint.replicas[0].pipeline,
                         .rows = settings.rows,
@@ -129,32 +114,43 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
   });
 }
 
+Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& settings, transport::WaitPolicy policy) {
+  Workbench bench{.model = tools_.checkpoint->model, .settings = settings, .policy = policy};
+  for (const PartEnd& end : part.in) {
+    auto receiver = transport_->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
+    if (!receiver) return receiver.error();
+    bench.in.push_back(std::move(*receiver));
+  }
+  for (const PartEnd& end : part.out) {
+    auto sender = transport_->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
+    if (!sender) return sender.error();
+    bench.out.push_back(std::move(*sender));
+  }
+  if (part.group.size == 1) return bench;
+  auto rank = transport_->make_rank({part.group.name, static_cast<int>(part.group.size)},
+                                    static_cast<int>(part.group.rank), policy);
+  if (!rank) return rank.error();
+  bench.group = std::move(*rank);
+  return bench;
+}
+
 Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
   const Blueprint& blueprint = plot.blueprint;
-  const kernels::KernelTable* const kernels = kernels::find_table(blueprint.settings.isa);
-  if (kernels == nullptr) return Error(Code::invalid_argument, "isa " + blueprint.settings.isa + " cannot run here");
-  const transport::WaitPolicy policy{.crowded = &made.cores->crowded()};
   const auto activity = std::make_shared<transport::Activity>();
   std::vector<int> cores = made.cores->pinned();
-  Joints joints(policy);
   for (const auto& stage : blueprint.replicas[0].stages) {
     actors::Members& members = made.plan.stages.emplace_back();
     for (const std::uint32_t number : stage) {
       const Part& part = blueprint.parts[number];
-      Workbench bench{.model = tools_.checkpoint->model,
-                      .settings = blueprint.settings,
-                      .kernels = *kernels,
-                      .policy = policy,
-                      .deadline = {tools_.patience, activity.get()},
-                      .in = joints.channels(part.in),
-                      .out = joints.channels(part.out),
-                      .group = joints.rank(part.group)};
+      auto bench = bench_of(part, blueprint.settings, {.crowded = &made.cores->crowded()});
+      if (!bench) return bench.error();
+      bench->deadline = {tools_.patience, activity.get()};
       if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
-        bench.goods = goods->second;
-        bench.cores = take(cores, part.node.threads);
+        bench->goods = goods->second;
+        bench->cores = take(cores, part.node.threads);
       }
-      const int core = bench.cores.empty() ? -1 : bench.cores[0];
-      auto runner = tools_.kinds.maker_of(part.node)(part, std::move(bench));
+      const int core = bench->cores.empty() ? -1 : bench->cores[0];
+      auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
       if (!runner) return runner.error();
       made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this));
       members.push_back(made.executors.back());
@@ -163,13 +159,22 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
   return {};
 }
 
-Result<Program> program_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, std::uint32_t ranks, bool fusion,
-                           std::uint32_t context) {
+KnownDevices known_devices(const Checkpoint::Impl& checkpoint) {
+  return {[&](const std::string& name) { return open_device(checkpoint.devices, name, {}).ok(); },
+          device_names(checkpoint.devices)};
+}
+
+Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, std::uint32_t ranks,
+                               const DeploySettings& settings) {
+  auto device = open_device(checkpoint.devices, shard.device, {settings.isa});
+  if (!device) return device.error();
   ModelDescription model = checkpoint.model;
-  model.context = context;
+  model.context = settings.context;
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, shard, ranks);
-  if (program && fusion) fuse(*program);
-  return program;
+  if (!program) return program.error();
+  if (settings.fusion) fuse(*program, (*device)->rules());
+  if (const auto can = (*device)->check(*program); !can) return can.error();
+  return WantedWeights{std::make_shared<const Program>(std::move(*program)), std::move(*device)};
 }
 
 }  // namespace troupe::host

@@ -15,6 +15,7 @@
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
+#include "transport/transport.hpp"
 
 namespace troupe::host {
 
@@ -24,6 +25,7 @@ struct MadeReplica {
   std::shared_ptr<const CoreLedger::Lease> cores;  ///< given back once the threads have ended
   std::vector<std::shared_ptr<ThreadExecutor>> executors;
   actors::ReplicaPlan plan;
+  Blueprint blueprint{};
 };
 
 /// The one place that turns parts into executors. One thread at a time.
@@ -36,9 +38,11 @@ class Workshop {
     std::shared_ptr<CoreLedger> cores;
     std::shared_ptr<WeightStore> store;
     std::chrono::nanoseconds patience;
+    std::uint64_t memory_limit = 0;  ///< LoadOptions::memory_limit
   };
 
-  explicit Workshop(Tools tools) : tools_(std::move(tools)) {}
+  Workshop(Tools tools, std::unique_ptr<transport::Transport> transport)
+      : tools_(std::move(tools)), transport_(std::move(transport)) {}
 
   /// An order's blueprint and what its shards run. Its weights are in memory for as long as somebody has it.
   struct Plot {
@@ -50,6 +54,9 @@ class Workshop {
   /// for a graph that cannot be.
   [[nodiscard]] Result<std::vector<Plot>> prepare(const std::vector<Order>& orders, Progress& progress);
 
+  /// Out of memory where replicas that are at work and one that is to come may need more than the limit.
+  [[nodiscard]] Result<void> check_memory(const std::vector<const Blueprint*>& at_work, const Blueprint& to_come) const;
+
   /// Enters the threads of what has been prepared: see CoreLedger.
   [[nodiscard]] CoreLedger::Leases enter(const std::vector<Plot>& plots) const;
 
@@ -57,15 +64,19 @@ class Workshop {
   [[nodiscard]] Result<MadeReplica> make(const Plot& plot, std::shared_ptr<const CoreLedger::Lease> cores);
 
  private:
-  class Joints;
-  [[nodiscard]] Result<Program> program_of_part(const Part& part, const DeploySettings& settings) const;
+  [[nodiscard]] Result<Workbench> bench_of(const Part& part, const DeploySettings& settings,
+                                           transport::WaitPolicy policy);
   Result<void> start_parts(const Plot& plot, MadeReplica& made);
 
   const Tools tools_;
+  const std::unique_ptr<transport::Transport> transport_;
 };
 
-/// The program of one shard of a group of so many ranks.
-[[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard,
-                                         std::uint32_t ranks, bool fusion, std::uint32_t context);
+/// The devices that a graph may name: see check_graph.
+[[nodiscard]] KnownDevices known_devices(const Checkpoint::Impl& checkpoint);
+
+/// The device of one shard of a group of so many ranks, and its program: by that device's rules, or not fused.
+[[nodiscard]] Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard,
+                                             std::uint32_t ranks, const DeploySettings& settings);
 
 }  // namespace troupe::host

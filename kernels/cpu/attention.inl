@@ -21,7 +21,7 @@ struct Rows {
 /// Rows [first, first + count) of the queries at tokens first_token.. by `heads` heads from first_head.
 Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t first_head, std::size_t heads,
                std::size_t first, std::size_t count) {
-  Rows rows{args, args.kv_offset + args.kv_slot[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}};
+  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}};
   for (std::size_t r = 0; r < count; ++r) {
     const std::size_t token = first_token + (first + r) / heads;
     const std::size_t column = (first_head + (first + r) % heads) * args.head_dim;
@@ -37,22 +37,22 @@ std::size_t first_visible(const Rows& rows, std::size_t row) {
   return window == 0 || position < window ? 0 : position - window + 1;
 }
 
-std::size_t slot_in(std::size_t block, std::size_t position) {
+std::size_t place_in(std::size_t block, std::size_t position) {
   const std::size_t begin = block * kv_block;
   return position <= begin ? 0 : position - begin < kv_block ? position - begin : kv_block;
 }
 
-/// The slots of a block that rows [first, last] see together; all of them lie in it.
-Range visible_slots(const Rows& rows, std::size_t first, std::size_t last, std::size_t block) {
-  return {slot_in(block, first_visible(rows, first)), slot_in(block, rows.position[last] + 1)};
+/// The places of a block that rows [first, last] see together; all of them lie in it.
+Range visible_places(const Rows& rows, std::size_t first, std::size_t last, std::size_t block) {
+  return {place_in(block, first_visible(rows, first)), place_in(block, rows.position[last] + 1)};
 }
 
-/// Calls f(first row, rows, the slots of the block that they see) for tiles of rows.
+/// Calls f(first row, rows, the places of the block that they see) for tiles of rows.
 template <class Function>
 void for_each_tile(const Rows& rows, std::size_t block, Function f) {
   for (std::size_t r = 0, n = 0; r < rows.count; r += n) {
     n = next_tile(rows.count - r);
-    f(r, n, visible_slots(rows, r, r + n - 1, block));
+    f(r, n, visible_places(rows, r, r + n - 1, block));
   }
 }
 
@@ -69,11 +69,11 @@ Matrix values_of(const Rows& rows, std::size_t block) {
   return {keys.data + head_dim * kv_block, head_dim, keys.ahead + head_dim * kv_block};
 }
 
-/// Unscaled scores of a block, for each row those of the vectors up to the last slot that its tile sees.
+/// Unscaled scores of a block, for each row those of the vectors up to the last place that its tile sees.
 void multiply_keys(const Rows& rows, std::size_t block, float* scores, std::size_t stride) {
   const Matrix keys = keys_of(rows, block);
-  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
-    const std::size_t vectors = (slots.end + 15) / 16;
+  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range places) {
+    const std::size_t vectors = (places.end + 15) / 16;
     multiply({rows.q + r, {0, rows.args.head_dim}, keys, vectors, scores + r * stride, stride}, n);
   });
 }
@@ -104,7 +104,7 @@ inline void store_row(float* x, const BlockRow& row) {
   const F32x16 scale = broadcast(rows.args.scale);
   BlockRow scores;
   for_each_vector([&](int j) { scores.v[j] = load(products + 16 * j) * scale; });
-  const Range visible = visible_slots(rows, row, row, block);
+  const Range visible = visible_places(rows, row, row, block);
   if (visible.begin == 0 && visible.end == kv_block) return scores;
   const int begin = static_cast<int>(visible.begin), end = static_cast<int>(visible.end);
   for_each_vector([&](int j) { scores.v[j] = keep_range(scores.v[j], begin - 16 * j, end - 16 * j); });
@@ -146,16 +146,16 @@ void softmax_rows(const Rows& rows, std::size_t block, float (*scores)[kv_block]
   }
 }
 
-/// A slot that only other rows of the tile see adds 0 times a finite value, which leaves a sum as it is.
+/// A place that only other rows of the tile see adds 0 times a finite value, which leaves a sum as it is.
 void weigh_values(const Rows& rows, std::size_t block, const float* probabilities, std::size_t stride, Node& node) {
   const std::size_t head_dim = rows.args.head_dim;
   const Matrix values = values_of(rows, block);
-  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range slots) {
+  for_each_tile(rows, block, [&](std::size_t r, std::size_t n, Range places) {
     const float* a[tile_rows];
     for (std::size_t i = 0; i < n; ++i) a[i] = probabilities + (r + i) * stride;
-    const std::size_t first = slots.begin * head_dim;
+    const std::size_t first = places.begin * head_dim;
     const Matrix visible{values.data + first, head_dim, values.ahead + first};
-    multiply({a, slots, visible, head_dim / 16, node.a + r * head_dim, head_dim}, n);
+    multiply({a, places, visible, head_dim / 16, node.a + r * head_dim, head_dim}, n);
   });
 }
 
@@ -229,7 +229,7 @@ void attend_rows(const Rows& rows) {
 /// Heads from `head` on, before `end`, that read the same KV head.
 std::size_t sharing_heads(const AttentionArgs& args, std::size_t head, std::size_t end) {
   std::size_t n = 1;
-  while (head + n < end && args.kv_slot[head + n] == args.kv_slot[head]) ++n;
+  while (head + n < end && args.kv_head[head + n] == args.kv_head[head]) ++n;
   return n;
 }
 

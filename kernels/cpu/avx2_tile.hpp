@@ -89,7 +89,7 @@ inline void store(const FloatSums<tokens>& sums, float* out) {
 
 /// Adds four sums of magnitude at most 2^19 in units of 2^-32. The magic number's last bit counts units, so that adding
 /// it in double rounds to them, and the difference of the bits is the integer.
-inline void add_fixed(__m128 sums, std::int64_t* fixed) {
+inline void add_rounded(__m128 sums, std::int64_t* fixed) {
   const __m256d magic = _mm256_set1_pd(0x1.8p52);
   const __m256d units_per_one = _mm256_set1_pd(static_cast<double>(1ULL << fixed_fraction_bits));
   const __m256d shifted = _mm256_fmadd_pd(_mm256_cvtps_pd(sums), units_per_one, magic);
@@ -116,8 +116,8 @@ inline void finish_leaf(FloatSums<tokens>& sums, const Tile& tile) {
   for (int t = 0; t < tokens; ++t) {
 #pragma GCC unroll 2
     for (int h = 0; h < halves; ++h, out += half_rows) {
-      add_fixed(_mm256_castps256_ps128(sums.at[t][h]), out);
-      add_fixed(_mm256_extractf128_ps(sums.at[t][h], 1), out + half_rows / 2);
+      add_rounded(_mm256_castps256_ps128(sums.at[t][h]), out);
+      add_rounded(_mm256_extractf128_ps(sums.at[t][h], 1), out + half_rows / 2);
     }
   }
 }

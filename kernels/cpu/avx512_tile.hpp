@@ -108,7 +108,7 @@ inline void add(__m512i units, std::int64_t* fixed) {
 /// The multiplication by 2^32 is an addition to the exponent, because the multipliers are busy with the next leaf.
 /// Zeros and subnormal numbers become tiny ones, which round to zero as they should.
 template <int groups, int tokens>
-inline void add_fixed(const FloatSums<groups, tokens>& sums, std::int64_t* fixed) {
+inline void add_rounded(const FloatSums<groups, tokens>& sums, std::int64_t* fixed) {
   const __m512i exponent = _mm512_set1_epi32(fixed_fraction_bits << 23);
 #pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) {
@@ -135,7 +135,7 @@ inline void finish_leaf(FloatSums<groups, tokens>& sums, const Tile& tile) {
       for (int t = 0; t < tokens; ++t) sums.at[g][t] = _mm512_load_ps(tile.sums + (g * tokens + t) * 16);
     }
   }
-  add_fixed(sums, tile.fixed);
+  add_rounded(sums, tile.fixed);
 }
 
 }  // namespace troupe::kernels::avx512

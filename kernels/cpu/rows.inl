@@ -124,12 +124,6 @@ void from_fixed(const std::int64_t* fixed, std::size_t n, float* out) {
   for (; i < n; ++i) out[i] = static_cast<float>(fixed[i]) * 0x1p-32F;
 }
 
-void add_fixed(const std::int64_t* x, std::size_t n, std::int64_t* sum) {
-  for (std::size_t i = 0; i < n; ++i) {  // unsigned, so that a sum that is out of range is not undefined
-    sum[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum[i]) + static_cast<std::uint64_t>(x[i]));
-  }
-}
-
 void add(const float* y, std::size_t n, float* x) {
   map(x, y, n, x, [](F32x16 a, F32x16 b) { return a + b; });
 }
@@ -152,13 +146,13 @@ void rope(float* x, std::size_t heads, std::size_t head_dim, const float* cos_si
   for (std::size_t h = 0; h < heads; ++h) rotate(x + h * head_dim, head_dim, cos_sin, cos_sin + head_dim / 2);
 }
 
-void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t slot, std::byte* kv_head) {
+void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head) {
   auto* keys = reinterpret_cast<std::uint16_t*>(kv_head);
-  auto* values = reinterpret_cast<std::uint16_t*>(kv_head + kv_value_offset(head_dim)) + slot * head_dim;
+  auto* values = reinterpret_cast<std::uint16_t*>(kv_head + kv_value_offset(head_dim)) + place * head_dim;
   for (std::size_t d = 0; d < head_dim; d += 16) {
     std::uint16_t halves[16];
     store_f16(halves, load(k + d));
-    for (std::size_t i = 0; i < 16; ++i) keys[(d + i) * kv_block + slot] = halves[i];
+    for (std::size_t i = 0; i < 16; ++i) keys[(d + i) * kv_block + place] = halves[i];
     store_f16(values + d, load(v + d));
   }
 }

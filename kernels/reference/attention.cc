@@ -11,7 +11,7 @@ namespace {
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 constexpr std::size_t max_head_dim = 256;
 
-// One head of one query. The caches are read at visible positions only: other slots may hold anything.
+// One head of one query. The caches are read at visible positions only: other places may hold anything.
 struct Query {
   const AttentionArgs& args;
   std::size_t head, token;
@@ -23,7 +23,7 @@ struct Query {
   }
   [[nodiscard]] const std::uint16_t* keys(std::size_t block) const {
     return reinterpret_cast<const std::uint16_t*>(args.kv_blocks[block] + args.kv_offset +
-                                                  args.kv_slot[head] * kv_head_bytes(args.head_dim));
+                                                  args.kv_head[head] * kv_head_bytes(args.head_dim));
   }
   [[nodiscard]] const std::uint16_t* values(std::size_t block) const { return keys(block) + args.head_dim * kv_block; }
 };
@@ -34,12 +34,12 @@ struct Node {
   float a[max_head_dim];
 };
 
-float score(const Query& query, std::size_t block, std::size_t slot) {
+float score(const Query& query, std::size_t block, std::size_t place) {
   const AttentionArgs& args = query.args;
   const float* q = args.q + query.token * args.q_stride + query.head * args.head_dim;
   const std::uint16_t* keys = query.keys(block);
   float sum = 0.0F;
-  for (std::size_t d = 0; d < args.head_dim; ++d) sum = std::fma(q[d], f16_to_f32(keys[d * kv_block + slot]), sum);
+  for (std::size_t d = 0; d < args.head_dim; ++d) sum = std::fma(q[d], f16_to_f32(keys[d * kv_block + place]), sum);
   return sum * args.scale;
 }
 

@@ -66,12 +66,6 @@ void from_fixed(const std::int64_t* fixed, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(fixed[i]) * 0x1p-32F;
 }
 
-void add_fixed(const std::int64_t* x, std::size_t n, std::int64_t* sum) {
-  for (std::size_t i = 0; i < n; ++i) {  // unsigned, so that a sum that is out of range is not undefined
-    sum[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum[i]) + static_cast<std::uint64_t>(x[i]));
-  }
-}
-
 void add(const float* y, std::size_t n, float* x) {
   for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
 }
@@ -102,12 +96,12 @@ void rope(float* x, std::size_t heads, std::size_t head_dim, const float* cos_si
   }
 }
 
-void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t slot, std::byte* kv_head) {
+void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head) {
   auto* keys = reinterpret_cast<std::uint16_t*>(kv_head);
   auto* values = reinterpret_cast<std::uint16_t*>(kv_head + kv_value_offset(head_dim));
   for (std::size_t d = 0; d < head_dim; ++d) {
-    keys[d * kv_block + slot] = f32_to_f16(k[d]);
-    values[slot * head_dim + d] = f32_to_f16(v[d]);
+    keys[d * kv_block + place] = f32_to_f16(k[d]);
+    values[place * head_dim + d] = f32_to_f16(v[d]);
   }
 }
 

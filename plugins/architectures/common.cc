@@ -20,25 +20,39 @@ class Reader {
     return within(name, *found, most);
   }
 
-  /// A number of which a file may also give one for every layer, where all are equal.
-  std::uint32_t of_layers(const char* name, std::uint32_t layers, std::uint64_t most,
-                          std::optional<std::uint64_t> fallback = {}) {
+  /// A number of each layer: of a file that gives one for all, or one for each.
+  std::vector<std::uint32_t> of_layers(const char* name, std::uint32_t layers, std::uint64_t most,
+                                       std::optional<std::uint64_t> fallback = {}) {
     const MetaValue* value = file_.find(prefix_ + name);
     const auto* array = value == nullptr ? nullptr : std::get_if<MetaArray>(value);
-    if (array == nullptr || array->kind != MetaArray::Kind::integers) return integer(name, most, fallback);
+    if (array == nullptr || array->kind != MetaArray::Kind::integers) {
+      return std::vector<std::uint32_t>(layers, integer(name, most, fallback));
+    }
     const std::vector<std::int64_t> numbers = array->integers();
+    std::vector<std::uint32_t> found(layers, 1);
     if (numbers.size() != layers) {
-      return fail({Code::bad_file, named(name) + " has " + std::to_string(numbers.size()) + " elements for " +
-                                       std::to_string(layers) + " layers"});
+      fail({Code::bad_file, named(name) + " has " + std::to_string(numbers.size()) + " elements for " +
+                                std::to_string(layers) + " layers"});
+      return found;
     }
-    if (std::adjacent_find(numbers.begin(), numbers.end(), std::not_equal_to()) != numbers.end()) {
-      return fail({Code::unsupported,
-                   named(name) + " is " + shown_value(*value) + "; only layers that are all alike are supported"});
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      if (numbers[layer] < 0) {
+        fail({Code::bad_file, named(name) + " is " + shown_value(*value) + "; it must be positive"});
+      } else {
+        found[layer] = within(name, static_cast<std::uint64_t>(numbers[layer]), most);
+      }
     }
-    if (numbers.front() < 0) {
-      return fail({Code::bad_file, named(name) + " is " + shown_value(*value) + "; it must be positive"});
+    return found;
+  }
+
+  /// As many as heads where the file says nothing; never more.
+  std::vector<std::uint32_t> kv_heads(std::uint32_t layers, const std::vector<std::uint32_t>& heads) {
+    if (file_.find(prefix_ + "attention.head_count_kv") == nullptr) return heads;
+    auto found = of_layers("attention.head_count_kv", layers, 4096);
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      found[layer] = within("attention.head_count_kv", found[layer], heads[layer]);
     }
-    return within(name, static_cast<std::uint64_t>(numbers.front()), most);
+    return found;
   }
 
   double positive(const char* name, double fallback) {
@@ -118,27 +132,30 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   Reader read(file, prefix);
   ModelDescription model;
   model.architecture = prefix;
-  model.layers = read.integer("block_count", 4096);
+  const std::uint32_t layers = read.integer("block_count", 4096);
   model.hidden = read.integer("embedding_length", 1U << 18);
-  model.ffn = read.of_layers("feed_forward_length", model.layers, 1U << 20);
-  model.heads = read.of_layers("attention.head_count", model.layers, 4096);
-  model.kv_heads = read.of_layers("attention.head_count_kv", model.layers, model.heads, model.heads);
-  model.head_dim = read.integer("attention.key_length", 256, model.hidden / model.heads);
+  const auto ffn = read.of_layers("feed_forward_length", layers, 1U << 20);
+  const auto heads = read.of_layers("attention.head_count", layers, 4096);
+  const auto kv_heads = read.kv_heads(layers, heads);
+  const std::uint32_t head_dim = read.integer("attention.key_length", 256, model.hidden / heads.front());
   model.context = read.integer("context_length", 1U << 24);
   model.norm_epsilon = static_cast<float>(read.positive("attention.layer_norm_rms_epsilon", 1e-5));
-  model.rope_thetas = {read.positive("rope.freq_base", defaults.default_theta)};
-  model.rope_style = defaults.rope_style;
-  model.attention_scale = 1.0F / std::sqrt(static_cast<float>(model.head_dim));
+  model.rotations = {{defaults.rope_style, head_dim, read.positive("rope.freq_base", defaults.default_theta)}};
+  model.attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
 
   read.must_divide("embedding_length", model.hidden, 32, "");
-  read.must_divide("feed_forward_length", model.ffn, 32, "");
-  read.must_divide("attention.key_length", model.head_dim, 32, "");
-  read.must_divide("attention.head_count", model.heads, model.kv_heads, ", the number of KV heads");
-  read.must_have_leaves("attention.head_count", model.heads, model.attention_leaves());
-  read.must_have_leaves("feed_forward_length", model.ffn, model.ffn_leaves());
+  read.must_divide("attention.key_length", head_dim, 32, "");
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    const LayerShape shape{heads[layer], kv_heads[layer], head_dim, ffn[layer]};
+    read.must_divide("feed_forward_length", shape.ffn, 32, "");
+    read.must_divide("attention.head_count", shape.heads, shape.kv_heads, ", the number of KV heads");
+    read.must_have_leaves("attention.head_count", shape.heads, shape.attention_leaves());
+    read.must_have_leaves("feed_forward_length", shape.ffn, shape.ffn_leaves());
+    model.layers.push_back(shape);
+  }
   for (const char* name : {"attention.value_length", "attention.key_length_swa", "attention.value_length_swa",
                            "rope.dimension_count", "rope.dimension_count_swa"}) {
-    read.must_equal_if_given(name, model.head_dim, "the key length");
+    read.must_equal_if_given(name, head_dim, "the key length");
   }
   read.must_not_scale();
   if (read.error()) return *read.error();
@@ -150,7 +167,8 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
                                      " rows; a vocabulary has between 1 and 16777216");
   }
   model.vocabulary = static_cast<std::uint32_t>(embedding->rows);
-  model.head_tensor = file.tensor("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
+  model.ends = {"token_embd.weight", "output_norm.weight",
+                file.tensor("output.weight") != nullptr ? "output.weight" : "token_embd.weight"};
   return model;
 }
 

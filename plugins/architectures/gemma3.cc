@@ -40,7 +40,7 @@ Result<void> read_window(const ModelFile& file, ModelDescription& model) {
     return Error(Code::bad_file, file.path + ": gemma3.attention.sliding_window is " + std::to_string(*window) +
                                      "; the context is only " + std::to_string(model.context));
   }
-  auto local = local_layers(file, model.layers);
+  const auto local = local_layers(file, model.layer_count());
   if (!local) return local.error();
   const auto theta = file.number_or("gemma3.rope.freq_base_swa", local_theta);
   if (!theta) return theta.error();
@@ -49,9 +49,13 @@ Result<void> read_window(const ModelFile& file, ModelDescription& model) {
                  file.path + ": gemma3.rope.freq_base_swa is " + shown_value(*theta) + "; it must be positive");
   }
   if (*window == 0) return {};
-  model.window = static_cast<std::uint32_t>(*window);
-  model.local = std::move(*local);
-  model.rope_thetas.push_back(*theta);
+  model.rotations.push_back(model.rotations[0]);
+  model.rotations[1].theta = *theta;
+  for (std::uint32_t layer = 0; layer < model.layer_count(); ++layer) {
+    if (!(*local)[layer]) continue;
+    model.layers[layer].window = static_cast<std::uint32_t>(*window);
+    model.layers[layer].rotation = 1;
+  }
   return {};
 }
 
@@ -63,32 +67,31 @@ Result<ModelDescription> describe(const ModelFile& file) {
   model->embedding_scale = std::sqrt(static_cast<float>(model->hidden));
   // The 27B scales by what a head would have of the width (Gemma 3 technical report; gemma_pytorch, config.py).
   constexpr std::uint32_t layers_of_27b = 62;
-  if (model->layers == layers_of_27b) {
-    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->heads)));
+  if (model->layer_count() == layers_of_27b) {
+    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->layers[0].heads)));
   }
   return model;
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
-  const bool local = !model.local.empty() && model.local[layer];
-  const std::uint32_t theta = local ? 1 : 0;
+  const LayerShape& shape = model.layers[layer];
 
   const ValueId x = b.quantize(b.rms_norm(b.hidden(), "attn_norm.weight"));
-  const ValueId raw_q = b.matmul(x, "attn_q.weight", Rows::query_heads);
-  const ValueId raw_k = b.matmul(x, "attn_k.weight", Rows::kv_heads);
-  const ValueId v = b.matmul(x, "attn_v.weight", Rows::kv_heads);
+  const ValueId raw_q = b.matmul(x, "attn_q.weight", Cut::query_heads);
+  const ValueId raw_k = b.matmul(x, "attn_k.weight", Cut::kv_heads);
+  const ValueId v = b.matmul(x, "attn_v.weight", Cut::kv_heads);
   const ValueId q = b.head_norm(raw_q, "attn_q_norm.weight");
   const ValueId k = b.head_norm(raw_k, "attn_k_norm.weight");
-  b.rope(q, theta);
-  b.rope(k, theta);
+  b.rope(q, shape.rotation);
+  b.rope(k, shape.rotation);
   b.kv_append(k, v);
-  const ValueId o = b.attention(q, model.attention_scale, local ? model.window : 0);
-  const ValueId a = b.row_parallel(b.quantize(o), "attn_output.weight", Cut::attention);
+  const ValueId o = b.attention(q, model.attention_scale, shape.window);
+  const ValueId a = b.row_parallel(b.quantize(o), "attn_output.weight", Cut::query_heads);
   b.add(b.hidden(), b.rms_norm(a, "post_attention_norm.weight"));
 
   const ValueId y = b.quantize(b.rms_norm(b.hidden(), "ffn_norm.weight"));
-  const ValueId gate = b.matmul(y, "ffn_gate.weight", Rows::ffn);
-  const ValueId up = b.matmul(y, "ffn_up.weight", Rows::ffn);
+  const ValueId gate = b.matmul(y, "ffn_gate.weight", Cut::ffn);
+  const ValueId up = b.matmul(y, "ffn_up.weight", Cut::ffn);
   const ValueId f = b.row_parallel(b.quantize(b.gelu_mul(gate, up)), "ffn_down.weight", Cut::ffn);
   b.add(b.hidden(), b.rms_norm(f, "post_ffw_norm.weight"));
 }

@@ -170,7 +170,8 @@ void GgufReader::read_tensor(std::uint64_t alignment) {
                     "a multiple of " + std::to_string(info.block_columns) + ", the block of " + std::string(info.name));
   }
   const auto row = checked_mul(tensor.columns / info.block_columns, info.block_bytes);
-  const auto bytes = row ? checked_mul(*row, tensor.rows) : std::nullopt;
+  const auto plane = row ? checked_mul(*row, tensor.rows) : std::nullopt;
+  const auto bytes = plane ? checked_mul(*plane, tensor.planes) : std::nullopt;
   if (!bytes) return in_.fail(Code::bad_file, start, "size", "more than 2^64 bytes", "a tensor inside the file");
   const std::uint64_t field_at = in_.at();
   const auto offset = in_.number<std::uint64_t>("offset");
@@ -187,16 +188,16 @@ void GgufReader::read_shape(FileTensor& tensor) {
   if (dimensions < 1 || dimensions > 4) {
     return in_.fail(Code::bad_file, start, "number of dimensions", std::to_string(dimensions), "1 to 4");
   }
-  std::uint64_t* const sizes[] = {&tensor.columns, &tensor.rows};
+  std::uint64_t* const sizes[] = {&tensor.columns, &tensor.rows, &tensor.planes};
   for (std::uint32_t i = 0; i < dimensions; ++i) {
     const std::uint64_t at = in_.at();
     const auto size = in_.number<std::uint64_t>("dimension");
     if (size == 0) in_.fail(Code::bad_file, at, "dimension", "0", "at least 1");
-    if (i < 2) {
+    if (i < std::size(sizes)) {
       *sizes[i] = size;
     } else if (size != 1) {
       in_.fail(Code::unsupported, at, "dimension " + std::to_string(i + 1), std::to_string(size),
-               "1: a matrix or a vector");
+               "1: at most three dimensions");
     }
   }
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "runtime/plan/check.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/tokens.hpp"
 #include "runtime/schedule/batcher.hpp"
@@ -119,8 +118,9 @@ class Drawing {
 
 }  // namespace
 
-Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds) {
-  const auto replicas = check_graph(order.graph, model, kinds);
+Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds,
+                       const KnownDevices& devices) {
+  const auto replicas = check_graph(order.graph, model, kinds, devices);
   if (!replicas) return replicas.error();
   return Drawing(order, model, kinds).run(*replicas);
 }

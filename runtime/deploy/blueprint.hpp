@@ -7,6 +7,7 @@
 #include "runtime/deploy/node_kinds.hpp"
 #include "runtime/deploy/order.hpp"
 #include "runtime/model/description.hpp"
+#include "runtime/plan/check.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
 
@@ -48,7 +49,8 @@ struct Blueprint {
 
 /// From an order and the model to parts: a pure function. Checks the graph first (see check_graph). A sampler whose
 /// logits come straight from a shard is no part of its own: that shard samples, and has its ends.
-[[nodiscard]] Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds);
+[[nodiscard]] Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds,
+                                     const KnownDevices& devices);
 
 /// Ranks of the group that a shard is in.
 [[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);

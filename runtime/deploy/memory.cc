@@ -1,9 +1,9 @@
 #include "runtime/deploy/memory.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "kernels/kv_layout.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/model/checked.hpp"
 
 namespace troupe {
@@ -26,27 +26,38 @@ void add_channels(const Part& part, ActorMemory& memory) {
   for (const PartEnd& end : part.in) memory.other += end.slots * end.slot_bytes;
 }
 
-std::uint64_t new_weights(const Program& program, MemoryOrder& order) {
+std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
   std::uint64_t bytes = 0;
-  for (const Weight& weight : program.weights) {
-    if (order.counted.insert(key_of(weight, order.file)).second) bytes += weight_bytes(weight);
+  for (const Weight& weight : wanted.program->weights) {
+    const bool is_new = order.counted.insert(key_of(weight, order.file, wanted.device->packing())).second;
+    if (is_new) bytes += wanted.device->weight_bytes(weight);
   }
   return bytes;
 }
 
 }  // namespace
 
+Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const NodeKinds& kinds, MemoryOrder& order) {
+  std::vector<ActorMemory> all;
+  for (const Part& part : blueprint.parts) {
+    ActorMemory& memory = all.emplace_back();
+    memory.actor = part.node.name;
+    if (auto counted = kinds.of(part.node).memory(part, order, memory); !counted) return counted.error();
+  }
+  return all;
+}
+
 Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& memory) {
-  const auto program = order.program(part);
-  if (!program) return program.error();
-  memory.weights = new_weights(*program, order);
-  memory.activations =
-      activation_bytes(*program, order.settings.rows, part.node.threads, order.model.rope_thetas.size());
-  memory.kv_block = KvStore(program->kv_layers, program->kv_heads, program->head_dim).block_bytes();
+  const auto wanted = order.wanted(part);
+  if (!wanted) return wanted.error();
+  const Program& program = *wanted->program;
+  memory.weights = new_weights(*wanted, order);
+  memory.activations = wanted->device->activation_bytes(program, order.settings.rows, part.node.threads);
+  memory.kv_block = kv_block_bytes(program)[0];
   const auto full = kv_bytes(part.node.name, memory.kv_block, order.settings);
   if (!full) return full.error();
   memory.kv_full = *full;
-  memory.kv_heads = program->kv_heads;
+  for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
   add_channels(part, memory);
   return {};
 }

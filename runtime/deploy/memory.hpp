@@ -2,10 +2,10 @@
 
 #include <functional>
 #include <set>
+#include <vector>
 
 #include "runtime/deploy/blueprint.hpp"
 #include "runtime/memory/weight_store.hpp"
-#include "runtime/program/program.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
@@ -14,10 +14,14 @@ namespace troupe {
 struct MemoryOrder {
   const ModelDescription& model;
   const DeploySettings& settings;
-  const void* file;  ///< of the model, as a WeightStore has it
-  std::function<Result<Program>(const Part&)> program;
+  const void* file;                                          ///< of the model, as a WeightStore has it
+  std::function<Result<WantedWeights>(const Part&)> wanted;  ///< of a shard: its program and device
   std::set<PieceKey> counted{};  ///< pieces of weights that parts share count for the first of them
 };
+
+/// Of each part of a blueprint, by the rules by which it allocates.
+[[nodiscard]] Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const NodeKinds& kinds,
+                                                         MemoryOrder& order);
 
 /// The memory of the kinds of node: see NodeKind.
 [[nodiscard]] Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& memory);

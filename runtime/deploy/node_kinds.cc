@@ -11,7 +11,7 @@ std::vector<Port> ports_of_shard(const GraphNode& node, const ModelDescription& 
   std::vector<Port> ports;
   const std::string_view in = node.layers.first == 0 ? "tokens" : "hidden";
   ports.push_back({in, in, false});
-  if (node.layers.last != model.layers) {
+  if (node.layers.last != model.layer_count()) {
     ports.push_back({"hidden", "hidden", true});
   } else if (node.vocabulary.first == 0) {
     ports.push_back({"logits", "logits", true});

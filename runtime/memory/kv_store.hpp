@@ -4,23 +4,16 @@
 #include <span>
 #include <vector>
 
-#include "kernels/kv_layout.hpp"
 #include "runtime/memory/buffer.hpp"
 
 namespace troupe {
 
-/// One shard's KV cache: blocks of kernels::kv_block positions, [layers][heads] KV heads each, allocated when first
-/// used and kept for the next sequence. Which sequence owns a block is the scheduler's business. One thread at a time.
+/// One shard's KV cache: blocks of kernels::kv_block positions, allocated when first used and kept for the next
+/// sequence. Which sequence owns a block is the scheduler's business. One thread at a time.
 class KvStore {
  public:
   /// `most`: blocks for whose table memory is set aside.
-  KvStore(std::uint32_t layers, std::uint32_t heads, std::uint32_t head_dim, std::size_t most = 0)
-      : layer_bytes_(heads * kernels::kv_head_bytes(head_dim)), block_bytes_(layers * layer_bytes_) {
-    blocks_.reserve(most);
-  }
-
-  [[nodiscard]] std::size_t block_bytes() const { return block_bytes_; }
-  [[nodiscard]] std::size_t layer_bytes() const { return layer_bytes_; }
+  explicit KvStore(std::size_t block_bytes, std::size_t most = 0) : block_bytes_(block_bytes) { blocks_.reserve(most); }
 
   /// Makes every one of these blocks present; out_of_memory where one cannot be had.
   [[nodiscard]] Result<void> reserve(std::span<const std::uint32_t> blocks) {
@@ -37,11 +30,11 @@ class KvStore {
     return {};
   }
 
-  /// Layer 0, head 0 of a present block.
+  /// The first byte of a present block.
   [[nodiscard]] std::byte* block(std::uint32_t id) const { return blocks_[id].data(); }
 
  private:
-  std::size_t layer_bytes_, block_bytes_;
+  std::size_t block_bytes_;
   std::vector<Buffer> blocks_;
 };
 

@@ -15,29 +15,28 @@ PieceKey key_of(const Weight& weight, const void* file, std::string_view packing
 /// One call of load().
 class WeightStore::Loading {
  public:
-  Loading(WeightStore& store, const std::shared_ptr<const void>& file, std::string_view packing)
-      : store_(store), file_(file), packing_(packing) {}
+  Loading(WeightStore& store, const std::shared_ptr<const void>& file) : store_(store), file_(file) {}
 
   /// Holds what is here, so that it stays, and counts what is not.
-  void look_up(const Program& program) {
-    for (const Weight& weight : program.weights) {
-      PieceKey key = key_of(weight, file_.get(), packing_);
+  void look_up(const WantedWeights& wanted) {
+    for (const Weight& weight : wanted.program->weights) {
+      PieceKey key = key_of(weight, file_.get(), wanted.device->packing());
       if (held_.contains(key) || missing_.contains(key)) continue;
       if (auto piece = store_.find(key)) {
         held_.emplace(std::move(key), std::move(piece));
       } else {
-        all_ += weight_bytes(weight);
+        all_ += wanted.device->weight_bytes(weight);
         missing_.insert(std::move(key));
       }
     }
   }
 
-  Result<std::shared_ptr<const ShardWeights>> load(const Program& program, std::uint32_t threads,
+  Result<std::shared_ptr<const ShardWeights>> load(const WantedWeights& wanted, std::uint32_t threads,
                                                    const Progress& progress) {
-    if (auto packed = pack(program, threads, progress); !packed) return packed.error();
+    if (auto packed = pack(wanted, threads, progress); !packed) return packed.error();
     auto weights = std::make_shared<ShardWeights>();
-    for (const Weight& weight : program.weights) {
-      const auto& piece = held_.at(key_of(weight, file_.get(), packing_));
+    for (const Weight& weight : wanted.program->weights) {
+      const auto& piece = held_.at(key_of(weight, file_.get(), wanted.device->packing()));
       weights->weights.push_back(piece->weight());
       weights->pieces.push_back(piece);
     }
@@ -47,16 +46,17 @@ class WeightStore::Loading {
   [[nodiscard]] std::size_t all() const { return all_; }
 
  private:
-  Result<void> pack(const Program& program, std::uint32_t threads, const Progress& progress) {
-    std::vector<const Weight*> wanted;
-    for (const Weight& weight : program.weights) {
-      if (missing_.erase(key_of(weight, file_.get(), packing_)) > 0) wanted.push_back(&weight);
+  Result<void> pack(const WantedWeights& wanted, std::uint32_t threads, const Progress& progress) {
+    const Device& device = *wanted.device;
+    std::vector<const Weight*> missing;
+    for (const Weight& weight : wanted.program->weights) {
+      if (missing_.erase(key_of(weight, file_.get(), device.packing())) > 0) missing.push_back(&weight);
     }
-    auto pieces = pack_weights(wanted, threads, [&](std::size_t done) { return progress(done_ + done, all_); });
+    auto pieces = device.pack(missing, threads, [&](std::size_t done) { return progress(done_ + done, all_); });
     if (!pieces) return pieces.error();
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      const std::size_t bytes = weight_bytes(*wanted[i]);
-      PieceKey key = key_of(*wanted[i], file_.get(), packing_);
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+      const std::size_t bytes = device.weight_bytes(*missing[i]);
+      PieceKey key = key_of(*missing[i], file_.get(), device.packing());
       auto piece = store_.keep(key, bytes, with_file((*pieces)[i]));
       held_.emplace(std::move(key), std::move(piece));
       done_ += bytes;
@@ -74,20 +74,20 @@ class WeightStore::Loading {
 
   WeightStore& store_;
   const std::shared_ptr<const void>& file_;
-  std::string_view packing_;
   std::map<PieceKey, std::shared_ptr<const WeightPiece>> held_;
   std::set<PieceKey> missing_;
   std::size_t all_ = 0, done_ = 0;
 };
 
-Result<std::vector<std::shared_ptr<const ShardWeights>>> WeightStore::load(
-    const std::shared_ptr<const void>& file, std::span<const std::shared_ptr<const Program>> programs,
-    std::uint32_t threads, const Progress& progress, std::string_view packing) {
-  Loading loading(*this, file, packing);
-  for (const auto& program : programs) loading.look_up(*program);
+Result<std::vector<std::shared_ptr<const ShardWeights>>> WeightStore::load(const std::shared_ptr<const void>& file,
+                                                                           std::span<const WantedWeights> wanted,
+                                                                           std::uint32_t threads,
+                                                                           const Progress& progress) {
+  Loading loading(*this, file);
+  for (const WantedWeights& each : wanted) loading.look_up(each);
   std::vector<std::shared_ptr<const ShardWeights>> all;
-  for (const auto& program : programs) {
-    auto weights = loading.load(*program, threads, progress);
+  for (const WantedWeights& each : wanted) {
+    auto weights = loading.load(each, threads, progress);
     if (!weights) return weights.error();
     all.push_back(std::move(*weights));
   }

@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "runtime/device/device.hpp"
 #include "runtime/program/weights.hpp"
 
 namespace troupe {
 
-/// What tells one piece of weights from another: the file, its tensor, the part of it, and how it is packed, which
-/// follows from the format unless a device packs in its own way.
+/// What tells one piece of weights from another: the file, its tensor, the part of it, and how a device packs
+/// it.
 struct PieceKey {
   const void* file;  ///< the object whose bytes these are
   std::string tensor, packing;
@@ -21,7 +22,13 @@ struct PieceKey {
   std::uint32_t first_row, rows, first_column, leaves, leaf_columns;
   auto operator<=>(const PieceKey&) const = default;
 };
-[[nodiscard]] PieceKey key_of(const Weight& weight, const void* file, std::string_view packing = {});
+[[nodiscard]] PieceKey key_of(const Weight& weight, const void* file, std::string_view packing);
+
+/// What is to be loaded: the weights of a shard, for the device that runs it.
+struct WantedWeights {
+  std::shared_ptr<const Program> program;
+  std::shared_ptr<const Device> device;
+};
 
 /// The pieces of weights that are in use: whoever needs one gets the one that there is, be it for a replica, for a
 /// graph that replaces another, or for another model of the same checkpoint. Any thread.
@@ -30,11 +37,12 @@ class WeightStore {
   /// Called with the bytes done of those to be packed. See Advanced.
   using Progress = std::function<bool(std::size_t done, std::size_t all)>;
 
-  /// The weights of some programs, each piece packed once and at most on `threads` threads; those that are here already
+  /// The weights of some shards, each piece packed once and on at most `threads` threads; those that are here already
   /// need no packing. `file` is kept as long as a piece of it.
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(
-      const std::shared_ptr<const void>& file, std::span<const std::shared_ptr<const Program>> programs,
-      std::uint32_t threads, const Progress& progress, std::string_view packing = {});
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& file,
+                                                                              std::span<const WantedWeights> wanted,
+                                                                              std::uint32_t threads,
+                                                                              const Progress& progress);
 
   /// Of all pieces that somebody holds.
   [[nodiscard]] std::uint64_t bytes() const;

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "kernels/table.hpp"
+#include "kernels/rope_style.hpp"
 
 namespace troupe {
 
@@ -27,21 +28,53 @@ inline constexpr std::uint32_t most_leaves = 4095;
   return {units, 1};
 }
 
-/// What an architecture reads from a model file: plain numbers, checked against each other.
-struct ModelDescription {
-  std::string architecture;
-  std::uint32_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0, context = 0;
-  float norm_epsilon = 0.0F;
-  float embedding_scale = 1.0F;
-  float attention_scale = 0.0F;  ///< of the products of queries and keys
-  kernels::RopeStyle rope_style = kernels::RopeStyle::adjacent;
-  std::vector<double> rope_thetas;  ///< by number; layers name the one they use
-  std::uint32_t window = 0;         ///< of the local layers, in positions
-  std::vector<bool> local;          ///< of each layer: whether it sees the window alone; empty: none does
-  std::string head_tensor;          ///< the output head's: "output.weight", or the embedding where they are tied
+/// What one layer is made of. Layers may be unlike.
+struct LayerShape {
+  std::uint32_t heads = 0, kv_heads = 0, head_dim = 0, ffn = 0;
+  std::uint32_t window = 0;    ///< positions that it sees; 0: all
+  std::uint32_t rotation = 0;  ///< of ModelDescription::rotations
 
   [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads); }
   [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn / 32); }
+};
+
+/// A rotary embedding.
+struct RotationShape {
+  kernels::RopeStyle style = kernels::RopeStyle::adjacent;
+  std::uint32_t dims = 0;  ///< of a head
+  double theta = 0.0;
+};
+
+/// The tensors that stand before and behind the layers.
+struct EndTensors {
+  std::string embedding, output_norm;
+  std::string head;  ///< the embedding where they are tied
+};
+
+/// What an architecture reads from a model file: plain numbers, checked against each other.
+struct ModelDescription {
+  std::string architecture;
+  std::uint32_t hidden = 0, vocabulary = 0, context = 0;
+  std::vector<LayerShape> layers;
+  float norm_epsilon = 0.0F;
+  float embedding_scale = 1.0F;
+  float attention_scale = 0.0F;  ///< of the products of queries and keys
+  std::vector<RotationShape> rotations;
+  EndTensors ends;
+
+  [[nodiscard]] std::uint32_t layer_count() const { return static_cast<std::uint32_t>(layers.size()); }
+
+  /// Of the layer that has the fewest: what a graph's shares are counted in. Of every other layer a shard has the same
+  /// part.
+  [[nodiscard]] std::uint32_t attention_leaves() const { return fewest(&LayerShape::attention_leaves); }
+  [[nodiscard]] std::uint32_t ffn_leaves() const { return fewest(&LayerShape::ffn_leaves); }
+
+ private:
+  [[nodiscard]] std::uint32_t fewest(Leaves (LayerShape::*leaves)() const) const {
+    std::uint32_t least = UINT32_MAX;
+    for (const LayerShape& layer : layers) least = std::min(least, (layer.*leaves)().count);
+    return layers.empty() ? 0 : least;
+  }
 };
 
 }  // namespace troupe

@@ -16,12 +16,13 @@
 
 namespace troupe {
 
-/// A matrix (or vector: rows == 1) in a model file; a view into the file's bytes.
+/// Matrices of one shape, mostly a single one (a vector: rows == 1), in a model file; a view into the file's bytes.
 struct FileTensor {
   std::string_view name;
   kernels::Format format;
-  std::uint64_t rows, columns;  ///< [rows, columns], columns contiguous
+  std::uint64_t rows, columns;  ///< [planes][rows][columns], columns contiguous
   std::span<const std::byte> data;
+  std::uint64_t planes = 1;
 };
 
 /// An array in a model file's metadata, left where it is in the file: integers widen, strings are views.

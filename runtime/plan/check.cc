@@ -23,8 +23,8 @@ bool is_name(const std::string& name) {
 
 class Checker {
  public:
-  Checker(const Graph& graph, const ModelDescription& model, const NodeKinds& kinds)
-      : graph_(graph), model_(model), kinds_(kinds) {}
+  Checker(const Graph& graph, const ModelDescription& model, const NodeKinds& kinds, const KnownDevices& devices)
+      : graph_(graph), model_(model), kinds_(kinds), devices_(devices) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -92,8 +92,9 @@ class Checker {
       if (!kinds_.has(node.kind)) {
         wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are " + kinds_.names());
       }
-      if (node.device != "cpu")
-        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there is cpu");
+      if (!devices_.has(node.device)) {
+        wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
+      }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       const bool shard = kinds_.is(node, Role::shard);
       const bool holds =
@@ -172,10 +173,10 @@ class Checker {
                 " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
-        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves().count);
-        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves().count);
+        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
+        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
         check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
-                     mine.last == model_.layers ? model_.vocabulary : 0);
+                     mine.last == model_.layer_count() ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
@@ -183,9 +184,9 @@ class Checker {
           }
         }
       }
-      if (next != model_.layers) {
+      if (next != model_.layer_count()) {
         wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
-              std::to_string(model_.layers));
+              std::to_string(model_.layer_count()));
       }
     }
   }
@@ -306,6 +307,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const NodeKinds& kinds_;
+  const KnownDevices& devices_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -328,8 +330,8 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const NodeKinds& kinds) {
-  return Checker(graph, model, kinds).run();
+                                               const NodeKinds& kinds, const KnownDevices& devices) {
+  return Checker(graph, model, kinds, devices).run();
 }
 
 }  // namespace troupe

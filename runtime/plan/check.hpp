@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,17 @@ struct ReplicaLayout {
   const GraphNode* sampler = nullptr;
 };
 
+/// The devices that nodes may name.
+struct KnownDevices {
+  std::function<bool(const std::string& name)> has;
+  std::string names;  ///< for who names another: "cpu, cpu:avx2"
+};
+
 /// Checks a graph against a model before anything is deployed: shares whole, every port joined (but "hidden" of ranks
 /// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. The error
 /// (invalid_argument, one line) names all that is wrong. The layout points into the graph.
 [[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                                             const NodeKinds& kinds);
+                                                             const NodeKinds& kinds, const KnownDevices& devices);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

@@ -12,7 +12,7 @@ std::uint32_t vocabulary_groups(const ModelDescription& model) {
 }
 
 std::uint32_t leaves_of(const ModelDescription& model) {
-  return std::min(model.attention_leaves().count, model.ffn_leaves().count);
+  return std::min(model.attention_leaves(), model.ffn_leaves());
 }
 
 Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
@@ -21,8 +21,8 @@ Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
     return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why);
   };
   if (plan.ranks() > max_ranks) return refuse("more than " + std::to_string(max_ranks) + " ranks");
-  if (plan.pp.size() > model.layers) {
-    return refuse("more stages than the model has layers, which are " + std::to_string(model.layers));
+  if (plan.pp.size() > model.layer_count()) {
+    return refuse("more stages than the model has layers, which are " + std::to_string(model.layer_count()));
   }
   if (plan.tp.size() > leaves) {
     return refuse("more tensor-parallel ranks than the model has leaves, which are " + std::to_string(leaves));
@@ -36,7 +36,8 @@ Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
 
 std::vector<Range> stages_of(const Plan& plan, const ModelDescription& model, StageCosts costs) {
   const bool equal = std::adjacent_find(plan.pp.begin(), plan.pp.end(), std::not_equal_to<>()) == plan.pp.end();
-  return equal ? balance_stages(model.layers, plan.pp.size(), costs) : split_by_shares(model.layers, plan.pp);
+  return equal ? balance_stages(model.layer_count(), plan.pp.size(), costs)
+               : split_by_shares(model.layer_count(), plan.pp);
 }
 
 std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t rank) {
@@ -45,8 +46,8 @@ std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t ran
 
 void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const ModelDescription& model,
                  const std::vector<Range>& stages, std::uint32_t threads) {
-  const auto attention = split_by_shares(model.attention_leaves().count, plan.tp);
-  const auto ffn = split_by_shares(model.ffn_leaves().count, plan.tp);
+  const auto attention = split_by_shares(model.attention_leaves(), plan.tp);
+  const auto ffn = split_by_shares(model.ffn_leaves(), plan.tp);
   const auto vocabulary = split_by_shares(vocabulary_groups(model), plan.tp);
   const std::size_t ranks = plan.tp.size();
   const std::string sampler = "r" + std::to_string(replica) + ".sampler";

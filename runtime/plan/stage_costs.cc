@@ -11,14 +11,15 @@ StageCosts stage_costs(const ModelFile& file, const ModelDescription& model) {
   const auto cost = [](std::uint64_t weights, std::uint64_t bytes) {
     return std::max(static_cast<double>(bytes) / 40e3, static_cast<double>(weights) * 2 * 8 / 650e3);
   };
-  const FileTensor* head = file.tensor(model.head_tensor);
+  const FileTensor* head = file.tensor(model.ends.head);
   std::uint64_t weights = 0, bytes = 0;
   for (const FileTensor& tensor : file.tensors) {
     if (!tensor.name.starts_with("blk.")) continue;
-    weights += tensor.rows * tensor.columns;
+    weights += tensor.planes * tensor.rows * tensor.columns;
     bytes += tensor.data.size();
   }
-  return {cost(weights / model.layers, bytes / model.layers) + 25, cost(head->rows * head->columns, head->data.size())};
+  return {cost(weights / model.layer_count(), bytes / model.layer_count()) + 25,
+          cost(head->rows * head->columns, head->data.size())};
 }
 
 }  // namespace troupe

@@ -1,50 +1,55 @@
 #include "runtime/program/builder.hpp"
 
-#include "runtime/program/ops.hpp"
+#include "kernels/kv_layout.hpp"
+#include "kernels/math.hpp"
 
 namespace troupe {
 namespace {
 
+constexpr GroupId tp = 0;  // of a program that has groups
+
 Range scaled(Range range, std::uint32_t units) { return {range.first * units, range.last * units}; }
 
-/// The KV heads that query heads [first, last) read.
-Range kv_heads_of(Range heads, const ModelDescription& model) {
-  const std::uint32_t group = model.heads / model.kv_heads;
-  return {heads.first / group, (heads.last - 1) / group + 1};
+Rotation rotation_of(const RotationShape& shape) {
+  Rotation rotation{shape.style, shape.dims, std::vector<double>(shape.dims / 2)};
+  kernels::rope_frequencies(shape.theta, shape.dims, rotation.frequencies.data());
+  return rotation;
 }
 
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard,
                                std::uint32_t ranks)
-    : file_(file),
-      model_(model),
-      shard_(shard),
-      ranks_(ranks),
-      query_heads_(scaled(shard.attention, model.attention_leaves().units)),
-      kv_heads_(kv_heads_of(query_heads_, model)),
-      ffn_columns_(scaled(shard.ffn, model.ffn_leaves().units * 32)) {
+    : file_(file), model_(model), shard_(shard), ranks_(ranks) {
+  program_.sections.push_back({"layers"});
   program_.hidden = value("hidden", ValueType::f32, model.hidden);
-  program_.kv_layers = shard.layers.size();
-  program_.kv_heads = kv_heads_.size();
-  program_.head_dim = model.head_dim;
-  const std::uint32_t group = model.heads / model.kv_heads;
-  for (std::uint32_t head = query_heads_.first; head < query_heads_.last; ++head) {
-    program_.kv_slot.push_back(static_cast<std::uint16_t>(head / group - kv_heads_.first));
+  if (ranks > 1) program_.groups.push_back({"tp", ranks});
+  if (ranks > 1 && shard.layers.first > 0) program_.hidden_group = tp;
+  for (const RotationShape& shape : model.rotations) program_.rotations.push_back(rotation_of(shape));
+  place_kv();
+}
+
+void ProgramBuilder::place_kv() {
+  std::size_t end = 0;
+  for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
+    const LayerShape& shape = model_.layers[layer];
+    const std::uint32_t heads = part_of(shape, model_, shard_).kv_heads.size();
+    program_.kv.push_back({0, end, heads, shape.head_dim});
+    end += heads * kernels::kv_head_bytes(shape.head_dim);
   }
 }
 
+void ProgramBuilder::begin_layer(std::uint32_t layer) {
+  layer_ = layer;
+  part_ = part_of(model_.layers[layer], model_, shard_);
+}
+
 ValueId ProgramBuilder::value(std::string name, ValueType type, std::uint32_t columns) {
-  program_.values.push_back({std::move(name), type, columns});
+  program_.values.push_back({std::move(name), type, columns, program_.sections.back().space});
   return static_cast<ValueId>(program_.values.size() - 1);
 }
 
-Op& ProgramBuilder::append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out) {
-  auto& ops = in_tail_ ? program_.tail : program_.body;
-  ops.push_back({.kind = &kind, .layer = layer_, .in = std::move(in), .out = std::move(out)});
-  ops.back().kv_layer = layer_ - shard_.layers.first;
-  return ops.back();
-}
+void ProgramBuilder::append(ops::Any what) { program_.sections.back().ops.push_back({layer_, std::move(what)}); }
 
 void ProgramBuilder::fail(Error error) {
   if (!error_) error_ = std::move(error);
@@ -60,21 +65,22 @@ const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t ro
     fail({Code::bad_file, file_.path + ": tensor " + name + " is missing"});
     return nullptr;
   }
-  if (tensor->rows == rows && tensor->columns == columns) return tensor;
+  if (tensor->planes == 1 && tensor->rows == rows && tensor->columns == columns) return tensor;
   const auto shape = [](std::uint64_t r, std::uint64_t c) { return std::to_string(r) + " x " + std::to_string(c); };
-  fail({Code::bad_file, file_.path + ": tensor " + name + " is " + shape(tensor->rows, tensor->columns) +
-                            " (rows x columns); the model's numbers ask for " + shape(rows, columns)});
+  const std::string planes = tensor->planes == 1 ? "" : std::to_string(tensor->planes) + " x ";
+  fail({Code::bad_file, file_.path + ": tensor " + name + " is " + planes + shape(tensor->rows, tensor->columns) +
+                            (planes.empty() ? " (rows x columns)" : " (planes x rows x columns)") +
+                            "; the model's numbers ask for " + shape(rows, columns)});
   return nullptr;
 }
 
-WeightId ProgramBuilder::vector_weight(std::string_view name, std::uint32_t columns) {
-  const std::string full(name);
-  const FileTensor* tensor = find(full, 1, columns);
+WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t columns) {
+  const FileTensor* tensor = find(name, 1, columns);
   if (tensor != nullptr && tensor->format != kernels::Format::f32) {
-    fail({Code::unsupported, file_.path + ": tensor " + full + " is " +
+    fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
                                  std::string(kernels::info(tensor->format).name) + "; vectors must be F32"});
   }
-  Weight weight{full, Weight::Use::vector, {}};
+  Weight weight{name, Weight::Use::vector, {}};
   weight.source.tensor = tensor == nullptr ? nullptr : tensor->data.data();
   weight.source.tensor_columns = columns;
   program_.weights.push_back(weight);
@@ -93,73 +99,82 @@ WeightId ProgramBuilder::matrix_weight(const std::string& name, std::uint32_t ro
   return static_cast<WeightId>(program_.weights.size() - 1);
 }
 
-ValueId ProgramBuilder::rms_norm(ValueId x, std::string_view weight) {
+ValueId ProgramBuilder::normed(ValueId x, const std::string& weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
-  Op& op = append(ops::rms_norm, {x}, {y});
-  op.number = model_.norm_epsilon;
-  op.weights = {vector_weight(in_tail_ ? std::string(weight) : in_layer(weight), columns)};
+  append(ops::RmsNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
   return y;
 }
 
+ValueId ProgramBuilder::rms_norm(ValueId x, std::string_view weight) { return normed(x, in_layer(weight)); }
+
 ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
-  const ValueId y = value("head_norm", ValueType::f32, program_.values[x].columns);
-  Op& op = append(ops::head_norm, {x}, {y});
-  op.number = model_.norm_epsilon;
-  op.heads = program_.values[x].columns / model_.head_dim;
-  op.head_dim = model_.head_dim;
-  op.weights = {vector_weight(in_layer(weight), model_.head_dim)};
+  const std::uint32_t columns = program_.values[x].columns, head_dim = model_.layers[layer_].head_dim;
+  const ValueId y = value("head_norm", ValueType::f32, columns);
+  const WeightId scale = vector_weight(in_layer(weight), head_dim);
+  append(ops::HeadNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
   return y;
 }
 
 ValueId ProgramBuilder::quantize(ValueId x) {
   const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
-  append(ops::quantize, {x}, {y});
+  append(ops::Quantize{x, y});
   return y;
 }
 
-ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Rows rows) {
-  const std::uint32_t head_dim = model_.head_dim;
-  const Range part = rows == Rows::query_heads ? scaled(query_heads_, head_dim)
-                     : rows == Rows::kv_heads  ? scaled(kv_heads_, head_dim)
-                                               : ffn_columns_;
-  const std::uint32_t all = rows == Rows::query_heads ? model_.heads * head_dim
-                            : rows == Rows::kv_heads  ? model_.kv_heads * head_dim
-                                                      : model_.ffn;
+ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
+  const LayerShape& layer = model_.layers[layer_];
+  const Range part = cut == Cut::query_heads ? scaled(part_.query_heads, layer.head_dim)
+                     : cut == Cut::kv_heads  ? scaled(part_.kv_heads, layer.head_dim)
+                                             : part_.ffn_columns;
+  const std::uint32_t all = cut == Cut::query_heads ? layer.heads * layer.head_dim
+                            : cut == Cut::kv_heads  ? layer.kv_heads * layer.head_dim
+                                                    : layer.ffn;
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::matmul, {x}, {y}).weights = {matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns)};
+  append(ops::Matmul{x, {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
   return y;
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
-  const Leaves leaves = cut == Cut::attention ? model_.attention_leaves() : model_.ffn_leaves();
-  const std::uint32_t leaf_columns = leaves.units * (cut == Cut::attention ? model_.head_dim : 32);
-  const Range part = cut == Cut::attention ? shard_.attention : shard_.ffn;
+  const bool heads = cut == Cut::query_heads;
+  const Leaves leaves = heads ? part_.attention : part_.ffn;
+  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 32);
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
-  append(ops::matmul_partial, {x}, {partial}).weights = {matrix_weight(
-      in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden}, part, leaf_columns)};
-  if (ranks_ > 1) append(ops::all_reduce, {partial}, {partial});
+  const WeightId matrix =
+      matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
+                    heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
+  append(ops::MatmulPartial{x, matrix, partial});
+  if (ranks_ > 1) {
+    append(ops::AllReduce{partial, tp, program_.events});
+    await(program_.events++, partial, partial);
+  }
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
-  append(ops::from_fixed, {partial}, {sum});
+  append(ops::FromFixed{partial, sum});
   return sum;
 }
 
-void ProgramBuilder::rope(ValueId x, std::uint32_t theta) {
-  Op& op = append(ops::rope, {x}, {x});
-  op.heads = program_.values[x].columns / model_.head_dim;
-  op.head_dim = model_.head_dim;
-  op.rope = theta;
+void ProgramBuilder::await(EventId done, ValueId from, ValueId to) { append(ops::Await{done, from, to}); }
+
+void ProgramBuilder::rope(ValueId x, std::uint32_t rotation) {
+  const std::uint32_t head_dim = model_.layers[layer_].head_dim;
+  append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, rotation});
 }
 
-void ProgramBuilder::kv_append(ValueId k, ValueId v) {
-  Op& op = append(ops::kv_append, {k, v}, {});
-  op.kv_heads = kv_heads_.size();
-  op.head_dim = model_.head_dim;
+void ProgramBuilder::kv_append(ValueId k, ValueId v) { append(ops::KvAppend{k, v, layer_ - shard_.layers.first}); }
+
+ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
+  const LayerShape& layer = model_.layers[layer_];
+  ops::AttentionShape shape{layer_ - shard_.layers.first, part_.query_heads.size(), layer.head_dim, window, scale, {}};
+  const std::uint32_t group = layer.heads / layer.kv_heads;
+  for (std::uint32_t head = part_.query_heads.first; head < part_.query_heads.last; ++head) {
+    shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - part_.kv_heads.first));
+  }
+  return shape;
 }
 
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
-  const std::uint32_t heads = query_heads_.size();
+  const std::uint32_t heads = part_.query_heads.size();
   const auto blocks = static_cast<std::uint32_t>((model_.context + kernels::kv_block - 1) / kernels::kv_block);
   const std::uint64_t places = std::uint64_t{heads} * blocks * kernels::kv_block;
   if (places > UINT32_MAX) {
@@ -170,35 +185,30 @@ ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) 
   const ValueId scores = value("scores", ValueType::f32, static_cast<std::uint32_t>(places));
   const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
   const ValueId sums = value("sums", ValueType::f32, heads * blocks);
-  const ValueId out = value("attention", ValueType::f32, heads * model_.head_dim);
-  const auto describe = [&](Op& op) {
-    op.heads = heads;
-    op.head_dim = model_.head_dim;
-    op.number = scale;
-    op.window = window;
-  };
-  describe(append(ops::attention_scores, {q}, {scores}));
-  describe(append(ops::attention_softmax, {q, scores}, {scores, maxima, sums}));
-  describe(append(ops::attention_values, {q, scores, maxima, sums}, {out}));
+  const ValueId out = value("attention", ValueType::f32, heads * model_.layers[layer_].head_dim);
+  const ops::AttentionShape shape = attention_shape(scale, window);
+  append(ops::AttentionScores{q, scores, shape});
+  append(ops::AttentionSoftmax{q, scores, maxima, sums, shape});
+  append(ops::AttentionValues{q, scores, maxima, sums, out, shape});
   return out;
 }
 
 ValueId ProgramBuilder::silu_mul(ValueId gate, ValueId up) {
   const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
-  append(ops::silu_mul, {gate, up}, {y});
+  append(ops::SiluMul{gate, up, y});
   return y;
 }
 
 ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
   const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
-  append(ops::gelu_mul, {gate, up}, {y});
+  append(ops::GeluMul{gate, up, y});
   return y;
 }
 
-void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::add, {y, into}, {into}); }
+void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::Add{y, into}); }
 
-void ProgramBuilder::embed(std::string_view weight) {
-  const std::string name(weight);
+void ProgramBuilder::embed() {
+  const std::string& name = model_.ends.embedding;
   const FileTensor* tensor = find(name, model_.vocabulary, model_.hidden);
   Weight rows{name, Weight::Use::rows, {}};
   if (tensor != nullptr) {
@@ -207,24 +217,28 @@ void ProgramBuilder::embed(std::string_view weight) {
     rows.source.tensor_columns = model_.hidden;
   }
   program_.weights.push_back(rows);
-  Op& op = append(ops::embed, {}, {program_.hidden});
-  op.weights = {static_cast<WeightId>(program_.weights.size() - 1)};
-  op.number = model_.embedding_scale;
+  append(ops::Embed{static_cast<WeightId>(program_.weights.size() - 1), program_.hidden, model_.embedding_scale});
 }
 
-void ProgramBuilder::head(std::string_view norm) {
-  in_tail_ = true;
+void ProgramBuilder::head() {
+  const auto wanted = static_cast<SpaceId>(program_.spaces.size());
+  program_.spaces.push_back({.name = "wanted", .tile = logit_tile});
+  append(ops::SelectWanted{wanted});
+  program_.sections.push_back({"head", wanted});
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
-  append(ops::gather_rows, {program_.hidden}, {rows});
-  const ValueId x = quantize(rms_norm(rows, norm));
+  append(ops::GatherRows{program_.hidden, rows});
+  const ValueId x = quantize(normed(rows, model_.ends.output_norm));
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
-  append(ops::matmul, {x}, {local}).weights = {
-      matrix_weight(model_.head_tensor, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden)};
+  const WeightId matrix =
+      matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
+  append(ops::Matmul{x, {{matrix, local}}});
   program_.logits = local;
   if (ranks_ == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give
-  program_.logits = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
-  append(ops::all_gather, {local}, {program_.logits});
+  const ValueId all = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
+  program_.logits = all;
+  append(ops::AllGather{local, all, tp, program_.events});
+  await(program_.events++, local, all);
 }
 
 Result<Program> ProgramBuilder::take() {
@@ -232,15 +246,24 @@ Result<Program> ProgramBuilder::take() {
   return std::move(program_);
 }
 
+std::vector<std::size_t> kv_block_bytes(const Program& program) {
+  std::vector<std::size_t> bytes(program.kv_groups, 0);
+  for (const KvPlace& place : program.kv) {
+    const std::size_t end = place.offset + place.heads * kernels::kv_head_bytes(place.head_dim);
+    bytes[place.group] = std::max(bytes[place.group], end);
+  }
+  return bytes;
+}
+
 Result<Program> build_program(const Architecture& architecture, const ModelFile& file, const ModelDescription& model,
                               const GraphNode& shard, std::uint32_t ranks) {
   ProgramBuilder builder(file, model, shard, ranks);
-  if (shard.layers.first == 0) builder.embed("token_embd.weight");
+  if (shard.layers.first == 0) builder.embed();
   for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last; ++layer) {
     builder.begin_layer(layer);
     architecture.layer(builder, model, layer);
   }
-  if (shard.layers.last == model.layers) builder.head("output_norm.weight");
+  if (shard.layers.last == model.layer_count()) builder.head();
   return builder.take();
 }
 

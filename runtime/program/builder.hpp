@@ -4,18 +4,18 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/model/description.hpp"
 #include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
+#include "runtime/program/layer_part.hpp"
 #include "runtime/program/program.hpp"
 #include "troupe/error.hpp"
+#include "troupe/graph.hpp"
 
 namespace troupe {
 
-/// Which outputs of a column-parallel product a rank computes.
-enum class Rows : std::uint8_t { query_heads, kv_heads, ffn };
-
-/// Which leaves cut a row-parallel product.
-enum class Cut : std::uint8_t { attention, ffn };
+/// What ranks share out among them: the outputs of a column-parallel product, the leaves of a row-parallel one.
+enum class Cut : std::uint8_t { query_heads, kv_heads, ffn };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
 /// shard at hand and finds the weights. The first missing or misshapen tensor is remembered; take() returns it.
@@ -24,15 +24,16 @@ class ProgramBuilder {
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
 
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
-  void begin_layer(std::uint32_t layer) { layer_ = layer; }
+  void begin_layer(std::uint32_t layer);
 
   [[nodiscard]] ValueId hidden() const { return program_.hidden; }  ///< [hidden]
   ValueId rms_norm(ValueId x, std::string_view weight);             ///< the same shape
   ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
   ValueId quantize(ValueId x);
-  ValueId matmul(ValueId x, std::string_view weight, Rows rows);      ///< x quantised
-  ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);  ///< -> [hidden], summed over the ranks
-  void rope(ValueId x, std::uint32_t theta);                          ///< in place; theta: of rope_thetas
+  ValueId matmul(ValueId x, std::string_view weight, Cut cut);  ///< x quantised
+  ValueId row_parallel(ValueId x, std::string_view weight,
+                       Cut cut);                 ///< -> [hidden], summed over the ranks; not by KV heads
+  void rope(ValueId x, std::uint32_t rotation);  ///< in place; of the model's rotations
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
   ValueId silu_mul(ValueId gate, ValueId up);
@@ -40,18 +41,22 @@ class ProgramBuilder {
   void add(ValueId into, ValueId y);
 
   /// The ends of the model, where this shard holds them. The embedding comes before the layers, the head after.
-  void embed(std::string_view weight);
-  void head(std::string_view norm);
+  void embed();
+  void head();
 
   [[nodiscard]] Result<Program> take();
 
  private:
+  void place_kv();
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
-  Op& append(const OpKind& kind, std::vector<ValueId> in, std::vector<ValueId> out);
+  void append(ops::Any what);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
-  WeightId vector_weight(std::string_view name, std::uint32_t columns);
+  ValueId normed(ValueId x, const std::string& weight);
+  void await(EventId done, ValueId from, ValueId to);
+  WeightId vector_weight(const std::string& name, std::uint32_t columns);
   WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
                          std::uint32_t leaf_columns);
+  [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
 
@@ -60,8 +65,7 @@ class ProgramBuilder {
   const GraphNode& shard_;
   std::uint32_t ranks_;
   std::uint32_t layer_ = 0;
-  Range query_heads_, kv_heads_, ffn_columns_;
-  bool in_tail_ = false;
+  LayerPart part_;  ///< of layer_
   Program program_;
   std::optional<Error> error_;
 };

@@ -57,7 +57,9 @@ void ThreadExecutor::work() {
       jobs_.pop_front();
     }
     kernels::set_floating_point_mode();  // `done` may have run code of the host's
-    job.done(run(*job.step));
+    StepOutcome outcome = run(*job.step);
+    outcome.epoch = job.step->epoch;
+    job.done(std::move(outcome));
   }
 }
 

@@ -1,23 +1,55 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "runtime/program/program.hpp"
 
 namespace troupe {
 
-/// Rewrites a pattern of ops that begins at `at` into fewer ops that give the same bits; false where it does not begin
-/// there.
-struct FusionRule {
-  std::string_view name;
-  bool (*apply)(std::vector<Op>& ops, std::size_t at);
+/// Where a fusion rule looks: the ops of a section from one on.
+class FusionSite {
+ public:
+  FusionSite(Program& program, std::vector<Op>& ops, std::size_t at) : program_(program), ops_(ops), at_(at) {}
+
+  /// Ops of these kinds, where they stand here, from the op `skip` places on, one after the other; else null pointers.
+  /// They are valid until replace().
+  template <class... Kinds>
+  [[nodiscard]] std::tuple<const Kinds*...> match(std::size_t skip = 0) const {
+    if (ops_.size() - at_ < skip + sizeof...(Kinds)) return {};
+    return match_at<Kinds...>(ops_.data() + at_ + skip, std::index_sequence_for<Kinds...>());
+  }
+
+  /// Whether a value is touched by the first `count` ops here and by no others of the program, nor read by who runs it:
+  /// then it need not be had.
+  [[nodiscard]] bool inner(std::size_t count, ValueId id) const;
+
+  /// Puts one op in place of the first `count`.
+  void replace(std::size_t count, ops::Any what);
+
+ private:
+  template <class... Kinds, std::size_t... i>
+  static std::tuple<const Kinds*...> match_at(const Op* op, std::index_sequence<i...>) {
+    if ((std::holds_alternative<Kinds>(op[i].what) && ...)) return {&std::get<Kinds>(op[i].what)...};
+    return {};
+  }
+
+  Program& program_;
+  std::vector<Op>& ops_;
+  std::size_t at_;
 };
 
-/// In the order in which they are tried.
-[[nodiscard]] std::span<const FusionRule> fusion_rules();
+/// Rewrites a pattern of ops that begins at a site into fewer ops that give the same bits; false, and nothing changed,
+/// where it does not begin there.
+struct FusionRule {
+  std::string_view name;
+  bool (*apply)(FusionSite& site);
+};
 
-/// Applies every rule wherever it fits.
-void fuse(Program& program);
+/// Applies every rule wherever it fits, in their order.
+void fuse(Program& program, std::span<const FusionRule> rules);
 
 }  // namespace troupe

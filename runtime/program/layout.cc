@@ -1,6 +1,7 @@
 #include "runtime/program/layout.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/activation.hpp"
 
@@ -9,30 +10,38 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 
-/// Ops [first, last] between which a value must keep its bytes; body and tail counted through.
+/// Ops [first, last] between which a value must keep its bytes, all sections counted through.
 struct Lifetime {
   std::size_t first = SIZE_MAX, last = 0;
-  bool tail = false;
-  void touch(std::size_t at) {
-    first = std::min(first, at);
-    last = std::max(last, at);
+  void touch(std::size_t from, std::size_t to) {
+    first = std::min(first, from);
+    last = std::max(last, to);
   }
 };
 
+/// Where a section is run more than once, and a value has a life outside of it too, it must be as one pass has left it
+/// when the next begins.
+void keep_through(std::vector<Lifetime>& lives, std::size_t begin, std::size_t end) {
+  for (Lifetime& life : lives) {
+    const bool inside = life.first < end && life.last >= begin, outside = life.first < begin || life.last >= end;
+    if (inside && outside) life.touch(begin, end - 1);
+  }
+}
+
 std::vector<Lifetime> lifetimes(const Program& program) {
   std::vector<Lifetime> lives(program.values.size());
-  const std::size_t ops = program.body.size() + program.tail.size();
-  for (std::size_t at = 0; at < ops; ++at) {
-    const bool tail = at >= program.body.size();
-    const Op& op = tail ? program.tail[at - program.body.size()] : program.body[at];
-    for (const ValueId id : op.in) lives[id].touch(at);
-    for (const ValueId id : op.out) {
-      if (lives[id].first == SIZE_MAX) lives[id].tail = tail;
-      lives[id].touch(at);
+  std::vector<std::pair<std::size_t, std::size_t>> repeated;
+  std::size_t at = 0;
+  for (const Section& section : program.sections) {
+    if (program.spaces[section.space].tile != 0) repeated.emplace_back(at, at + section.ops.size());
+    for (const Op& op : section.ops) {
+      for_each_value(op, [&](ValueId id, Access) { lives[id].touch(at, at); });
+      ++at;
     }
   }
-  // The tail runs once a tile and reads the hidden rows each time; before and after the ops they travel between stages.
-  lives[program.hidden] = {0, ops, false};
+  for (const auto& [begin, end] : repeated) keep_through(lives, begin, end);
+  // Before and after the ops the hidden rows travel between stages, and behind each pass of their section the logits.
+  lives[program.hidden] = {0, at};
   return lives;
 }
 
@@ -61,7 +70,7 @@ Layout lay_out(const Program& program, std::size_t rows) {
   for (ValueId id = 0; id < program.values.size(); ++id) {
     const Lifetime& life = lives[id];
     if (life.first == SIZE_MAX) continue;
-    const std::size_t count = life.tail ? logit_tile : rows;
+    const std::size_t count = program.spaces[program.values[id].space].most(rows);
     const std::size_t bytes = (row_bytes(program.values[id]) * count + alignment - 1) / alignment * alignment;
     std::size_t begin = 0;
     for (const Placed& other : placed) {

@@ -16,7 +16,7 @@ struct Layout {
   std::size_t bytes = 0;
 };
 
-/// `rows`: of a step at most; a value of the tail has logit_tile.
+/// `rows`: of a step at most.
 [[nodiscard]] Layout lay_out(const Program& program, std::size_t rows);
 
 }  // namespace troupe

@@ -5,30 +5,36 @@ namespace {
 
 const char* type_name(ValueType type) { return type == ValueType::f32 ? "f32" : type == ValueType::q8 ? "q8" : "i64"; }
 
-std::string list_values(const Program& program, const std::vector<ValueId>& ids) {
-  std::string text;
-  for (const ValueId id : ids) {
-    const Value& value = program.values[id];
-    text += (text.empty() ? "" : ", ") + value.name + '[' + std::to_string(value.columns) + ' ' +
-            type_name(value.type) + ']';
-  }
-  return text;
+std::string shown(const Value& value) {
+  return value.name + '[' + std::to_string(value.columns) + ' ' + type_name(value.type) + ']';
 }
 
+/// What is updated stands on both sides.
 std::string list_op(const Program& program, const Op& op) {
-  std::string text = "  " + std::string(op.kind->name) + '(' + list_values(program, op.in) + ')';
-  if (!op.out.empty()) text += " -> " + list_values(program, op.out);
-  for (const WeightId id : op.weights) text += "  " + program.weights[id].tensor;
-  return text + '\n';
+  std::string in, out, weights;
+  for_each_value(op, [&](ValueId id, Access access) {
+    const std::string text = shown(program.values[id]);
+    if (access != Access::write) in += (in.empty() ? "" : ", ") + text;
+    if (access != Access::read) out += (out.empty() ? " -> " : ", ") + text;
+  });
+  for_each_weight(op, [&](WeightId id) { weights += "  " + program.weights[id].tensor; });
+  return "  " + std::string(name_of(op)) + '(' + in + ')' + out + weights + '\n';
+}
+
+std::string list_section(const Program& program, const Section& section) {
+  const RowSpace& space = program.spaces[section.space];
+  std::string text = section.name + ": " + std::to_string(section.ops.size()) + " ops, over " + space.name + " rows";
+  if (space.tile != 0) text += ", " + std::to_string(space.tile) + " at a time";
+  text += '\n';
+  for (const Op& op : section.ops) text += list_op(program, op);
+  return text;
 }
 
 }  // namespace
 
 std::string to_string(const Program& program) {
-  std::string text = std::to_string(program.body.size()) + " ops a step\n";
-  for (const Op& op : program.body) text += list_op(program, op);
-  if (!program.tail.empty()) text += std::to_string(program.tail.size()) + " ops for each tile of wanted rows\n";
-  for (const Op& op : program.tail) text += list_op(program, op);
+  std::string text;
+  for (const Section& section : program.sections) text += list_section(program, section);
   return text;
 }
 

@@ -31,11 +31,6 @@ void all_rows(const Step& step, std::vector<WantedRow>& rows) {
   }
 }
 
-transport::Tensor tensor_of(std::vector<float>& values, std::size_t columns) {
-  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, values.size() / columns, columns,
-          columns};
-}
-
 /// Calls visit(rows) for each piece in which a flow travels: the sender cuts it the same way.
 template <class Visit>
 Result<void> for_each_piece(Flow flow, const Step& step, std::vector<WantedRow>& rows, const Visit& visit) {
@@ -51,8 +46,8 @@ Result<void> for_each_piece(Flow flow, const Step& step, std::vector<WantedRow>&
 }  // namespace
 
 ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
-                         std::size_t rows, std::shared_ptr<transport::Channel> in,
-                         std::vector<std::shared_ptr<transport::Channel>> out, transport::Deadline deadline)
+                         std::size_t rows, std::unique_ptr<transport::Receiver> in,
+                         std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline)
     : name_(std::move(name)),
       actor_(std::move(actor)),
       flow_(flow),
@@ -77,13 +72,14 @@ StepOutcome ActorRunner::run(const Step& step) {
 
 Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   received_.resize(rows.size() * columns_);
-  if (auto received = in_->receive(queue_, tensor_of(received_, columns_), deadline_); !received)
-    return received.error();
+  if (auto received = in_->receive(transport::tensor_of(received_.data(), rows.size(), columns_), deadline_); !received)
+    return received;
   sent_ = received_;
   call(step, rows, outcome);
   check(rows, outcome);
   for (const auto& channel : out_) {
-    if (auto sent = channel->send(queue_, tensor_of(sent_, columns_), deadline_); !sent) return sent.error();
+    if (auto sent = channel->send(transport::tensor_of(sent_.data(), rows.size(), columns_), deadline_); !sent)
+      return sent;
   }
   return {};
 }
@@ -127,7 +123,7 @@ void ActorRunner::abort(const Error& why) {
 }
 
 SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows,
-                             std::shared_ptr<transport::Channel> in, transport::Deadline deadline)
+                             std::unique_ptr<transport::Receiver> in, transport::Deadline deadline)
     : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline) {
   logits_.reserve(logit_tile * vocabulary);
   flowing_.reserve(rows);
@@ -137,9 +133,8 @@ StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   auto done = for_each_piece(Flow::logits, step, flowing_, [&](std::span<const WantedRow> rows) -> Result<void> {
     logits_.resize(rows.size() * vocabulary_);
-    if (auto received = in_->receive(queue_, tensor_of(logits_, vocabulary_), deadline_); !received) {
-      return received.error();
-    }
+    const transport::Tensor room = transport::tensor_of(logits_.data(), rows.size(), vocabulary_);
+    if (auto received = in_->receive(room, deadline_); !received) return received;
     end_.take(step, rows, logits_.data(), vocabulary_, outcome);
     return {};
   });

@@ -21,7 +21,7 @@ class ActorRunner : public StepRunner {
  public:
   /// `rows`: of a step at most; `deadline`: of its waits for the two others.
   ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns, std::size_t rows,
-              std::shared_ptr<transport::Channel> in, std::vector<std::shared_ptr<transport::Channel>> out,
+              std::unique_ptr<transport::Receiver> in, std::vector<std::unique_ptr<transport::Sender>> out,
               transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
@@ -36,10 +36,9 @@ class ActorRunner : public StepRunner {
   std::unique_ptr<Actor> actor_;
   Flow flow_;
   std::size_t columns_;
-  std::shared_ptr<transport::Channel> in_;
-  std::vector<std::shared_ptr<transport::Channel>> out_;
+  std::unique_ptr<transport::Receiver> in_;
+  std::vector<std::unique_ptr<transport::Sender>> out_;
   transport::Deadline deadline_;
-  transport::Queue queue_;
   // Room for the largest piece from the start, so that no step allocates.
   std::vector<float> received_, sent_;
   std::vector<StepRow> rows_;
@@ -50,7 +49,7 @@ class ActorRunner : public StepRunner {
 class SamplerRunner : public StepRunner {
  public:
   /// `rows`: of a step at most.
-  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::shared_ptr<transport::Channel> in,
+  SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::unique_ptr<transport::Receiver> in,
                 transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
@@ -58,9 +57,8 @@ class SamplerRunner : public StepRunner {
  private:
   LogitsEnd end_;
   std::size_t vocabulary_;
-  std::shared_ptr<transport::Channel> in_;
+  std::unique_ptr<transport::Receiver> in_;
   transport::Deadline deadline_;
-  transport::Queue queue_;
   std::vector<float> logits_;       ///< room for a tile
   std::vector<WantedRow> flowing_;  ///< of the step
 };

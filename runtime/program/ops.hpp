@@ -1,37 +1,348 @@
 #pragma once
 
-#include "runtime/program/program.hpp"
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
 
+namespace troupe {
+
+using ValueId = std::uint32_t;   ///< of Program::values
+using WeightId = std::uint32_t;  ///< of Program::weights
+using KvId = std::uint32_t;      ///< of Program::kv
+using SpaceId = std::uint32_t;   ///< of Program::spaces
+using GroupId = std::uint32_t;   ///< of Program::groups
+using EventId = std::uint32_t;   ///< below Program::events
+
+/// What an op does with a value: `update` reads it and writes it in place.
+enum class Access : std::uint8_t { read, write, update };
+
+}  // namespace troupe
+
+/// Every op as data, one struct each: its name, its fields, `values`, which names each value that it touches, in the
+/// order in which a listing shows them, and `weights` where it has some. How it is done is a device's business.
 namespace troupe::ops {
 
-// The plain ops that the builder writes.
-extern const OpKind embed;              ///< -> hidden
-extern const OpKind rms_norm;           ///< x -> y; weights: scale
-extern const OpKind head_norm;          ///< x -> y, each head by itself; weights: scale
-extern const OpKind quantize;           ///< x -> q8
-extern const OpKind matmul;             ///< q8 -> out...; a matrix for each out
-extern const OpKind matmul_partial;     ///< q8 -> fixed: this rank's leaves
-extern const OpKind all_reduce;         ///< fixed, in place
-extern const OpKind from_fixed;         ///< fixed -> f32
-extern const OpKind rope;               ///< x, in place
-extern const OpKind kv_append;          ///< k, v -> the cache
-extern const OpKind attention_scores;   ///< q -> scores
-extern const OpKind attention_softmax;  ///< scores, in place -> maxima, sums
-extern const OpKind attention_values;   ///< q, scores, maxima, sums -> out
-extern const OpKind silu_mul;           ///< gate, up -> y
-extern const OpKind gelu_mul;
-extern const OpKind add;          ///< y, into
-extern const OpKind gather_rows;  ///< hidden -> the rows whose logits are wanted (tail)
-extern const OpKind all_gather;   ///< this rank's logits -> logits, at the first rank (tail)
+/// A row of the embedding for each token, multiplied by `factor`.
+struct Embed {
+  static constexpr std::string_view name = "embed";
+  WeightId table;
+  ValueId y;
+  float factor;
+  void values(auto&& v) const { v.writes(y); }
+  void weights(auto&& v) const { v(table); }
+};
 
-// The fused ones that the rules make of them.
-extern const OpKind norm_quantize;  ///< x -> q8
-extern const OpKind matmul_leaves;  ///< q8 -> f32: matmul_partial + from_fixed where one rank has every leaf
-extern const OpKind rope_append;    ///< q, k, v: both rotations and the append
-extern const OpKind attention;      ///< q -> out, in one pass
-extern const OpKind attention_quantize;
-extern const OpKind silu_gate;  ///< q8 -> q8: gate, up, activation and quantisation by tiles
-extern const OpKind gelu_gate;
-extern const OpKind residual;  ///< y (f32 or fixed), into -> [q8]: [all-reduce,] [norm,] add [, norm, quantise]
+struct RmsNorm {
+  static constexpr std::string_view name = "rms_norm";
+  ValueId x;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
+/// A norm of each head by itself.
+struct HeadNorm {
+  static constexpr std::string_view name = "head_norm";
+  ValueId x;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  std::uint32_t heads, head_dim;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
+struct Quantize {
+  static constexpr std::string_view name = "quantize";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
+struct Product {
+  WeightId weight;
+  ValueId y;
+};
+
+/// Products of one quantised input.
+struct Matmul {
+  static constexpr std::string_view name = "matmul";
+  ValueId x;
+  std::vector<Product> products;
+  void values(auto&& v) const {
+    v.reads(x);
+    for (const Product& product : products) v.writes(product.y);
+  }
+  void weights(auto&& v) const {
+    for (const Product& product : products) v(product.weight);
+  }
+};
+
+/// This rank's leaves of a row-parallel product, in fixed point.
+struct MatmulPartial {
+  static constexpr std::string_view name = "matmul_partial";
+  ValueId x;
+  WeightId weight;
+  ValueId partial;
+  void values(auto&& v) const { v.reads(x).writes(partial); }
+  void weights(auto&& v) const { v(weight); }
+};
+
+// Collectives begin, and have ended once their event has been awaited: until then nobody else touches their values.
+// They stand in sections over spaces that have the same count on all ranks of the group.
+
+/// The sum of every rank's partial, in place.
+struct AllReduce {
+  static constexpr std::string_view name = "all_reduce";
+  ValueId sum;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.updates(sum); }
+};
+
+/// Every rank's columns side by side, at the first rank.
+struct AllGather {
+  static constexpr std::string_view name = "all_gather";
+  ValueId x, all;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.reads(x).writes(all); }
+};
+
+/// The end of what `done` was begun with. `from` and `to`: what that reads and writes, so that both are seen to be in
+/// use until here; the same where it works in place.
+struct Await {
+  static constexpr std::string_view name = "await";
+  EventId done;
+  ValueId from, to;
+  void values(auto&& v) const {
+    if (from != to) v.reads(from);
+    v.updates(to);
+  }
+};
+
+struct FromFixed {
+  static constexpr std::string_view name = "from_fixed";
+  ValueId fixed, y;
+  void values(auto&& v) const { v.reads(fixed).writes(y); }
+};
+
+struct Rope {
+  static constexpr std::string_view name = "rope";
+  ValueId x;
+  std::uint32_t heads, head_dim;
+  std::uint32_t rotation;  ///< of Program::rotations
+  void values(auto&& v) const { v.updates(x); }
+};
+
+struct KvAppend {
+  static constexpr std::string_view name = "kv_append";
+  ValueId k, v;
+  KvId kv;
+  void values(auto&& visit) const { visit.reads(k).reads(v); }
+};
+
+/// What the ops of attention have in common.
+struct AttentionShape {
+  KvId kv;
+  std::uint32_t heads, head_dim;
+  std::uint32_t window;                ///< in positions; 0: none
+  float scale;                         ///< of the products of queries and keys
+  std::vector<std::uint16_t> kv_head;  ///< [heads]: which of the shard's KV heads each reads
+};
+
+struct AttentionScores {
+  static constexpr std::string_view name = "attention_scores";
+  ValueId q, scores;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).writes(scores); }
+};
+
+/// q: whose rows the kernels name, here and in what follows.
+struct AttentionSoftmax {
+  static constexpr std::string_view name = "attention_softmax";
+  ValueId q, scores, maxima, sums;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).updates(scores).writes(maxima).writes(sums); }
+};
+
+struct AttentionValues {
+  static constexpr std::string_view name = "attention_values";
+  ValueId q, scores, maxima, sums, y;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).reads(scores).reads(maxima).reads(sums).writes(y); }
+};
+
+struct SiluMul {
+  static constexpr std::string_view name = "silu_mul";
+  ValueId gate, up, y;
+  void values(auto&& v) const { v.reads(gate).reads(up).writes(y); }
+};
+
+struct GeluMul {
+  static constexpr std::string_view name = "gelu_mul";
+  ValueId gate, up, y;
+  void values(auto&& v) const { v.reads(gate).reads(up).writes(y); }
+};
+
+struct Add {
+  static constexpr std::string_view name = "add";
+  ValueId y, into;
+  void values(auto&& v) const { v.reads(y).updates(into); }
+};
+
+/// Makes the rows whose logits are wanted those of a space.
+struct SelectWanted {
+  static constexpr std::string_view name = "select_wanted";
+  SpaceId space;
+  void values(auto&&) const {}
+};
+
+/// The rows of x, of the step, that were selected.
+struct GatherRows {
+  static constexpr std::string_view name = "gather_rows";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
+// What fusion rules make of them.
+
+struct NormQuantize {
+  static constexpr std::string_view name = "norm_quantize";
+  ValueId x;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
+/// matmul_partial and from_fixed where one rank has every leaf.
+struct MatmulLeaves {
+  static constexpr std::string_view name = "matmul_leaves";
+  ValueId x;
+  WeightId weight;
+  ValueId y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(weight); }
+};
+
+struct RopeAppend {
+  static constexpr std::string_view name = "rope_append";
+  Rope q, k;
+  KvAppend append;
+  void values(auto&& v) const { v.updates(q.x).updates(k.x).reads(append.v); }
+};
+
+/// Scores, softmax and values in one pass.
+struct Attention {
+  static constexpr std::string_view name = "attention";
+  ValueId q, y;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).writes(y); }
+};
+
+struct AttentionQuantize {
+  static constexpr std::string_view name = "attention_quantize";
+  ValueId q, y, q8;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).writes(y).writes(q8); }
+};
+
+/// Two products of one input, the activation, and the quantisation, by tiles.
+struct SiluGate {
+  static constexpr std::string_view name = "silu_gate";
+  ValueId x;
+  WeightId gate, up;
+  ValueId y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const {
+    v(gate);
+    v(up);
+  }
+};
+
+struct GeluGate {
+  static constexpr std::string_view name = "gelu_gate";
+  ValueId x;
+  WeightId gate, up;
+  ValueId y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const {
+    v(gate);
+    v(up);
+  }
+};
+
+/// The end of a row-parallel product: `y`, [summed over the ranks,] made float where it is fixed, [normed,] added, and
+/// what it is added to [normed and quantised].
+struct Residual {
+  static constexpr std::string_view name = "residual";
+  struct Norm {
+    WeightId scale;
+    float epsilon;
+  };
+  struct Next {
+    Norm norm;
+    ValueId q8;
+  };
+  ValueId y, into;
+  std::optional<GroupId> group{};  ///< where y, which is fixed, is first summed in place
+  std::optional<Norm> norm{};
+  std::optional<Next> next{};
+  void values(auto&& v) const {
+    group ? v.updates(y) : v.reads(y);
+    v.updates(into);
+    if (next) v.writes(next->q8);
+  }
+  void weights(auto&& v) const {
+    if (norm) v(norm->scale);
+    if (next) v(next->norm.scale);
+  }
+};
+
+using Any = std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, Await,
+                         FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul,
+                         GeluMul, Add, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend, Attention,
+                         AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
+
+namespace troupe {
+
+/// One op of a step. A device looks at `what`; everybody else at its name, values and weights.
+struct Op {
+  std::uint32_t layer = 0;  ///< counted as the model counts, for error messages
+  ops::Any what;
+};
+
+[[nodiscard]] inline std::string_view name_of(const Op& op) {
+  return std::visit([](const auto& what) { return what.name; }, op.what);
+}
+
+/// Calls visit(id, Access) for each value of an op.
+template <class Visit>
+void for_each_value(const Op& op, const Visit& visit) {
+  struct Accesses {
+    const Visit& visit;
+    const Accesses& reads(ValueId id) const { return visit(id, Access::read), *this; }
+    const Accesses& writes(ValueId id) const { return visit(id, Access::write), *this; }
+    const Accesses& updates(ValueId id) const { return visit(id, Access::update), *this; }
+  };
+  std::visit([&](const auto& what) { what.values(Accesses{visit}); }, op.what);
+}
+
+/// Calls visit(id) for each weight of an op.
+template <class Visit>
+void for_each_weight(const Op& op, const Visit& visit) {
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (requires { what.weights(visit); }) what.weights(visit);
+      },
+      op.what);
+}
+
+}  // namespace troupe

@@ -1,34 +1,39 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kernels/packed.hpp"
-#include "runtime/model/description.hpp"
-#include "troupe/graph.hpp"
+#include "kernels/rope_style.hpp"
+#include "runtime/program/ops.hpp"
 
 namespace troupe {
 
-class OpContext;
+/// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
+/// step's, of any other an op says it, ahead of the sections over it.
+struct RowSpace {
+  std::string name;           ///< "step", "wanted"
+  std::uint32_t per_row = 1;  ///< at most so many for each row of the step ...
+  std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
 
-/// How one kind of op is done: every thread of a shard's team calls `run`; a barrier follows.
-struct OpKind {
-  std::string_view name;
-  void (*run)(const struct Op& op, OpContext& context);
+  /// Rows of a value, where a step has at most `step_rows`.
+  [[nodiscard]] std::size_t most(std::size_t step_rows) const {
+    const std::size_t all = per_row * step_rows;
+    return tile == 0 ? all : std::min<std::size_t>(all, tile);
+  }
 };
 
-using ValueId = std::uint32_t;
-using WeightId = std::uint32_t;
-
-/// An activation: [rows of the step, columns]. Quantised columns are Q8Blocks of 32.
+/// An activation: [rows, columns]. Quantised columns are Q8Blocks of 32.
 enum class ValueType : std::uint8_t { f32, q8, fixed };
 
 struct Value {
   std::string name;
   ValueType type;
   std::uint32_t columns;
+  SpaceId space = 0;
 };
 
 /// What a shard holds of one of the file's tensors: a matrix to pack, a vector of floats, or rows to read where they
@@ -40,35 +45,56 @@ struct Weight {
   kernels::PackSource source;
 };
 
-/// One op of a step. Which fields count is the kind's business.
-struct Op {
-  const OpKind* kind = nullptr;
-  std::uint32_t layer = 0;  ///< for error messages and the listing
-  std::vector<ValueId> in{}, out{};
-  std::vector<WeightId> weights{};
-  float number = 0.0F;  ///< epsilon of a norm, scale of an embedding or of attention
-  std::uint32_t heads = 0, kv_heads = 0, head_dim = 0;
-  std::uint32_t window = 0;    ///< of attention, in positions; 0: none
-  std::uint32_t kv_layer = 0;  ///< which of the shard's layers, from 0
-  std::uint32_t rope = 0;      ///< which of the model's rotary frequencies
-  bool norm_first = false;     ///< of residual: the sum goes through a norm before it is added
+/// Ops in order, over the rows of one space; where that has a tile, once for each tile.
+struct Section {
+  std::string name;
+  SpaceId space = 0;
+  std::vector<Op> ops{};
 };
 
-/// What one shard does in one step: `body` once over the step's rows; `tail` (empty but in the last stage) over the
-/// rows whose logits are wanted, logit_tile at a time. A tail value has at most logit_tile rows.
+/// A communicator, by what it is for. Which ranks these are, and how they are joined, is not the program's business.
+struct ProgramGroup {
+  std::string name;  ///< "tp"
+  std::uint32_t size = 1;
+};
+
+/// Rotary embedding: the angles of a position are its product with the frequencies.
+struct Rotation {
+  kernels::RopeStyle style;
+  std::uint32_t dims;               ///< of a head
+  std::vector<double> frequencies;  ///< [dims / 2]
+};
+
+/// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group of layers.
+struct KvPlace {
+  std::uint32_t group = 0;
+  std::size_t offset = 0;
+  std::uint32_t heads = 0, head_dim = 0;
+};
+
+/// What one shard does in one step.
 struct Program {
-  std::vector<Value> values;
-  std::vector<Weight> weights;
-  std::vector<Op> body, tail;
-  ValueId hidden = 0;  ///< the residual stream, [rows, hidden]
-  ValueId logits = 0;  ///< of the tail: [logit_tile, vocabulary], whole at the first rank
-  std::uint32_t kv_layers = 0;
-  std::uint32_t kv_heads = 0;  ///< KV heads of each layer that this shard holds
-  std::uint32_t head_dim = 0;
-  std::vector<std::uint16_t> kv_slot;  ///< [query heads of this shard]: which of its KV heads each reads
+  std::vector<RowSpace> spaces{{"step"}};
+  std::vector<Value> values{};
+  std::vector<Weight> weights{};
+  std::vector<Section> sections{};  ///< "layers", then "head" in the last stage
+  std::vector<ProgramGroup> groups{};
+  std::uint32_t events = 0;
+  std::vector<Rotation> rotations{};
+  std::uint32_t kv_groups = 1;  ///< of layers, of the whole model
+  std::vector<KvPlace> kv{};    ///< [layers of the shard]
+
+  ValueId hidden = 0;  ///< the residual stream, [rows of the step, hidden]
+  /// Where the first rank of a group alone receives the hidden state: the group in which it tells the others.
+  std::optional<GroupId> hidden_group{};
+  /// Made by the section over its space, tile by tile: [rows, vocabulary], whole at the first rank, empty at others.
+  std::optional<ValueId> logits{};
 };
 
 inline constexpr std::uint32_t logit_tile = 16;
+
+/// Bytes of one block of each group of layers, as this shard holds it.
+[[nodiscard]] std::vector<std::size_t> kv_block_bytes(const Program& program);
 
 /// One line an op: what `inspect --program` prints.
 [[nodiscard]] std::string to_string(const Program& program);

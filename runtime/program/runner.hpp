@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "runtime/schedule/step.hpp"
-#include "transport/queue.hpp"
+#include "transport/deadline.hpp"
 
 namespace troupe {
 

@@ -9,10 +9,6 @@
 namespace troupe {
 namespace {
 
-transport::Tensor tensor_of(std::vector<std::int32_t>& message) {
-  return {reinterpret_cast<std::byte*>(message.data()), transport::Element::i32, 1, message.size(), message.size()};
-}
-
 /// Gives one row to the host's sink; its exception is the slice's failure.
 void give(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome) {
   try {
@@ -65,8 +61,8 @@ Result<void> LogitsEnd::finish(const Step& step, const StepOutcome& outcome, tra
     *at++ = sampled.token;
   }
   for (const auto& channel : first_stage_) {
-    const auto sent = channel->send(queue_, tensor_of(message_), deadline);
-    if (!sent) return sent.error();
+    if (auto sent = channel->send(transport::tensor_of(message_.data(), 1, message_.size()), deadline); !sent)
+      return sent;
   }
   return {};
 }
@@ -77,8 +73,9 @@ void LogitsEnd::abort(const Error& why) {
 
 Result<void> TokenBoard::receive(std::uint32_t count, transport::Deadline deadline) {
   for (; count > 0; --count) {
-    const auto received = channel_->receive(queue_, tensor_of(message_), deadline);
-    if (!received) return received.error();
+    if (auto received = channel_->receive(transport::tensor_of(message_.data(), 1, message_.size()), deadline);
+        !received)
+      return received;
     for (std::int32_t i = 0; i < message_[0]; ++i) tokens_[message_[1 + 2 * i]] = message_[2 + 2 * i];
   }
   return {};

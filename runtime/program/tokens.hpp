@@ -22,7 +22,7 @@ class LogitsEnd {
  public:
   /// `source`: the shard that computes the logits, for errors.
   LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots,
-            std::vector<std::shared_ptr<transport::Channel>> first_stage, std::string source)
+            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
       : kernels_(kernels),
         message_(token_message_columns(slots)),
         first_stage_(std::move(first_stage)),
@@ -45,15 +45,14 @@ class LogitsEnd {
 
   const kernels::KernelTable& kernels_;
   std::vector<std::int32_t> message_;
-  std::vector<std::shared_ptr<transport::Channel>> first_stage_;
+  std::vector<std::unique_ptr<transport::Sender>> first_stage_;
   std::string source_;
-  transport::Queue queue_;
 };
 
 /// The first stage's end: the last token that was sampled in each slot.
 class TokenBoard {
  public:
-  TokenBoard(std::uint32_t slots, std::shared_ptr<transport::Channel> channel)
+  TokenBoard(std::uint32_t slots, std::unique_ptr<transport::Receiver> channel)
       : tokens_(slots, 0), message_(token_message_columns(slots)), channel_(std::move(channel)) {}
 
   /// Takes `count` messages from the channel; waits for those that are still to come.
@@ -64,8 +63,7 @@ class TokenBoard {
  private:
   std::vector<TokenId> tokens_;
   std::vector<std::int32_t> message_;
-  std::shared_ptr<transport::Channel> channel_;
-  transport::Queue queue_;
+  std::unique_ptr<transport::Receiver> channel_;
 };
 
 }  // namespace troupe

@@ -12,6 +12,7 @@ namespace troupe {
 
 using StepId = std::uint64_t;      ///< counts from 1 within a replica
 using SequenceId = std::uint64_t;  ///< Generation::id()
+using Epoch = std::uint64_t;       ///< of a replica as it was made: every making has one of its own, and none is 0
 
 /// What a request asks of its logits: fixed for its life, shared by its slices.
 struct SequenceSettings {
@@ -36,6 +37,7 @@ struct SequenceSlice {
 /// One pass of one micro-batch through the stages. Plain data, the same for every actor of the replica.
 struct Step {
   StepId id = 0;
+  Epoch epoch = 0;
   std::uint32_t token_messages = 0;  ///< what the first stage takes from its token channel before it begins
   std::vector<SequenceSlice> slices{};
 
@@ -77,6 +79,7 @@ struct SliceFailure {
 /// What one actor reports of a step, and, merged, what a step came to.
 struct StepOutcome {
   StepId id = 0;
+  Epoch epoch = 0;  ///< the step's; set by who ran it
   std::vector<SampledToken> tokens{};
   std::vector<SliceFailure> failures{};  ///< slices that failed; the others' results stand
   std::optional<Error> broken{};         ///< the actor cannot go on: a peer died or a wait passed its deadline

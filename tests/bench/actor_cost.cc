@@ -13,6 +13,7 @@
 #include "actors/host/workshop.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "tests/transport/ends.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {
@@ -30,22 +31,18 @@ class PlainLoop {
  public:
   PlainLoop(const Checkpoint& checkpoint, const LoadOptions& options) {
     const Checkpoint::Impl& impl = *checkpoint.impl();
-    const host::Settings settings = host::resolve(impl, options).value();
+    const auto settings = host::deploy_settings(host::resolve(impl, options).value(), options);
     const Graph graph = checkpoint.expand(options);
-    auto program =
-        std::make_shared<Program>(host::program_of(impl, graph.nodes[0], 1, options.fusion, settings.context).value());
     ShardParts parts;
-    parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
-    parts.program = std::move(program);
-    parts.kernels = settings.kernels;
-    parts.rope_style = impl.model.rope_style;
-    parts.rope_thetas = impl.model.rope_thetas;
+    parts.program = host::shard_of(impl, graph.nodes[0], 1, settings).value().program;
+    parts.weights = pack_weights(*parts.program, 2, [](std::size_t) { return true; }).value();
     parts.rows = settings.rows;
-    parts.threads = settings.threads;
-    tokens_ = transport::make_in_process_channel(3, token_message_columns(1) * sizeof(std::int32_t), {});
-    parts.tokens = std::make_unique<TokenBoard>(1, tokens_);
-    parts.logits_end = std::make_unique<LogitsEnd>(*settings.kernels, 1, std::vector{tokens_}, "shard");
-    runner_ = ShardRunner::create(std::move(parts)).value();
+    parts.threads = graph.nodes[0].threads;
+    testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
+    parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
+    parts.logits_end =
+        std::make_unique<LogitsEnd>(*kernels::find_table(), 1, testing::only(std::move(tokens.sender)), "shard");
+    runner_ = ShardRunner::create(std::move(parts), *kernels::find_table()).value();
   }
 
   double seconds(TokenId first, std::uint32_t tokens) {
@@ -68,7 +65,6 @@ class PlainLoop {
   }
 
  private:
-  std::shared_ptr<transport::Channel> tokens_;
   std::unique_ptr<ShardRunner> runner_;
   StepId steps_ = 0;
 };

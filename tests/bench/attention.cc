@@ -115,12 +115,12 @@ void bench_attention(const KernelTable& table, const Shape& shape, std::size_t t
     }
     pointers.push_back(block.data());
   }
-  std::vector<std::uint16_t> slots;
+  std::vector<std::uint16_t> kv_heads;
   for (std::size_t h = 0; h < shape.heads; ++h)
-    slots.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
+    kv_heads.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
 
-  const AttentionArgs args{q.data(),        width,        out.data(),  width,          tokens, first_position,
-                           pointers.data(), slots.data(), shape.heads, shape.head_dim, 0.125F, shape.window};
+  const AttentionArgs args{q.data(),        width,           out.data(),  width,          tokens, first_position,
+                           pointers.data(), kv_heads.data(), shape.heads, shape.head_dim, 0.125F, shape.window};
   const std::size_t items = (tokens + attention_tile - 1) / attention_tile * shape.heads;
   const auto [time, median] = measure([&] { table.attention(args, 0, items); });
   const double gflops = useful_flops(shape, tokens, first_position) / time * 1e-9;
@@ -135,7 +135,7 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   const std::vector<float> x = random_floats(n), y = random_floats(n);
   std::vector<float> out(n);
   std::vector<Q8Block> blocks(n / block_columns);
-  std::vector<std::int64_t> fixed(n, 1), sum(n, 2);
+  std::vector<std::int64_t> fixed(n, 1);
   const std::size_t head_dim = 64;
   std::vector<double> frequencies(head_dim / 2);
   std::vector<float> cos_sin(head_dim);
@@ -150,7 +150,6 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   report("rms_norm", [&] { table.rms_norm(x.data(), y.data(), 1e-5F, n, out.data()); });
   report("quantize", [&] { table.quantize(x.data(), n, blocks.data()); });
   report("from_fixed", [&] { table.from_fixed(fixed.data(), n, out.data()); });
-  report("add_fixed", [&] { table.add_fixed(fixed.data(), n, sum.data()); });
   report("add", [&] { table.add(x.data(), n, out.data()); });
   report("silu_mul", [&] { table.silu_mul(x.data(), y.data(), n, out.data()); });
   report("gelu_mul", [&] { table.gelu_mul(x.data(), y.data(), n, out.data()); });

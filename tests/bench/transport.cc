@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include "transport/channel/channel.hpp"
-#include "transport/collective/communicator.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace {
 
 using namespace troupe::transport;
+namespace testing = troupe::testing;
 
 constexpr WaitPolicy spin{1u << 30};
 
@@ -67,35 +67,30 @@ void meet() {
 }
 
 void all_reduce(const char* name, std::size_t rows, std::size_t columns, int batches, int batch) {
-  auto group = make_in_process_group(2, spin);
+  auto group = testing::group_in_memory(2, spin);
   std::vector<std::int64_t> values[2], sums[2];
-  Queue queues[2];
   for (int side = 0; side < 2; ++side) {
     values[side].assign(rows * columns, side + 1);
     sums[side].assign(rows * columns, 0);
   }
-  const auto view = [&](std::vector<std::int64_t>& v) {
-    return Tensor{reinterpret_cast<std::byte*>(v.data()), Element::i64, rows, columns, columns};
-  };
+  const auto view = [&](std::vector<std::int64_t>& v) { return tensor_of(v.data(), rows, columns); };
   measure(name, batches, batch, static_cast<double>(rows * columns * 8), [&](int self, std::uint64_t) {
-    (void)group[static_cast<std::size_t>(self)]
-        ->all_reduce(queues[self], view(values[self]), view(sums[self]), Deadline{})
-        .value();
+    auto& rank = *group[static_cast<std::size_t>(self)];
+    ended(rank.all_reduce(view(values[self]), view(sums[self]), Deadline{}), Deadline{}).value();
   });
 }
 
 /// A tensor goes to the other side and back: half the time is one way.
 void channel(const char* name, std::size_t bytes, int batches, int batch) {
-  auto there = make_in_process_channel(2, bytes, spin), back = make_in_process_channel(2, bytes, spin);
+  auto there = testing::channel_in_memory(2, bytes, spin), back = testing::channel_in_memory(2, bytes, spin);
   std::vector<std::byte> memory[2] = {std::vector<std::byte>(bytes), std::vector<std::byte>(bytes)};
-  Queue queues[2];
   measure(name, batches, batch, 2 * static_cast<double>(bytes), [&](int self, std::uint64_t) {
     const Tensor tensor{memory[self].data(), Element::u8, 1, bytes, bytes};
     auto& out = self == 0 ? there : back;
     auto& in = self == 0 ? back : there;
-    if (self == 0) (void)out->send(queues[self], tensor, Deadline{}).value();
-    (void)in->receive(queues[self], tensor, Deadline{}).value();
-    if (self == 1) (void)out->send(queues[self], tensor, Deadline{}).value();
+    if (self == 0) out.sender->send(tensor, Deadline{}).value();
+    in.receiver->receive(tensor, Deadline{}).value();
+    if (self == 1) out.sender->send(tensor, Deadline{}).value();
   });
 }
 

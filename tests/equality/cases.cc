@@ -13,34 +13,47 @@ namespace {
 constexpr std::uint32_t threads[] = {1, 2};
 constexpr std::uint32_t chunks[] = {512, 7, 1};
 
-using Tables = std::span<const kernels::KernelTable* const>;
+using Isas = std::vector<std::string>;
+
+Isas names_of(std::span<const kernels::KernelTable* const> tables) {
+  Isas names;
+  for (const kernels::KernelTable* table : tables) names.emplace_back(table->name);
+  return names;
+}
 
 /// What this processor can run, but for the reference kernels: they are a hundred times slower.
-Tables fast_tables() {
-  const Tables all = kernels::tables();
-  return all.size() > 1 ? all.subspan(1) : all;
+Isas fast_isas() {
+  const auto all = kernels::tables();
+  return names_of(all.size() > 1 ? all.subspan(1) : all);
+}
+
+/// All of it, and a mixture where there are two.
+Isas all_isas() {
+  Isas isas = names_of(kernels::tables());
+  if (isas.size() > 1) isas.emplace_back(mixed_isas);
+  return isas;
 }
 
 /// How many values each of the factors beside the plan has, and the case that a row of them means.
-std::vector<std::size_t> other_factors(Tables tables) {
-  return {std::size(threads), std::size(chunks), tables.size(), 2, 2};
+std::vector<std::size_t> other_factors(const Isas& isas) {
+  return {std::size(threads), std::size(chunks), isas.size(), 2, 2};
 }
 
-Case case_of(const std::string& plan, const std::size_t* row, Tables tables) {
-  return {plan, threads[row[0]], chunks[row[1]], std::string(tables[row[2]]->name), row[3] == 0, row[4] == 1};
+Case case_of(const std::string& plan, const std::size_t* row, const Isas& isas) {
+  return {plan, threads[row[0]], chunks[row[1]], isas[row[2]], row[3] == 0, row[4] == 1};
 }
 
-std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, Tables tables) {
+std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, const Isas& isas) {
   std::vector<Case> cases;
-  for (const Row& row : rows) cases.push_back(case_of(plan, row.data(), tables));
+  for (const Row& row : rows) cases.push_back(case_of(plan, row.data(), isas));
   return cases;
 }
 
-Tables bearable_tables() { return sanitized() ? fast_tables() : kernels::tables(); }
+Isas bearable_isas() { return sanitized() ? fast_isas() : all_isas(); }
 
 /// The forms of dp, pp and tp, and the factors beside the plan.
 std::vector<std::size_t> factors_with_kinds() {
-  std::vector<std::size_t> factors = other_factors(bearable_tables());
+  std::vector<std::size_t> factors = other_factors(bearable_isas());
   factors.insert(factors.begin(), {2, 3, 3});
   return factors;
 }
@@ -69,12 +82,18 @@ std::vector<Case> cases_of_kinds(const std::vector<std::string>& plans, const st
   std::vector<Case> cases;
   for (const Row& row : rows) {
     const auto& alike = by_kind.at({row[0], row[1], row[2]});
-    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3, bearable_tables()));
+    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3, bearable_isas()));
   }
   return cases;
 }
 
 }  // namespace
+
+std::vector<std::string> devices_to_mix() {
+  std::vector<std::string> devices;
+  for (const auto* table : kernels::tables()) devices.push_back("cpu:" + std::string(table->name));
+  return devices;
+}
 
 bool sanitized() {
   const char* sanitizer = std::getenv("TROUPE_SANITIZE");
@@ -87,11 +106,11 @@ std::string to_string(const Case& run) {
 }
 
 std::vector<Case> some_cases_of(const std::string& plan, std::mt19937_64& random) {
-  return cases_of(plan, every_value(other_factors(fast_tables()), random), fast_tables());
+  return cases_of(plan, every_value(other_factors(fast_isas()), random), fast_isas());
 }
 
 std::vector<Case> all_cases_of(const std::string& plan) {
-  return cases_of(plan, full_product(other_factors(kernels::tables())), kernels::tables());
+  return cases_of(plan, full_product(other_factors(all_isas())), all_isas());
 }
 
 std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {

@@ -12,15 +12,21 @@ struct Case {
   std::string plan = "tp1";
   std::uint32_t threads = 1;
   std::uint32_t chunk = 512;
-  std::string isa;
+  std::string isa;  ///< or mixed_isas: each shard another one
   bool fusion = true;
   bool mates = false;  ///< among other requests of unequal lengths
 };
 
+/// Shards take turns on all devices of this processor, the reference kernels among them.
+inline constexpr const char* mixed_isas = "mixed";
+
+/// On which, for mixed_isas, shards take turns.
+[[nodiscard]] std::vector<std::string> devices_to_mix();
+
 /// Whether a sanitizer slows everything down (TROUPE_SANITIZE is not empty).
 [[nodiscard]] bool sanitized();
 
-/// As `troupe logits` would be told.
+/// As `troupe logits` would be told (of mixed_isas it knows nothing: there a graph would say it).
 [[nodiscard]] std::string to_string(const Case& run);
 
 /// One plan with every value of each other factor, the slow reference kernels aside; which go together is drawn.

@@ -6,22 +6,19 @@
 #include "actors/host/workshop.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "tests/equality/subject.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
 namespace {
 
-std::shared_ptr<transport::Channel> token_channel() { return transport::make_in_process_channel(2, 64, {}); }
-
 ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
                        const LoadOptions& options) {
   ShardParts shard;
-  shard.program = std::make_shared<const Program>(
-      host::program_of(*checkpoint.impl(), node, ranks_of(graph, node.name), options.fusion, options.context).value());
+  const DeploySettings settings{.context = options.context, .fusion = options.fusion, .isa = options.isa};
+  shard.program = host::shard_of(*checkpoint.impl(), node, ranks_of(graph, node.name), settings).value().program;
   shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
-  shard.rope_style = checkpoint.impl()->model.rope_style;
-  shard.rope_thetas = checkpoint.impl()->model.rope_thetas;
   shard.rows = options.chunk;
-  shard.tokens = std::make_unique<TokenBoard>(1, token_channel());
+  shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;
 }
 
@@ -41,15 +38,14 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   options.plan = "tp" + std::to_string(ranks);
   options.context = options.chunk = static_cast<std::uint32_t>(ids.size());
   const Graph graph = checkpoint.expand(options);
-  auto group = transport::make_in_process_group(static_cast<int>(ranks), {});
+  auto group = group_in_memory(static_cast<int>(ranks));
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
-    shard.kernels = parts.kernels;
-    if (ranks > 1) shard.communicator = parts.wrap_communicator(std::move(group[rank]));
+    if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     if (rank == 0)
-      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, std::vector{token_channel()}, "shard");
-    runners.push_back(ShardRunner::create(std::move(shard)).value());
+      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, only(channel_in_memory(2, 64).sender), "shard");
+    runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
   }
 
   RunningHash hash;

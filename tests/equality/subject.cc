@@ -14,9 +14,9 @@ constexpr std::size_t most_with_reference = 3, most_with_single_tokens = 65;
 
 /// Which of the lengths a case can do in a second or two.
 std::vector<std::size_t> bearable(const Case& run, std::vector<std::size_t> lengths) {
-  const std::size_t most = run.isa == "reference" ? most_with_reference
-                           : run.chunk == 1       ? most_with_single_tokens
-                                                  : SIZE_MAX;
+  const std::size_t most = run.isa == "reference" || run.isa == mixed_isas ? most_with_reference
+                           : run.chunk == 1                                ? most_with_single_tokens
+                                                                           : SIZE_MAX;
   for (std::size_t& length : lengths) length = std::min(length, most);
   std::sort(lengths.begin(), lengths.end(), std::greater<>());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
@@ -38,11 +38,18 @@ Model Subject::load(const Case& run) const {
   options.plan = run.plan;
   options.threads = run.threads;
   options.chunk = run.chunk;
-  options.isa = run.isa;
+  if (run.isa != mixed_isas) options.isa = run.isa;
   options.fusion = run.fusion;
   options.context = context;
   options.parallel = run.mates ? 4 : 1;
-  return runtime_.load(checkpoint_, options);
+  if (run.isa != mixed_isas) return runtime_.load(checkpoint_, options);
+  Graph graph = checkpoint_.expand(options);
+  const auto devices = devices_to_mix();
+  std::size_t next = 0;
+  for (GraphNode& node : graph.nodes) {
+    if (node.kind == "shard") node.device = devices[next++ % devices.size()];
+  }
+  return runtime_.load(checkpoint_, graph, options);
 }
 
 std::string Subject::difference(const Case& run, std::vector<std::size_t> lengths) const {

@@ -10,15 +10,15 @@
 namespace troupe::testing {
 namespace {
 
-/// rms_norm with the sum of squares in so many slots, added as a tree. The contract's number is 16.
-template <std::size_t slot_count>
+/// rms_norm with the sum of squares in so many lanes, added as a tree. The contract's number is 16.
+template <std::size_t lane_count>
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
-  float slots[slot_count] = {};
-  for (std::size_t i = 0; i < n; ++i) slots[i % slot_count] = std::fma(x[i], x[i], slots[i % slot_count]);
-  for (std::size_t half = slot_count / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) slots[i] += slots[i + half];
+  float lanes[lane_count] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % lane_count] = std::fma(x[i], x[i], lanes[i % lane_count]);
+  for (std::size_t half = lane_count / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
-  const float r = 1.0F / std::sqrt(slots[0] / static_cast<float>(n) + eps);
+  const float r = 1.0F / std::sqrt(lanes[0] / static_cast<float>(n) + eps);
   for (std::size_t i = 0; i < n; ++i) out[i] = (x[i] * r) * weight[i];
 }
 
@@ -30,32 +30,29 @@ class FloatSums : public transport::Communicator {
   [[nodiscard]] int size() const override { return integers_->size(); }
   void abort(Error why) override { integers_->abort(std::move(why)); }
 
-  [[nodiscard]] Result<transport::Event> all_reduce(transport::Queue& queue, transport::Tensor partial,
-                                                    transport::Tensor sum, transport::Deadline deadline) override {
+  [[nodiscard]] Result<transport::Event> all_reduce(transport::Tensor partial, transport::Tensor sum,
+                                                    transport::Deadline deadline) override {
     const std::size_t count = partial.rows * partial.columns, ranks = static_cast<std::size_t>(size());
     const auto* mine = reinterpret_cast<const std::int64_t*>(partial.data);
     std::vector<float> floats(count), all(count * ranks);
     for (std::size_t i = 0; i < count; ++i) floats[i] = static_cast<float>(mine[i]) * 0x1p-32F;
-    const auto row = [](std::vector<float>& values) {
-      return transport::Tensor{reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(),
-                               values.size()};
-    };
-    auto gathered = integers_->all_gather(queue, row(floats), row(all), deadline);
-    if (!gathered) return gathered;
+    const auto row = [](std::vector<float>& values) { return transport::tensor_of(values.data(), 1, values.size()); };
+    const auto gathered = ended(integers_->all_gather(row(floats), row(all), deadline), deadline);
+    if (!gathered) return gathered.error();
     for (std::size_t i = 0; i < count; ++i) {
       float total = 0;
       for (std::size_t r = 0; r < ranks; ++r) total += all[r * count + i];
       reinterpret_cast<std::int64_t*>(sum.data)[i] = static_cast<std::int64_t>(std::ldexp(total, 32));
     }
-    return gathered;
+    return transport::Event();
   }
-  [[nodiscard]] Result<transport::Event> all_gather(transport::Queue& queue, transport::Tensor in,
-                                                    transport::Tensor out, transport::Deadline deadline) override {
-    return integers_->all_gather(queue, in, out, deadline);
+  [[nodiscard]] Result<transport::Event> all_gather(transport::Tensor in, transport::Tensor out,
+                                                    transport::Deadline deadline) override {
+    return integers_->all_gather(in, out, deadline);
   }
-  [[nodiscard]] Result<transport::Event> broadcast(transport::Queue& queue, transport::Tensor tensor, int root,
+  [[nodiscard]] Result<transport::Event> broadcast(transport::Tensor tensor, int root,
                                                    transport::Deadline deadline) override {
-    return integers_->broadcast(queue, tensor, root, deadline);
+    return integers_->broadcast(tensor, root, deadline);
   }
 
  private:

@@ -9,11 +9,8 @@ namespace {
 const ModelDescription& model() {
   static const ModelDescription description = [] {
     ModelDescription made;
-    made.layers = 4;
+    made.layers.assign(4, {8, 8, 32, 256});
     made.hidden = 64;
-    made.ffn = 256;
-    made.heads = made.kv_heads = 8;
-    made.head_dim = 32;
     made.vocabulary = 272;
     made.context = 256;
     return made;
@@ -35,7 +32,8 @@ void parse(const std::string& text) {
     const std::string toml = to_toml(graph);
     check(to_toml(parse_graph(toml)) == toml);
     (void)to_dot(graph);
-    const auto checked = check_graph(graph, model(), kinds_with_tap());
+    const auto checked =
+        check_graph(graph, model(), kinds_with_tap(), {[](const std::string& name) { return name == "cpu"; }, "cpu"});
     if (!checked) check_error(checked.error());
   } catch (const Error& error) {
     check_error(error);

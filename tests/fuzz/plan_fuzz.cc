@@ -12,11 +12,8 @@ void parse(std::string_view text) {
   const std::string written = to_string(*plan);
   check(to_string(parse_plan(written).value()) == written);
   ModelDescription model;
-  model.layers = 6;
+  model.layers.assign(6, {8, 8, 32, 256});
   model.hidden = 64;
-  model.ffn = 256;
-  model.heads = model.kv_heads = 8;
-  model.head_dim = 32;
   model.vocabulary = 272;
   const auto graph = expand(*plan, model, {}, 1);
   if (!graph) check_error(graph.error());

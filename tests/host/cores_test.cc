@@ -65,7 +65,7 @@ TEST_CASE("fault 18: executors say that they fill the cores only where they have
   const host::House house{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()};
   const LoadOptions options{.threads = cores};
   const auto fills = [](const host::Deployment& deployment) {
-    return deployment.replicas[0].executors[0]->fills_cores();
+    return deployment.replicas[0].plan.stages[0][0]->fills_cores();
   };
   const auto deploy = [&] {
     return host::deploy(checkpoint.impl(), checkpoint.expand(options), options, house).value();

@@ -25,6 +25,12 @@ struct TinyModel {
   /// Adds keys of the test's own.
   std::function<void(GgufWriter& writer)> keys = [](GgufWriter&) {};
 
+  /// One layer's numbers, where layers are unlike.
+  struct Layer {
+    std::uint32_t heads, kv_heads, ffn;
+  };
+  std::vector<Layer> unlike{};  ///< [layers], or empty
+
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
 
   /// The bytes of its file.
@@ -38,9 +44,15 @@ struct TinyModel {
         .number("tokenizer.ggml.eos_token_id", ElementType::u32, end_of_text);
     number("block_count", layers);
     number("embedding_length", hidden);
-    number("feed_forward_length", ffn);
-    number("attention.head_count", heads);
-    number("attention.head_count_kv", kv_heads);
+    const auto of_layers = [&](const char* key, std::uint32_t Layer::*field, std::uint32_t alike) {
+      std::vector<std::uint32_t> numbers;
+      for (const Layer& layer : unlike) numbers.push_back(layer.*field);
+      if (numbers.empty()) return number(key, alike);
+      writer.numbers(architecture + "." + key, ElementType::u32, numbers);
+    };
+    of_layers("feed_forward_length", &Layer::ffn, ffn);
+    of_layers("attention.head_count", &Layer::heads, heads);
+    of_layers("attention.head_count_kv", &Layer::kv_heads, kv_heads);
     number("attention.key_length", head_dim);
     number("attention.value_length", head_dim);
     number("rope.dimension_count", head_dim);
@@ -64,12 +76,14 @@ struct TinyModel {
   void add_tensors(const Add& add) const {
     add("token_embd.weight", vocabulary, hidden);
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      const auto [queries, keys_of_layer, width] =
+          unlike.empty() ? Layer{TinyModel::heads, TinyModel::kv_heads, TinyModel::ffn} : unlike[layer];
       const std::string blk = "blk." + std::to_string(layer) + ".";
       add(blk + "attn_norm.weight", 1, hidden);
-      add(blk + "attn_q.weight", heads * head_dim, hidden);
-      add(blk + "attn_k.weight", kv_heads * head_dim, hidden);
-      add(blk + "attn_v.weight", kv_heads * head_dim, hidden);
-      add(blk + "attn_output.weight", hidden, heads * head_dim);
+      add(blk + "attn_q.weight", queries * head_dim, hidden);
+      add(blk + "attn_k.weight", keys_of_layer * head_dim, hidden);
+      add(blk + "attn_v.weight", keys_of_layer * head_dim, hidden);
+      add(blk + "attn_output.weight", hidden, queries * head_dim);
       if (architecture == "gemma3") {
         add(blk + "attn_q_norm.weight", 1, head_dim);
         add(blk + "attn_k_norm.weight", 1, head_dim);
@@ -77,9 +91,9 @@ struct TinyModel {
         add(blk + "post_ffw_norm.weight", 1, hidden);
       }
       add(blk + "ffn_norm.weight", 1, hidden);
-      add(blk + "ffn_gate.weight", ffn, hidden);
-      add(blk + "ffn_up.weight", ffn, hidden);
-      add(blk + "ffn_down.weight", hidden, ffn);
+      add(blk + "ffn_gate.weight", width, hidden);
+      add(blk + "ffn_up.weight", width, hidden);
+      add(blk + "ffn_down.weight", hidden, width);
     }
     add("output_norm.weight", 1, hidden);
     add("output.weight", vocabulary, hidden);

@@ -31,7 +31,7 @@ class Case {
     fill_cache(end);
     fill(q_, shape.tokens * q_stride(), 1.5F);
     for (std::size_t h = 0; h < shape.heads; ++h) {
-      slots_.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
+      kv_heads_.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
     }
   }
 
@@ -53,7 +53,7 @@ class Case {
             .tokens = shape_.tokens,
             .first_position = shape_.first_position,
             .kv_blocks = pointers_.data(),
-            .kv_slot = slots_.data(),
+            .kv_head = kv_heads_.data(),
             .heads = shape_.heads,
             .head_dim = shape_.head_dim,
             .scale = 1.0F / std::sqrt(static_cast<float>(shape_.head_dim)),
@@ -114,7 +114,7 @@ class Case {
     for (std::size_t p = 0; p <= position; ++p) {
       if (shape_.window != 0 && p + shape_.window <= position) continue;
       const std::uint16_t* keys =
-          storage_[p / kv_block].data() + (layer_offset + slots_[head] * kv_head_bytes(dim)) / sizeof(std::uint16_t);
+          storage_[p / kv_block].data() + (layer_offset + kv_heads_[head] * kv_head_bytes(dim)) / sizeof(std::uint16_t);
       const std::uint16_t* values = keys + dim * kv_block + p % kv_block * dim;
       double score = 0.0;
       for (std::size_t d = 0; d < dim; ++d) score += double{q[d]} * f16_to_f32(keys[d * kv_block + p % kv_block]);
@@ -129,7 +129,7 @@ class Case {
   std::mt19937 engine_;
   std::vector<std::vector<std::uint16_t>> storage_;
   std::vector<const std::byte*> pointers_;
-  std::vector<std::uint16_t> slots_;
+  std::vector<std::uint16_t> kv_heads_;
   std::vector<float> q_;
 };
 

@@ -183,7 +183,7 @@ TEST_CASE("gguf: tensors that break the format are refused", "[gguf]") {
   check_error(with({}, type_f32, 0), Code::bad_file, "number of dimensions at byte 33: found 0, expected 1 to 4");
   check_error(with({1, 1, 1, 1, 1}, type_f32, 0), Code::bad_file, "found 5, expected 1 to 4");
   check_error(with({0}, type_f32, 0), Code::bad_file, "dimension at byte 37: found 0, expected at least 1");
-  check_error(with({1, 1, 2}, type_f32, 0), Code::unsupported, "dimension 3 at byte 53: found 2, expected 1");
+  check_error(with({1, 1, 1, 2}, type_f32, 0), Code::unsupported, "dimension 4 at byte 61: found 2, expected 1");
   check_error(with({4}, 99, 0), Code::unsupported,
               "tensor \"w\", type at byte 45: found 99, expected F32 (0), F16 (1), ");
   check_error(with({33}, type_q4_0, 0), Code::bad_file, "found 33, expected a multiple of 32, the block of Q4_0");
@@ -193,6 +193,20 @@ TEST_CASE("gguf: tensors that break the format are refused", "[gguf]") {
   check_error(with({std::uint64_t{1} << 63}, type_f32, 0), Code::bad_file, "more than 2^64 bytes");
   check_error(with({std::uint64_t{1} << 32, std::uint64_t{1} << 32}, type_f32, 0), Code::bad_file,
               "more than 2^64 bytes");
+  check_error(with({std::uint64_t{1} << 31, std::uint64_t{1} << 31, 4}, type_f32, 0), Code::bad_file,
+              "more than 2^64 bytes");
+  check_error(with({4, 2, 5}, type_f32, 0), Code::bad_file, "160 bytes, expected both within the 128 bytes");
+}
+
+TEST_CASE("gguf: a tensor of three dimensions is planes of a matrix", "[gguf]") {
+  GgufWriter writer;
+  writer.tensor("w", {4, 2, 3}, type_f32, 0).tensor("v", {4, 2}, type_f32, 96);
+  const ModelFile file = open(writer.file(128)).value();
+  CHECK(file.tensors[0].columns == 4);
+  CHECK(file.tensors[0].rows == 2);
+  CHECK(file.tensors[0].planes == 3);
+  CHECK(file.tensors[0].data.size() == 96);
+  CHECK(file.tensors[1].planes == 1);
 }
 
 TEST_CASE("fault 19: a weight type that is not known is named, as ggml names it", "[gguf][bad-input]") {

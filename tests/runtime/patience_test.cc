@@ -1,10 +1,9 @@
 #include <catch2/catch.hpp>
 #include <future>
 
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/node_runners.hpp"
+#include "tests/runtime/shard_fixture.hpp"
 
 namespace troupe {
 namespace {
@@ -31,49 +30,38 @@ struct Hold {
 };
 Hold* holding = nullptr;  // ops are plain functions
 
-void run_hold(const Op&, OpContext& c) {
-  if (c.thread() == 0) holding->pass();
+/// Holds the thread that has the row of this token.
+template <int token>
+void hold(const float*, std::size_t, float* x) {
+  if (x[0] == token) holding->pass();
 }
 
-void run_hold_other_thread(const Op&, OpContext& c) {
-  if (c.thread() == 1) holding->pass();
-}
+const ops::Any meet = ops::AllReduce{testing::Shard::fixed, 0, 0}, hold_up = testing::Shard::any_op();
 
-void run_meet(const Op&, OpContext& c) {
-  if (c.thread() == 0) {
-    ShardState& shard = c.shard();
-    std::int64_t one = 1;
-    const transport::Tensor tensor{reinterpret_cast<std::byte*>(&one), transport::Element::i64, 1, 1, 1};
-    const auto met = shard.communicator->all_reduce(shard.queue, tensor, tensor, shard.deadline);
-    if (!met) c.fail(met.error());
+/// A shard with as many threads as tokens, which runs these ops.
+class Rank {
+ public:
+  Rank(const std::vector<ops::Any>& ops, std::shared_ptr<transport::Communicator> communicator,
+       const Deadline& deadline, decltype(kernels::KernelTable::add) add = hold<0>) {
+    for (const ops::Any& op : ops) shard_.append(op);
+    shard_.kernels.add = add;
+    shard_.program->events = 1;
+    shard_.parts.groups = {std::move(communicator)};
+    shard_.parts.deadline = deadline;
   }
-  c.barrier();
-}
+  std::unique_ptr<StepRunner> runner() { return shard_.runner(2); }
 
-const OpKind hold{"hold", run_hold}, hold_other{"hold other", run_hold_other_thread}, meet{"meet", run_meet};
-
-std::unique_ptr<StepRunner> shard_of(const std::vector<const OpKind*>& ops, std::uint32_t threads,
-                                     std::shared_ptr<transport::Communicator> communicator, const Deadline& deadline) {
-  auto program = std::make_shared<Program>();
-  program->values.push_back({"hidden", ValueType::f32, 32});
-  for (const OpKind* op : ops) program->body.push_back({.kind = op});
-  ShardParts parts;
-  parts.program = std::move(program);
-  parts.weights = std::make_shared<ShardWeights>();
-  parts.kernels = kernels::find_table();
-  parts.rows = 1;
-  parts.threads = threads;
-  parts.policy.spins = 0;
-  parts.deadline = deadline;
-  parts.communicator = std::move(communicator);
-  parts.tokens = std::make_unique<TokenBoard>(1, transport::make_in_process_channel(1, 64, {}));
-  return ShardRunner::create(std::move(parts)).value();
-}
+ private:
+  testing::Shard shard_;
+};
 
 /// Members of one replica, each with an executor. The test itself is at work until all have their step.
 class Members {
  public:
-  explicit Members(std::shared_ptr<Activity> activity) : activity_(std::move(activity)) { activity_->begin_work(); }
+  explicit Members(std::shared_ptr<Activity> activity, std::vector<TokenId> tokens = {0})
+      : activity_(std::move(activity)), step_(std::make_shared<const Step>(testing::step_of(std::move(tokens)))) {
+    activity_->begin_work();
+  }
   void give(std::unique_ptr<StepRunner> runner) {
     executors_.push_back(std::make_unique<ThreadExecutor>(std::move(runner), -1, activity_));
     outcomes_.emplace_back();
@@ -84,8 +72,7 @@ class Members {
 
  private:
   std::shared_ptr<Activity> activity_;
-  std::shared_ptr<const Step> step_ = std::make_shared<const Step>(
-      Step{.id = 1, .slices = {{.tokens = {0}, .settings = std::make_shared<SequenceSettings>()}}});
+  std::shared_ptr<const Step> step_;
   std::deque<std::promise<StepOutcome>> outcomes_;
   std::vector<std::unique_ptr<ThreadExecutor>> executors_;
 };
@@ -95,44 +82,35 @@ struct Held final : Actor {
   void on_step(const StepView&) override { holding->pass(); }
 };
 
-transport::Tensor row(std::vector<float>& values) {
-  return {reinterpret_cast<std::byte*>(values.data()), transport::Element::f32, 1, values.size(), values.size()};
-}
+transport::Tensor row(std::vector<float>& values) { return transport::tensor_of(values.data(), 1, values.size()); }
 
 /// Passes on what comes.
 struct Last final : StepRunner {
-  Last(std::shared_ptr<transport::Channel> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
+  Last(std::unique_ptr<transport::Receiver> in, Deadline deadline) : in_(std::move(in)), deadline_(deadline) {}
   StepOutcome run(const Step& step) override {
-    transport::Queue queue;
     std::vector<float> values(4);
     StepOutcome outcome{.id = step.id};
-    if (const auto got = in_->receive(queue, row(values), deadline_); !got) outcome.broken = got.error();
+    if (const auto got = in_->receive(row(values), deadline_); !got) outcome.broken = got.error();
     return outcome;
   }
   void abort(const Error& why) override { in_->abort(why); }
-  std::shared_ptr<transport::Channel> in_;
+  std::unique_ptr<transport::Receiver> in_;
   Deadline deadline_;
 };
-
-std::vector<std::shared_ptr<transport::Communicator>> group_of(int size) {
-  auto ends = transport::make_in_process_group(size, {0});
-  return {std::make_move_iterator(ends.begin()), std::make_move_iterator(ends.end())};
-}
 
 }  // namespace
 
 TEST_CASE("fault 10: ranks wait for a rank whose step lasts many patiences") {
-  for (const OpKind* slow : {&hold, &hold_other}) {
-    INFO(slow->name);
+  for (const auto slow : {hold<0>, hold<1>}) {  // its first thread, its second
     Hold step;
     holding = &step;
     const auto activity = std::make_shared<Activity>();
     const Deadline deadline{patience, activity.get()};
-    const auto group = group_of(3);
-    Members members(activity);
-    members.give(shard_of({slow, &meet}, 2, group[0], deadline));
-    members.give(shard_of({&meet, &meet}, 2, group[1], deadline));
-    members.give(shard_of({&meet}, 1, group[2], deadline));
+    auto group = testing::group_in_memory(3, {0});
+    Rank held({hold_up, meet}, std::move(group[0]), deadline, slow),
+        longer({meet, meet}, std::move(group[1]), deadline), other({meet}, std::move(group[2]), deadline);
+    Members members(activity, {0, 1});
+    for (Rank* rank : {&held, &longer, &other}) members.give(rank->runner());
     members.all_have_theirs();
     step.open_after_many_patiences();
     for (std::size_t rank : {0, 2}) CHECK_FALSE(members.outcome(rank).broken);
@@ -148,15 +126,13 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
   holding = &step;
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
-  const std::shared_ptr<transport::Channel> in = transport::make_in_process_channel(2, 64, {0}),
-                                            out = transport::make_in_process_channel(2, 64, {0});
-  transport::Queue queue;
+  auto in = testing::channel_in_memory(2, 64, {0}), out = testing::channel_in_memory(2, 64, {0});
   std::vector<float> values(4, 1.0F);
-  REQUIRE(in->send(queue, row(values), deadline).ok());
+  REQUIRE(in.sender->send(row(values), deadline).ok());
   Members members(activity);
-  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1, in,
-                                             std::vector<std::shared_ptr<transport::Channel>>{out}, deadline));
-  members.give(std::make_unique<Last>(out, deadline));
+  members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1,
+                                             std::move(in.receiver), testing::only(std::move(out.sender)), deadline));
+  members.give(std::make_unique<Last>(std::move(out.receiver), deadline));
   members.all_have_theirs();
   step.open_after_many_patiences();
   CHECK_FALSE(members.outcome(0).broken);
@@ -166,11 +142,14 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
 TEST_CASE("fault 10: a peer that never comes ends the wait for it", "[bad-input]") {
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
+  auto group = testing::group_in_memory(2, {0});
+  auto in = testing::channel_in_memory(2, 64, {0});
+  Rank rank({meet}, std::move(group[0]), deadline);
   Members members(activity);
-  members.give(shard_of({&meet}, 2, group_of(2)[0], deadline));
+  members.give(rank.runner());
   members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4, 1,
-                                             transport::make_in_process_channel(2, 64, {0}),
-                                             std::vector<std::shared_ptr<transport::Channel>>{}, deadline));
+                                             std::move(in.receiver), std::vector<std::unique_ptr<transport::Sender>>{},
+                                             deadline));
   members.all_have_theirs();
   for (std::size_t member : {0, 1}) {
     const StepOutcome outcome = members.outcome(member);

@@ -14,12 +14,8 @@ inline ModelDescription model_of(std::uint32_t layers, std::uint32_t heads, std:
                                  std::uint32_t vocabulary) {
   ModelDescription model;
   model.architecture = "llama";
-  model.layers = layers;
-  model.heads = heads;
-  model.kv_heads = kv_heads;
-  model.head_dim = 64;
+  model.layers.assign(layers, {heads, kv_heads, 64, ffn});
   model.hidden = heads * 64;
-  model.ffn = ffn;
   model.vocabulary = vocabulary;
   model.context = 2048;
   return model;
@@ -40,8 +36,12 @@ inline NodeKinds kinds_with_tap() {
   return kinds;
 }
 
+inline KnownDevices only_cpu() {
+  return {[](const std::string& name) { return name == "cpu"; }, "cpu"};
+}
+
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, kinds_with_tap());
+  return check_graph(graph, model, kinds_with_tap(), only_cpu());
 }
 
 inline bool one_line(const std::string& text) {

@@ -171,7 +171,7 @@ TEST_CASE("stages are cut where the dearest is cheapest") {
 TEST_CASE("every plan of the enumeration can be written, read and deployed") {
   const ModelDescription few_tokens = model_of(3, 8, 8, 256, 20);
   for (const ModelDescription& model : {smollm2(), gemma3(), tiny(), model_of(32, 32, 8, 5632, 32000), few_tokens}) {
-    const auto plans = enumerate_plans(max_ranks, model.layers, most_shards(model));
+    const auto plans = enumerate_plans(max_ranks, model.layer_count(), most_shards(model));
     std::size_t even = 0;
     for (const Plan& plan : plans) {
       INFO(to_string(plan));
@@ -191,7 +191,7 @@ TEST_CASE("every plan of the enumeration can be written, read and deployed") {
     }
     std::size_t products = 0;
     for (std::uint32_t dp = 1; dp <= max_ranks; ++dp) {
-      for (std::uint32_t pp = 1; pp <= model.layers && dp * pp <= max_ranks; ++pp) {
+      for (std::uint32_t pp = 1; pp <= model.layer_count() && dp * pp <= max_ranks; ++pp) {
         products += std::min(most_shards(model), max_ranks / (dp * pp));
       }
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # fault 22: a host's own CAF, of any version, does not take over troupe's calls.
 # The host that is built here defines every symbol of CAF's and toml++'s that libtroupe knows, as a trap, and comes first in
-# the order in which the dynamic linker looks. Before that: what libtroupe shows and needs.
+# the order in which the dynamic linker looks; another one is linked with the static library. Before that: what libtroupe shows
+# and needs.
 # From the environment: TROUPE_BUILD, the build folder; TROUPE_MODELS; TROUPE_SANITIZE, what the library was built with.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,7 +20,7 @@ fail() {
 needed=$(readelf -d "$library" | grep NEEDED)
 ! grep -E 'caf|toml' <<< "$needed" || fail "libtroupe needs a library that hosts do not have"
 others=$(nm -D --defined-only --demangle "$library" | sed -E 's/^[0-9a-f]* . //; s/^(typeinfo|typeinfo name|vtable|guard variable) for //' |
-  grep -v '^troupe::' || true)
+  grep -Ev '^troupe(::|_)' || true)
 [ -z "$others" ] || fail "libtroupe shows what is not its API: $(head -n 3 <<< "$others")"
 
 nm "$library" | awk '{ print $NF }' | grep -E '^_Z(T[VTIS]|GV)?(N|NK|NO|NKO|NR|NKR)?(3caf|4toml)' | sort -u > "$work/names"
@@ -30,9 +31,13 @@ nm "$library" | awk '{ print $NF }' | grep -E '^_Z(T[VTIS]|GV)?(N|NK|NO|NKO|NR|N
   echo 'ud2'
   echo '.section .note.GNU-stack,"",@progbits'
 } > "$work/traps.s"
-"${CXX:-c++}" -std=c++20 ${TROUPE_SANITIZE:+-fsanitize=$TROUPE_SANITIZE} -I "$root/runtime/include" -rdynamic \
-  "$root/samples/embed/main.cc" "$work/traps.s" "$library" -Wl,-rpath,"$TROUPE_BUILD/lib" -o "$work/host" ||
-  fail "cannot build the host"
+# run_host LIBRARY OPTION...: a host that has the traps for CAF, with one of the two libraries
+run_host() {
+  "${CXX:-c++}" -std=c++20 ${TROUPE_SANITIZE:+-fsanitize=$TROUPE_SANITIZE} -I "$root/runtime/include" \
+    "$root/samples/embed/main.cc" "$work/traps.s" "$@" -o "$work/host" || fail "cannot build the host with $1"
+  "$work/host" "$model" > "$work/said" || fail "the host fell into a trap of its own CAF, with $1"
+  grep -q Paris "$work/said" || fail "the host does not say Paris, with $1"
+}
+run_host "$library" -rdynamic -Wl,-rpath,"$TROUPE_BUILD/lib"
 grep 'N3caf12actor_systemC1' <(nm -D --defined-only "$work/host") > /dev/null || fail "the host's CAF is not to be seen"
-"$work/host" "$model" > "$work/said" || fail "the host fell into a trap of its own CAF"
-grep -q Paris "$work/said" || fail "the host does not say Paris"
+run_host "$TROUPE_BUILD/actors/libtroupe.a"

@@ -4,12 +4,13 @@
 #include <thread>
 #include <utility>
 
-#include "transport/channel/channel.hpp"
+#include "tests/transport/ends.hpp"
 
 namespace {
 
 using namespace troupe;
 using namespace troupe::transport;
+namespace testing = troupe::testing;
 using namespace std::chrono_literals;
 
 constexpr auto patience = 2ms, many_patiences = 40ms;
@@ -56,34 +57,29 @@ TEST_CASE("fault 10: a wait ends once nobody has been at work for that long", "[
 
 TEST_CASE("fault 10: members that all wait for each other come to an end", "[transport][activity]") {
   Activity activity;
-  auto a = make_in_process_channel(1, 64, {0}), b = make_in_process_channel(1, 64, {0});
-  const auto wait_in = [&](Channel& channel) {
-    Queue queue;
+  const auto a = testing::channel_in_memory(1, 64, {0}), b = testing::channel_in_memory(1, 64, {0});
+  const auto wait_in = [&](Receiver& receiver) {
     float value = 0;
-    const Tensor tensor{reinterpret_cast<std::byte*>(&value), Element::f32, 1, 1, 1};
-    const Code code = channel.receive(queue, tensor, {patience, &activity}).error().code();
+    const Code code = receiver.receive(tensor_of(&value, 1, 1), {patience, &activity}).error().code();
     activity.end_work();
     return code;
   };
   activity.begin_work();
   activity.begin_work();
   Code other = Code::failed;
-  std::thread thread([&] { other = wait_in(*a); });
-  CHECK(wait_in(*b) == Code::deadline);
+  std::thread thread([&] { other = wait_in(*a.receiver); });
+  CHECK(wait_in(*b.receiver) == Code::deadline);
   thread.join();
   CHECK(other == Code::deadline);
 }
 
 TEST_CASE("fault 10: a deadline is counted from each wait's beginning", "[transport][activity]") {
   const Deadline deadline{200ms};
-  auto channel = make_in_process_channel(2, 64, {0});
-  Queue queue;
+  const auto first = testing::channel_in_memory(2, 64, {0}), second = testing::channel_in_memory(2, 64, {0});
   float value = 0;
-  const Tensor tensor{reinterpret_cast<std::byte*>(&value), Element::f32, 1, 1, 1};
   const auto start = Clock::now();
-  REQUIRE(channel->receive(queue, tensor, deadline).error().code() == Code::deadline);
-  channel = make_in_process_channel(2, 64, {0});
-  REQUIRE(channel->receive(queue, tensor, deadline).error().code() == Code::deadline);
+  REQUIRE(first.receiver->receive(tensor_of(&value, 1, 1), deadline).error().code() == Code::deadline);
+  REQUIRE(second.receiver->receive(tensor_of(&value, 1, 1), deadline).error().code() == Code::deadline);
   CHECK(Clock::now() >= start + 2 * deadline.patience);
 }
 

@@ -1,16 +1,19 @@
-#include "transport/channel/channel.hpp"
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/transport/every_transport.hpp"
+
 namespace {
 
 using namespace troupe;
 using namespace troupe::transport;
+namespace testing = troupe::testing;
 using namespace std::chrono_literals;
+using testing::Ends;
+using testing::OnEach;
 
 Deadline soon() { return {3600s}; }
 
@@ -50,26 +53,26 @@ constexpr Shape shapes[] = {{1, 1}, {1, 576}, {0, 576}, {5, 0}, {3, 7}, {17, 33}
 constexpr std::size_t largest = 576 * sizeof(float);
 
 TEST_CASE("tensors come out of a channel as they went in, in order", "[transport][channel]") {
+  const OnEach on;
+  INFO(on.kind->name);
   constexpr std::size_t count = 3000;
   for (const std::size_t slots : {1UL, 2UL, 7UL})
     for (const std::uint32_t spins : {0U, 200U}) {
-      auto channel = make_in_process_channel(slots, largest, {spins});
+      auto channel = on.channel(slots, largest, {spins});
       const Deadline deadline = soon();
       std::size_t unsent = 0, wrong = 0;
       std::thread sender([&] {
-        Queue queue;
         for (std::size_t i = 0; i < count; ++i) {
           const Shape shape = shapes[i % std::size(shapes)];
           Matrix matrix(shape.rows, shape.columns, i % 3);
           fill(matrix, i);
-          if (!channel->send(queue, matrix.view(), deadline)) ++unsent;
+          if (!channel.sender->send(matrix.view(), deadline)) ++unsent;
         }
       });
-      Queue queue;
       for (std::size_t i = 0; i < count; ++i) {
         const Shape shape = shapes[i % std::size(shapes)];
         Matrix matrix(shape.rows, shape.columns, i % 2);
-        if (!channel->receive(queue, matrix.view(), deadline) || !holds(matrix, i)) ++wrong;
+        if (!channel.receiver->receive(matrix.view(), deadline) || !holds(matrix, i)) ++wrong;
       }
       sender.join();
       CHECK(unsent == 0);
@@ -78,33 +81,32 @@ TEST_CASE("tensors come out of a channel as they went in, in order", "[transport
 }
 
 TEST_CASE("many channels on few cores go on while everybody sleeps", "[transport][channel]") {
+  const OnEach on;
+  INFO(on.kind->name);
   constexpr std::size_t hops = 8, count = 500;
-  std::vector<std::unique_ptr<Channel>> channels;
-  for (std::size_t i = 0; i <= hops; ++i) channels.push_back(make_in_process_channel(2, largest, {0}));
+  std::vector<Ends> channels;
+  for (std::size_t i = 0; i <= hops; ++i) channels.push_back(on.channel(2, largest, {0}));
   const Deadline deadline = soon();
   std::vector<std::thread> relays;
   for (std::size_t hop = 0; hop < hops; ++hop)
     relays.emplace_back([&, hop] {
-      Queue queue;
       Matrix matrix(3, 7, 0);
       for (std::size_t i = 0; i < count; ++i)
-        if (!channels[hop]->receive(queue, matrix.view(), deadline) ||
-            !channels[hop + 1]->send(queue, matrix.view(), deadline))
+        if (!channels[hop].receiver->receive(matrix.view(), deadline) ||
+            !channels[hop + 1].sender->send(matrix.view(), deadline))
           return;
     });
   std::thread source([&] {
-    Queue queue;
     Matrix matrix(3, 7, 0);
     for (std::size_t i = 0; i < count; ++i) {
       fill(matrix, i);
-      if (!channels[0]->send(queue, matrix.view(), deadline)) return;
+      if (!channels[0].sender->send(matrix.view(), deadline)) return;
     }
   });
-  Queue queue;
   std::size_t right = 0;
   for (std::size_t i = 0; i < count; ++i) {
     Matrix matrix(3, 7, 0);
-    if (!channels[hops]->receive(queue, matrix.view(), deadline)) break;
+    if (!channels[hops].receiver->receive(matrix.view(), deadline)) break;
     right += holds(matrix, i);
   }
   source.join();
@@ -113,46 +115,48 @@ TEST_CASE("many channels on few cores go on while everybody sleeps", "[transport
 }
 
 TEST_CASE("a tensor that does not fit is refused", "[transport][channel]") {
-  Queue queue;
+  const OnEach on;
+  INFO(on.kind->name);
   Matrix small(2, 4, 0), large(2, 5, 0);
   SECTION("into the slot") {
-    auto channel = make_in_process_channel(1, 32, {0});
-    const auto sent = channel->send(queue, large.view(), soon());
+    auto channel = on.channel(1, 32, {0});
+    const auto sent = channel.sender->send(large.view(), soon());
     REQUIRE(!sent);
     CHECK(sent.error().code() == Code::invalid_argument);
     CHECK(sent.error().message() == "channel: f32 [2, 5] is 40 bytes or malformed; a slot holds 32 bytes");
-    CHECK(channel->receive(queue, large.view(), soon()).error().message() == sent.error().message());
+    CHECK(channel.receiver->receive(large.view(), soon()).error().message() == sent.error().message());
   }
   SECTION("into the receiver's tensor") {
-    auto channel = make_in_process_channel(1, 64, {0});
-    REQUIRE(channel->send(queue, small.view(), soon()).ok());
-    const auto received = channel->receive(queue, large.view(), soon());
+    auto channel = on.channel(1, 64, {0});
+    REQUIRE(channel.sender->send(small.view(), soon()).ok());
+    const auto received = channel.receiver->receive(large.view(), soon());
     REQUIRE(!received);
     CHECK(received.error().code() == Code::invalid_argument);
     CHECK(received.error().message() ==
           "channel: f32 [2, 4] was sent, the receiver has room for f32 [2, 5]; they must be the same");
-    CHECK(channel->send(queue, small.view(), soon()).error().message() == received.error().message());
+    CHECK(channel.sender->send(small.view(), soon()).error().message() == received.error().message());
   }
   SECTION("without memory") {
-    auto channel = make_in_process_channel(1, 64, {0});
-    CHECK(channel->send(queue, {nullptr, Element::f32, 1, 4, 4}, soon()).error().code() == Code::invalid_argument);
+    auto channel = on.channel(1, 64, {0});
+    CHECK(channel.sender->send({nullptr, Element::f32, 1, 4, 4}, soon()).error().code() == Code::invalid_argument);
   }
 }
 
 TEST_CASE("a channel that stays empty or full ends a wait by its deadline", "[transport][channel]") {
-  Queue queue;
+  const OnEach on;
+  INFO(on.kind->name);
   Matrix matrix(2, 4, 0);
   for (const std::uint32_t spins : {0U, 100U}) {
-    auto empty = make_in_process_channel(1, 64, {spins});
-    const auto received = empty->receive(queue, matrix.view(), Deadline{5ms});
+    auto empty = on.channel(1, 64, {spins});
+    const auto received = empty.receiver->receive(matrix.view(), Deadline{5ms});
     REQUIRE(!received);
     CHECK(received.error().code() == Code::deadline);
     CHECK(received.error().message() == "the deadline passed before an empty channel had a tensor to receive");
 
-    auto full = make_in_process_channel(2, 64, {spins});
-    REQUIRE(full->send(queue, matrix.view(), soon()).ok());
-    REQUIRE(full->send(queue, matrix.view(), soon()).ok());
-    const auto sent = full->send(queue, matrix.view(), Deadline{5ms});
+    auto full = on.channel(2, 64, {spins});
+    REQUIRE(full.sender->send(matrix.view(), soon()).ok());
+    REQUIRE(full.sender->send(matrix.view(), soon()).ok());
+    const auto sent = full.sender->send(matrix.view(), Deadline{5ms});
     REQUIRE(!sent);
     CHECK(sent.error().code() == Code::deadline);
     CHECK(sent.error().message() == "the deadline passed before a full channel had room to send");
@@ -160,24 +164,24 @@ TEST_CASE("a channel that stays empty or full ends a wait by its deadline", "[tr
 }
 
 TEST_CASE("an abort ends the waits of both sides", "[transport][channel]") {
+  const OnEach on;
+  INFO(on.kind->name);
   for (int repetition = 0; repetition < 100; ++repetition) {
     const WaitPolicy policy{repetition % 2 == 0 ? 0U : 1000U};
-    auto empty = make_in_process_channel(1, 64, policy), full = make_in_process_channel(1, 64, policy);
+    auto empty = on.channel(1, 64, policy), full = on.channel(1, 64, policy);
     std::string at_receive, at_send;
     std::thread receiver([&] {
-      Queue queue;
       Matrix matrix(2, 4, 0);
-      at_receive = empty->receive(queue, matrix.view(), Deadline{}).error().message();
+      at_receive = empty.receiver->receive(matrix.view(), Deadline{}).error().message();
     });
     std::thread sender([&] {
-      Queue queue;
       Matrix matrix(2, 4, 0);
-      auto sent = full->send(queue, matrix.view(), Deadline{});
-      if (sent) sent = full->send(queue, matrix.view(), Deadline{});
+      auto sent = full.sender->send(matrix.view(), Deadline{});
+      if (sent) sent = full.sender->send(matrix.view(), Deadline{});
       at_send = sent.error().message();
     });
-    empty->abort({Code::aborted, "the epoch ended"});
-    full->abort({Code::aborted, "the epoch ended"});
+    empty.sender->abort({Code::aborted, "the epoch ended"});
+    full.receiver->abort({Code::aborted, "the epoch ended"});
     receiver.join();
     sender.join();
     REQUIRE(at_receive == "the epoch ended");

@@ -1,20 +1,17 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include "transport/queue.hpp"
+#include "transport/event.hpp"
 #include "transport/tensor.hpp"
-#include "transport/waiter.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe::transport {
 
 /// One rank's end of a group of ranks. Every rank calls the same collectives in the same order, each from one thread.
-/// Calls are enqueued; tensors must stay untouched until the event has passed, and those that are written overlap no
-/// other, on no rank, but for what is said below. Ranks that do not agree about a call (operation, root, shapes) all
-/// get the error; one whose deadline passes names the ranks that had not arrived. A call that fails leaves the group
-/// aborted.
+/// A call begins a collective, and may wait for the other ranks to do so; its event ends it. Until then tensors must
+/// stay untouched, and those that are written overlap no other, on no rank, but for what is said below. Ranks that do
+/// not agree about a call (operation, root, shapes) all get the error; one whose deadline passes names the ranks that
+/// had not arrived. A call or event that fails leaves the group aborted, and so does a rank that is destroyed while
+/// others wait for it.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -23,21 +20,23 @@ class Communicator {
 
   /// sum = the element-wise sum of every rank's `partial` (i64, the same shape everywhere; sum may be partial itself).
   /// Integers, which wrap where they overflow: the order in which ranks are added does not show.
-  [[nodiscard]] virtual Result<Event> all_reduce(Queue& queue, Tensor partial, Tensor sum, Deadline deadline) = 0;
+  [[nodiscard]] virtual Result<Event> all_reduce(Tensor partial, Tensor sum, Deadline deadline) = 0;
 
   /// out [rows, sum of every rank's columns] = the ranks' `in` [rows, columns of that rank] side by side in rank order.
   /// A rank that passes no `out` (null data) only gives; `in` may be its own columns of its `out`.
-  [[nodiscard]] virtual Result<Event> all_gather(Queue& queue, Tensor in, Tensor out, Deadline deadline) = 0;
+  [[nodiscard]] virtual Result<Event> all_gather(Tensor in, Tensor out, Deadline deadline) = 0;
 
   /// Every rank's `tensor` becomes that of `root`.
-  [[nodiscard]] virtual Result<Event> broadcast(Queue& queue, Tensor tensor, int root, Deadline deadline) = 0;
+  [[nodiscard]] virtual Result<Event> broadcast(Tensor tensor, int root, Deadline deadline) = 0;
 
-  /// From any thread: every waiter, and every later call, returns with the error.
+  /// From any thread: every rank's waits, and every later call, return with the error.
   virtual void abort(Error why) = 0;
 };
 
-/// The ends of a group of ranks that are threads of this process: they meet in shared memory, spin and then sleep.
-/// None for a size below one.
-[[nodiscard]] std::vector<std::unique_ptr<Communicator>> make_in_process_group(int size, WaitPolicy policy);
+/// The end of a collective, for who has nothing to do meanwhile.
+[[nodiscard]] inline Result<void> ended(const Result<Event>& begun, Deadline deadline) {
+  if (!begun) return begun.error();
+  return begun->wait(deadline);
+}
 
 }  // namespace troupe::transport

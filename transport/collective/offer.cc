@@ -75,4 +75,11 @@ Result<void> agree(std::span<const Offer> offers) {
   return first.operation == Operation::all_gather ? agree_on_out(offers) : Result<void>{};
 }
 
+Error too_late(Operation operation, int size, std::span<const std::size_t> missing) {
+  std::string ranks;
+  for (const std::size_t rank : missing) ranks += (ranks.empty() ? "" : ", ") + std::to_string(rank);
+  return {Code::deadline, std::string(name_of(operation)) + ": the deadline passed before these of " +
+                              std::to_string(size) + " ranks had arrived: " + ranks};
+}
+
 }  // namespace troupe::transport

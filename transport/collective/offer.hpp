@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -24,5 +25,8 @@ struct Offer {
 
 /// Whether the offers of all ranks, each checked before, make one collective. Every rank comes to the same answer.
 [[nodiscard]] Result<void> agree(std::span<const Offer> offers);
+
+/// Of a group of `size` ranks these had not arrived when a deadline passed.
+[[nodiscard]] Error too_late(Operation operation, int size, std::span<const std::size_t> missing);
 
 }  // namespace troupe::transport

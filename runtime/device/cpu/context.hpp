@@ -23,6 +23,13 @@ namespace troupe {
 /// hidden.
 inline constexpr std::size_t scratch_floats = 24576;
 
+/// What the rotations of a row take together.
+[[nodiscard]] inline std::size_t angle_columns(const Program& program) {
+  std::size_t columns = 0;
+  for (const Rotation& rotation : program.rotations) columns += rotation.dims;
+  return columns;
+}
+
 /// In StepRows::overflow: a row's K or V is beyond what the cache holds.
 inline constexpr std::uint8_t kv_overflow = 2;
 
@@ -38,7 +45,8 @@ struct StepRows {
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
   std::vector<std::byte*> blocks;      ///< of all slices
-  std::vector<float> angles;           ///< [rope thetas][rows][head_dim]: cosines, then sines
+  std::vector<std::size_t> counts;     ///< [spaces]: rows of each
+  std::vector<float> angles;           ///< [rotations][rows][dims]: cosines, then sines
   std::vector<std::uint8_t> overflow;  ///< [layers][rows]: 1 where a sum left the range of fixed point; kv_overflow
 
   [[nodiscard]] std::size_t rows() const { return positions.size(); }
@@ -52,13 +60,14 @@ struct StepRows {
   }
 
   /// So that no step of this size allocates.
-  void reserve(std::size_t rows, std::size_t most_blocks, std::size_t layers, std::size_t angles_of_row) {
+  void reserve(const Program& program, std::size_t rows, std::size_t most_blocks, std::size_t layers) {
     tokens.reserve(rows);
     positions.reserve(rows);
     slices.reserve(rows);
     wanted.reserve(rows);
     blocks.reserve(most_blocks);
-    angles.reserve(angles_of_row * rows);
+    counts.resize(program.spaces.size());
+    angles.reserve(angle_columns(program) * rows);
     overflow.reserve(layers * rows);
   }
 };
@@ -68,15 +77,15 @@ struct ShardState {
   const Program* program = nullptr;
   const ShardWeights* weights = nullptr;
   const kernels::KernelTable* kernels = nullptr;
-  kernels::RopeStyle rope_style{};
   Layout layout;
   Buffer arena;
   KvStore kv;
-  transport::Communicator* communicator = nullptr;  ///< null where the shard is alone
-  transport::Queue queue;
-  transport::Deadline deadline;  ///< of each wait for a peer
+  std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
+  std::vector<transport::Event> events;                          ///< [Program::events]
+  transport::Deadline deadline;                                  ///< of each wait for a peer
   Team* team = nullptr;
   StepRows step;
+  std::vector<std::size_t> angles;               ///< [rotations]: columns of the angles before its own
   std::vector<std::vector<float>> scratch;       ///< [threads]
   std::atomic<std::size_t> broken_at{SIZE_MAX};  ///< the op at which nothing counts any more; see OpContext::fail
   std::optional<Error> why;                      ///< set before `broken_at`, by thread 0
@@ -87,9 +96,10 @@ class OpContext {
  public:
   OpContext(ShardState& shard, std::uint32_t thread) : shard_(shard), thread_(thread) {}
 
-  /// The rows that this section works on: all of the step, or one tile of the wanted ones.
-  std::size_t rows = 0, first_wanted = 0;
-  std::size_t op = 0;  ///< of the section, counted from 0
+  /// The rows that this pass works on, of its section's space: [first, first + rows).
+  std::size_t rows = 0, first = 0;
+  std::size_t op = 0;       ///< of the section, counted from 0
+  std::uint32_t layer = 0;  ///< of the op, as the model counts
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
   [[nodiscard]] StepRows& step() const { return shard_.step; }
@@ -103,6 +113,11 @@ class OpContext {
   [[nodiscard]] float* f32(ValueId id, std::size_t row = 0) const { return at<float>(id, row); }
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
+  /// [dims / 2] cosines, then sines, of a row of the step.
+  [[nodiscard]] float* angles(std::uint32_t rotation, std::size_t row) const {
+    const std::size_t dims = shard_.program->rotations[rotation].dims;
+    return step().angles.data() + step().rows() * shard_.angles[rotation] + row * dims;
+  }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
   [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
 
@@ -113,8 +128,19 @@ class OpContext {
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
   /// [rows]: where the products of a layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow(std::uint32_t layer) const {
-    return step().overflow.data() + layer * step().rows();
+  [[nodiscard]] std::uint8_t* overflow(std::uint32_t of_layer) const {
+    return step().overflow.data() + of_layer * step().rows();
+  }
+  [[nodiscard]] std::uint8_t* overflow() const { return overflow(layer); }
+
+  /// For thread 0: a collective that was begun, and its end.
+  void begin(EventId event, const Result<transport::Event>& begun) const {
+    if (!begun) return fail(begun.error());
+    shard_.events[event] = *begun;
+  }
+  void end(EventId event) const { end(shard_.events[event]); }
+  void end(const Result<transport::Event>& begun) const {
+    if (const auto ended = transport::ended(begun, shard_.deadline); !ended) fail(ended.error());
   }
 
   /// For thread 0: the step cannot go on. It ends behind this op's barrier for the whole team: a thread that is only

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "kernels/math.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
 namespace troupe {
 namespace {
@@ -16,7 +17,9 @@ std::size_t scratch_of(const Program& program) {
 /// One more than the program's last layer, counted as the model counts.
 std::uint32_t end_of_layers(const Program& program) {
   std::uint32_t end = 0;
-  for (const Op& op : program.body) end = std::max(end, op.layer + 1);
+  for (const Section& section : program.sections) {
+    for (const Op& op : section.ops) end = std::max(end, op.layer + 1);
+  }
   return end;
 }
 
@@ -31,59 +34,52 @@ Error out_of_layers_range(std::uint32_t layer, std::uint8_t flag) {
                                   ", more than the fixed-point sums of the numerics contract hold"};
 }
 
-transport::Tensor f32_tensor(float* data, std::size_t rows, std::size_t columns) {
-  return {reinterpret_cast<std::byte*>(data), transport::Element::f32, rows, columns, columns};
-}
-
 }  // namespace
 
-std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads, std::size_t rope_thetas) {
+std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads) {
   return lay_out(program, rows).bytes + threads * scratch_of(program) * sizeof(float) +
-         rope_thetas * rows * program.head_dim * sizeof(float);
+         angle_columns(program) * rows * sizeof(float);
 }
 
-Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts) {
+Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts, const kernels::KernelTable& kernels) {
   const std::size_t bytes = lay_out(*parts.program, parts.rows).bytes;
   auto arena = Buffer::allocate(bytes, "a shard's activations");
   if (!arena) return arena.error();
   // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
   if (bytes > 0) std::memset(arena->data(), 0, bytes);
-  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), std::move(*arena)));
+  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), kernels, std::move(*arena)));
 }
 
-ShardRunner::ShardRunner(ShardParts parts, Buffer arena)
+ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena)
     : parts_(std::move(parts)),
       team_(parts_.threads, parts_.policy, parts_.cores),
       state_{.program = parts_.program.get(),
              .weights = parts_.weights.get(),
-             .kernels = parts_.kernels,
-             .rope_style = parts_.rope_style,
+             .kernels = &kernels,
              .layout = lay_out(*parts_.program, parts_.rows),
              .arena = std::move(arena),
-             .kv = KvStore(parts_.program->kv_layers, parts_.program->kv_heads, parts_.program->head_dim,
-                           parts_.kv_blocks),
-             .communicator = parts_.communicator.get(),
-             .queue = {},
+             .kv = KvStore(kv_block_bytes(*parts_.program)[0], parts_.kv_blocks),
+             .groups = parts_.groups,
+             .events = std::vector<transport::Event>(parts_.program->events),
              .deadline = parts_.deadline,
              .team = &team_,
              .step = {},
+             .angles = {},
              .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
              .why = {}},
       layers_(end_of_layers(*parts_.program)) {
-  for (const double theta : parts_.rope_thetas) {
-    frequencies_.emplace_back(parts_.program->head_dim / 2);
-    kernels::rope_frequencies(theta, parts_.program->head_dim, frequencies_.back().data());
+  std::size_t columns = 0;
+  for (const Rotation& rotation : parts_.program->rotations) {
+    state_.angles.push_back(columns);
+    columns += rotation.dims;
   }
-  state_.step.reserve(parts_.rows, parts_.kv_blocks, layers_, frequencies_.size() * parts_.program->head_dim);
+  state_.step.reserve(*parts_.program, parts_.rows, parts_.kv_blocks, layers_);
 }
 
 StepOutcome ShardRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   Result<void> done = begin(step, outcome);
-  if (done) done = run_body();
-  report_overflow(outcome);
-  if (done) done = send_hidden();
-  if (done) done = run_tail(step, outcome);
+  if (done) done = run_sections(step, outcome);
   if (!done) outcome.broken = done.error();
   return outcome;
 }
@@ -103,7 +99,8 @@ void ShardRunner::lay_rows(const Step& step) {
   }
   wanted_rows(step, rows.wanted);
   rows.overflow.assign(layers_ * rows.rows(), 0);
-  rows.angles.resize(frequencies_.size() * rows.rows() * parts_.program->head_dim);
+  rows.angles.resize(angle_columns(*parts_.program) * rows.rows());
+  rows.counts[0] = rows.rows();
 }
 
 void ShardRunner::take_blocks(const Step& step, StepOutcome& outcome) {
@@ -138,44 +135,72 @@ Result<void> ShardRunner::receive_rows(const Step& step) {
 Result<void> ShardRunner::receive_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
-  const transport::Tensor rows = f32_tensor(hidden, state_.step.rows(), columns);
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   if (parts_.hidden_in) {
-    const auto received = parts_.hidden_in->receive(state_.queue, rows, state_.deadline);
-    if (!received) return received.error();
+    if (auto received = parts_.hidden_in->receive(rows, state_.deadline); !received) return received;
   }
-  if (parts_.communicator) {
-    const auto told = parts_.communicator->broadcast(state_.queue, rows, 0, state_.deadline);
-    if (!told) return told.error();
-  }
-  return {};
+  const auto group = parts_.program->hidden_group;
+  if (!group) return {};
+  return transport::ended(state_.groups[*group]->broadcast(rows, 0, state_.deadline), state_.deadline);
 }
 
-Result<void> ShardRunner::run_body() {
-  team_.run([this](std::uint32_t thread) {
-    if (compute_angles(thread)) run_ops(parts_.program->body, state_.step.rows(), 0, thread);
-  });
+Result<void> ShardRunner::run_sections(const Step& step, StepOutcome& outcome) {
+  const Program& program = *parts_.program;
+  bool reported = false;
+  const auto report = [&] {
+    if (!reported) report_overflow(outcome);
+    reported = true;
+  };
+  Result<void> done;
+  for (const Section& section : program.sections) {
+    const std::size_t count = state_.step.counts[section.space];
+    const std::size_t tile = program.spaces[section.space].tile, pass = tile == 0 ? count : tile;
+    const bool logits = program.logits && program.values[*program.logits].space == section.space;
+    if (logits) report();
+    for (std::size_t first = 0; done && first < count; first += pass) {
+      const std::size_t rows = std::min(pass, count - first);
+      done = run_pass(section, first, rows);
+      if (done && logits) done = hand_on_logits(step, first, rows, outcome);
+    }
+  }
+  report();
+  if (done) done = send_hidden();
+  if (done && parts_.logits_end) done = parts_.logits_end->finish(step, outcome, state_.deadline);
+  return done;
+}
+
+Result<void> ShardRunner::run_pass(const Section& section, std::size_t first, std::size_t rows) {
+  const bool begins = &section == &parts_.program->sections.front();
+  const auto pass = [&](std::uint32_t thread) {
+    if (!begins || compute_angles(thread)) run_ops(section.ops, first, rows, thread);
+  };
+  team_.run(std::ref(pass));  // by reference, as a function of this size would be allocated
   if (state_.why) return *state_.why;
   return {};
 }
 
+/// The rows of all rotations are shared out as one row of work.
 bool ShardRunner::compute_angles(std::uint32_t thread) {
-  const std::size_t rows = state_.step.rows(), head_dim = parts_.program->head_dim;
-  const auto [first, last] = OpContext(state_, thread).share(frequencies_.size() * rows);
+  const auto& rotations = parts_.program->rotations;
+  const std::size_t rows = state_.step.rows();
+  const OpContext context(state_, thread);
+  const auto [first, last] = context.share(rotations.size() * rows);
   for (std::size_t i = first; i < last; ++i) {
-    kernels::rope_angles(frequencies_[i / rows].data(), head_dim, state_.step.positions[i % rows],
-                         state_.step.angles.data() + i * head_dim);
+    const auto rotation = static_cast<std::uint32_t>(i / rows);
+    kernels::rope_angles(rotations[rotation].frequencies.data(), rotations[rotation].dims,
+                         state_.step.positions[i % rows], context.angles(rotation, i % rows));
   }
   return team_.barrier(thread);
 }
 
-void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::size_t first_wanted,
-                          std::uint32_t thread) {
+void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t first, std::size_t rows, std::uint32_t thread) {
   OpContext context(state_, thread);
+  context.first = first;
   context.rows = rows;
-  context.first_wanted = first_wanted;
   for (; context.op < ops.size(); ++context.op) {
     const Op& op = ops[context.op];
-    op.kind->run(op, context);
+    context.layer = op.layer;
+    cpu::run_op(op, context);
     if (!team_.barrier(thread) || context.broken()) return;
   }
 }
@@ -183,30 +208,21 @@ void ShardRunner::run_ops(const std::vector<Op>& ops, std::size_t rows, std::siz
 Result<void> ShardRunner::send_hidden() {
   float* hidden = OpContext(state_, 0).f32(parts_.program->hidden);
   const std::size_t columns = parts_.program->values[parts_.program->hidden].columns;
+  const transport::Tensor rows = transport::tensor_of(hidden, state_.step.rows(), columns);
   for (const auto& channel : parts_.hidden_out) {
-    const auto sent = channel->send(state_.queue, f32_tensor(hidden, state_.step.rows(), columns), state_.deadline);
-    if (!sent) return sent.error();
+    if (auto sent = channel->send(rows, state_.deadline); !sent) return sent;
   }
   return {};
 }
 
-Result<void> ShardRunner::run_tail(const Step& step, StepOutcome& outcome) {
-  if (parts_.program->tail.empty()) return {};
-  const std::span<const WantedRow> wanted = state_.step.wanted;
-  float* const logits = OpContext(state_, 0).f32(parts_.program->logits);
-  const std::size_t vocabulary = parts_.program->values[parts_.program->logits].columns;
-  for (std::size_t first = 0; first < wanted.size(); first += logit_tile) {
-    const std::size_t rows = std::min<std::size_t>(logit_tile, wanted.size() - first);
-    const auto tile = [&](std::uint32_t thread) { run_ops(parts_.program->tail, rows, first, thread); };
-    team_.run(std::ref(tile));  // by reference, as a function of this size would be allocated
-    if (state_.why) return *state_.why;
-    if (parts_.logits_end) parts_.logits_end->take(step, wanted.subspan(first, rows), logits, vocabulary, outcome);
-    if (parts_.logits_out) {
-      const auto sent = parts_.logits_out->send(state_.queue, f32_tensor(logits, rows, vocabulary), state_.deadline);
-      if (!sent) return sent.error();
-    }
-  }
-  if (parts_.logits_end) return parts_.logits_end->finish(step, outcome, state_.deadline);
+Result<void> ShardRunner::hand_on_logits(const Step& step, std::size_t first, std::size_t rows, StepOutcome& outcome) {
+  const ValueId id = *parts_.program->logits;
+  float* const logits = OpContext(state_, 0).f32(id);
+  const std::size_t vocabulary = parts_.program->values[id].columns;
+  const auto wanted = std::span<const WantedRow>(state_.step.wanted).subspan(first, rows);
+  if (parts_.logits_end) parts_.logits_end->take(step, wanted, logits, vocabulary, outcome);
+  if (parts_.logits_out)
+    return parts_.logits_out->send(transport::tensor_of(logits, rows, vocabulary), state_.deadline);
   return {};
 }
 
@@ -226,7 +242,7 @@ void ShardRunner::report_overflow(StepOutcome& outcome) {
 }
 
 void ShardRunner::abort(const Error& why) {
-  if (parts_.communicator) parts_.communicator->abort(why);
+  for (const auto& group : parts_.groups) group->abort(why);
   if (parts_.tokens) parts_.tokens->abort(why);
   if (parts_.hidden_in) parts_.hidden_in->abort(why);
   for (const auto& channel : parts_.hidden_out) channel->abort(why);

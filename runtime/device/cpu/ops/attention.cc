@@ -1,26 +1,26 @@
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
+namespace troupe::cpu {
 namespace {
 
-kernels::AttentionArgs arguments(const Op& op, const OpContext& c, const StepRows::Slice& slice, ValueId q,
-                                 float* out) {
-  const ShardState& shard = c.shard();
+using ops::AttentionShape;
+
+kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c, const StepRows::Slice& slice,
+                                 ValueId q, float* out) {
   kernels::AttentionArgs args{};
   args.q_stride = c.columns(q);
   args.q = c.f32(q, slice.first_row);
-  args.out_stride = op.heads * op.head_dim;
+  args.out_stride = shape.heads * shape.head_dim;
   args.out = out;
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
   args.kv_blocks = slice.blocks;
-  args.kv_slot = shard.program->kv_slot.data();
-  args.heads = op.heads;
-  args.head_dim = op.head_dim;
-  args.scale = op.number;
-  args.window = op.window;
-  args.kv_offset = op.kv_layer * shard.kv.layer_bytes();
+  args.kv_head = shape.kv_head.data();
+  args.heads = shape.heads;
+  args.head_dim = shape.head_dim;
+  args.scale = shape.scale;
+  args.window = shape.window;
+  args.kv_offset = c.shard().program->kv[shape.kv].offset;
   return args;
 }
 
@@ -29,64 +29,42 @@ std::size_t tiles(const StepRows::Slice& slice) {
 }
 
 /// Positions that one head of a tile reads, about.
-std::size_t cost(const Op& op, const StepRows::Slice& slice, std::size_t tile) {
+std::size_t cost(const AttentionShape& shape, const StepRows::Slice& slice, std::size_t tile) {
   const std::size_t seen = slice.first_position + (tile + 1) * kernels::attention_tile;
-  return op.window == 0 ? seen : std::min<std::size_t>(seen, op.window + kernels::attention_tile);
+  return shape.window == 0 ? seen : std::min<std::size_t>(seen, shape.window + kernels::attention_tile);
 }
 
 /// Calls visit(slice, first item, last item) for this thread's share of all (tile, head) items, shared out by cost:
 /// later tiles see more positions.
 template <class Visit>
-void share_items(const Op& op, const OpContext& c, const Visit& visit) {
+void share_items(const AttentionShape& shape, const OpContext& c, const Visit& visit) {
   std::size_t total = 0;
   for (const auto& slice : c.step().slices) {
-    for (std::size_t tile = 0; tile < tiles(slice); ++tile) total += op.heads * cost(op, slice, tile);
+    for (std::size_t tile = 0; tile < tiles(slice); ++tile) total += shape.heads * cost(shape, slice, tile);
   }
   const auto [from, to] = c.share(total);
   std::size_t before = 0;
   for (const auto& slice : c.step().slices) {
     std::size_t first = SIZE_MAX, last = 0;
     for (std::size_t tile = 0; tile < tiles(slice); ++tile) {
-      const std::size_t each = cost(op, slice, tile);
-      for (std::size_t head = 0; head < op.heads; ++head, before += each) {
+      const std::size_t each = cost(shape, slice, tile);
+      for (std::size_t head = 0; head < shape.heads; ++head, before += each) {
         if (before < from || before >= to) continue;
-        first = std::min(first, tile * op.heads + head);
-        last = tile * op.heads + head + 1;
+        first = std::min(first, tile * shape.heads + head);
+        last = tile * shape.heads + head + 1;
       }
     }
     if (first < last && slice.blocks != nullptr) visit(slice, first, last);
   }
 }
 
-void run_attention(const Op& op, OpContext& c) {
-  share_items(op, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
-    c.kernels().attention(arguments(op, c, slice, op.in[0], c.f32(op.out[0], slice.first_row)), first, last);
-  });
-}
-
-/// in: q, and the value that the plain op would have written, which holds this thread's items until they are quantised.
-void run_attention_quantize(const Op& op, OpContext& c) {
-  const std::size_t head_blocks = op.head_dim / kernels::block_columns;
-  share_items(op, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
-    c.kernels().attention(arguments(op, c, slice, op.in[0], c.f32(op.out[1], slice.first_row)), first, last);
-    for (std::size_t item = first; item < last; ++item) {
-      const std::size_t head = item % op.heads, row = item / op.heads * kernels::attention_tile;
-      const std::size_t end = std::min<std::size_t>(row + kernels::attention_tile, slice.rows);
-      for (std::size_t i = slice.first_row + row; i < slice.first_row + end; ++i) {
-        c.kernels().quantize(c.f32(op.out[1], i) + head * op.head_dim, op.head_dim,
-                             c.q8(op.out[0], i) + head * head_blocks);
-      }
-    }
-  });
-}
-
 /// Calls visit(arguments of the row's slice, token within the slice, row of the step) for this thread's rows.
 template <class Visit>
-void share_rows(const Op& op, const OpContext& c, ValueId out, const Visit& visit) {
+void share_rows(const AttentionShape& shape, const OpContext& c, ValueId q, ValueId out, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
   for (const auto& slice : c.step().slices) {
     if (slice.blocks == nullptr) continue;
-    const kernels::AttentionArgs args = arguments(op, c, slice, op.in[0], c.f32(out, slice.first_row));
+    const kernels::AttentionArgs args = arguments(shape, c, slice, q, c.f32(out, slice.first_row));
     for (std::size_t token = 0; token < slice.rows; ++token) {
       const std::size_t row = slice.first_row + token;
       if (row >= first && row < last) visit(args, token, row);
@@ -94,35 +72,51 @@ void share_rows(const Op& op, const OpContext& c, ValueId out, const Visit& visi
   }
 }
 
-void run_attention_scores(const Op& op, OpContext& c) {
-  const ValueId scores = op.out[0];
-  share_rows(op, c, scores, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
-    c.kernels().attention_scores(args, token, c.f32(scores, row), c.columns(scores) / op.heads);
-  });
-}
-
-void run_attention_softmax(const Op& op, OpContext& c) {
-  const ValueId scores = op.out[0], maxima = op.out[1], sums = op.out[2];
-  share_rows(op, c, scores, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
-    c.kernels().attention_softmax(args, token, c.f32(scores, row), c.columns(scores) / op.heads, c.f32(maxima, row),
-                                  c.f32(sums, row), c.columns(maxima) / op.heads);
-  });
-}
-
-void run_attention_values(const Op& op, OpContext& c) {
-  const ValueId scores = op.in[1], maxima = op.in[2], sums = op.in[3];
-  share_rows(op, c, op.out[0], [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
-    c.kernels().attention_values(args, token, c.f32(scores, row), c.columns(scores) / op.heads, c.f32(maxima, row),
-                                 c.f32(sums, row), c.columns(maxima) / op.heads);
-  });
-}
-
 }  // namespace
 
-extern const OpKind attention_scores{"attention_scores", run_attention_scores};
-extern const OpKind attention_softmax{"attention_softmax", run_attention_softmax};
-extern const OpKind attention_values{"attention_values", run_attention_values};
-extern const OpKind attention{"attention", run_attention};
-extern const OpKind attention_quantize{"attention_quantize", run_attention_quantize};
+void run(const ops::Attention& op, OpContext& c) {
+  share_items(op.shape, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
+    c.kernels().attention(arguments(op.shape, c, slice, op.q, c.f32(op.y, slice.first_row)), first, last);
+  });
+}
 
-}  // namespace troupe::ops
+/// y holds this thread's items until they are quantised.
+void run(const ops::AttentionQuantize& op, OpContext& c) {
+  const std::size_t heads = op.shape.heads, head_dim = op.shape.head_dim;
+  share_items(op.shape, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
+    c.kernels().attention(arguments(op.shape, c, slice, op.q, c.f32(op.y, slice.first_row)), first, last);
+    for (std::size_t item = first; item < last; ++item) {
+      const std::size_t head = item % heads, row = item / heads * kernels::attention_tile;
+      const std::size_t end = std::min<std::size_t>(row + kernels::attention_tile, slice.rows);
+      for (std::size_t i = slice.first_row + row; i < slice.first_row + end; ++i) {
+        c.kernels().quantize(c.f32(op.y, i) + head * head_dim, head_dim,
+                             c.q8(op.q8, i) + head * head_dim / kernels::block_columns);
+      }
+    }
+  });
+}
+
+void run(const ops::AttentionScores& op, OpContext& c) {
+  const std::size_t stride = c.columns(op.scores) / op.shape.heads;
+  share_rows(op.shape, c, op.q, op.scores, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
+    c.kernels().attention_scores(args, token, c.f32(op.scores, row), stride);
+  });
+}
+
+void run(const ops::AttentionSoftmax& op, OpContext& c) {
+  const std::size_t stride = c.columns(op.scores) / op.shape.heads, blocks = c.columns(op.maxima) / op.shape.heads;
+  share_rows(op.shape, c, op.q, op.scores, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
+    c.kernels().attention_softmax(args, token, c.f32(op.scores, row), stride, c.f32(op.maxima, row),
+                                  c.f32(op.sums, row), blocks);
+  });
+}
+
+void run(const ops::AttentionValues& op, OpContext& c) {
+  const std::size_t stride = c.columns(op.scores) / op.shape.heads, blocks = c.columns(op.maxima) / op.shape.heads;
+  share_rows(op.shape, c, op.q, op.y, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
+    c.kernels().attention_values(args, token, c.f32(op.scores, row), stride, c.f32(op.maxima, row), c.f32(op.sums, row),
+                                 blocks);
+  });
+}
+
+}  // namespace troupe::cpu

@@ -1,24 +1,18 @@
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
-namespace {
+namespace troupe::cpu {
 
-void run_embed(const Op& op, OpContext& c) {
-  const LoadedWeight& table = c.weight(op.weights[0]);
+void run(const ops::Embed& op, OpContext& c) {
+  const LoadedWeight& table = c.weight(op.table);
   const std::size_t bytes = kernels::row_bytes(table.rows_format, table.columns);
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
-    float* out = c.f32(op.out[0], row);
+    float* y = c.f32(op.y, row);
     const auto token = static_cast<std::size_t>(c.step().tokens[row]);
-    kernels::info(table.rows_format).dequantize(table.rows + token * bytes, table.columns, out);
-    if (op.number == 1.0F) continue;
-    for (std::uint32_t i = 0; i < table.columns; ++i) out[i] *= op.number;
+    kernels::info(table.rows_format).dequantize(table.rows + token * bytes, table.columns, y);
+    if (op.factor == 1.0F) continue;
+    for (std::uint32_t i = 0; i < table.columns; ++i) y[i] *= op.factor;
   }
 }
 
-}  // namespace
-
-extern const OpKind embed{"embed", run_embed};
-
-}  // namespace troupe::ops
+}  // namespace troupe::cpu

@@ -1,36 +1,29 @@
 #include <cstring>
 
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
-namespace {
+namespace troupe::cpu {
 
-void run_gather_rows(const Op& op, OpContext& c) {
+void run(const ops::SelectWanted& op, OpContext& c) {
+  if (c.thread() == 0) c.step().counts[op.space] = c.step().wanted.size();
+}
+
+void run(const ops::GatherRows& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t i = first; i < last; ++i) {
-    const float* row = c.f32(op.in[0], c.step().wanted[c.first_wanted + i].row);
-    std::memcpy(c.f32(op.out[0], i), row, c.columns(op.out[0]) * sizeof(float));
+    const float* row = c.f32(op.x, c.step().wanted[c.first + i].row);
+    std::memcpy(c.f32(op.y, i), row, c.columns(op.y) * sizeof(float));
   }
 }
 
-void run_all_gather(const Op& op, OpContext& c) {
+void run(const ops::AllGather& op, OpContext& c) {
   if (c.thread() != 0) return;
   ShardState& shard = c.shard();
-  const auto tensor = [&](ValueId id) {
-    const std::size_t columns = c.columns(id);
-    return transport::Tensor{reinterpret_cast<std::byte*>(c.f32(id)), transport::Element::f32, c.rows, columns,
-                             columns};
-  };
-  transport::Tensor all = tensor(op.out[0]);
-  if (shard.communicator->rank() != 0) all.data = nullptr;
-  const auto gathered = shard.communicator->all_gather(shard.queue, tensor(op.in[0]), all, shard.deadline);
-  if (!gathered) c.fail(gathered.error());
+  const auto tensor = [&](ValueId id) { return transport::tensor_of(c.f32(id), c.rows, c.columns(id)); };
+  transport::Tensor all = tensor(op.all);
+  transport::Communicator& group = *shard.groups[op.group];
+  if (group.rank() != 0) all.data = nullptr;
+  c.begin(op.done, group.all_gather(tensor(op.x), all, shard.deadline));
 }
 
-}  // namespace
-
-extern const OpKind gather_rows{"gather_rows", run_gather_rows};
-extern const OpKind all_gather{"all_gather", run_all_gather};
-
-}  // namespace troupe::ops
+}  // namespace troupe::cpu

@@ -1,28 +1,39 @@
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
+namespace troupe::cpu {
 namespace {
 
-kernels::MatmulArgs arguments(const OpContext& c, ValueId in, WeightId weight) {
+kernels::MatmulArgs arguments(const OpContext& c, ValueId x, WeightId weight) {
   kernels::MatmulArgs args{};
   args.weights = &c.weight(weight).matrix;
-  args.in = c.q8(in);
-  args.in_stride = c.columns(in) / kernels::block_columns;
+  args.in = c.q8(x);
+  args.in_stride = c.columns(x) / kernels::block_columns;
   args.tokens = c.rows;
   return args;
 }
 
-/// One product for each output, the groups of all of them shared out as one row of work.
-void run_matmul(const Op& op, OpContext& c) {
+/// The leaves of a row-parallel product, into y.
+void run_leaves(kernels::MatmulArgs args, OpContext& c, decltype(kernels::KernelTable::matmul) product, ValueId y,
+                void* out) {
+  args.out = out;
+  args.out_stride = c.columns(y);
+  args.overflow = c.overflow();
+  const auto [first, last] = c.share(args.weights->groups());
+  if (first < last) product(args, first, last);
+}
+
+}  // namespace
+
+/// The groups of all products are shared out as one row of work.
+void run(const ops::Matmul& op, OpContext& c) {
   std::size_t groups = 0;
-  for (const WeightId id : op.weights) groups += c.weight(id).matrix.groups();
+  for (const ops::Product& product : op.products) groups += c.weight(product.weight).matrix.groups();
   const auto [first, last] = c.share(groups);
   std::size_t before = 0;
-  for (std::size_t i = 0; i < op.weights.size(); ++i) {
-    kernels::MatmulArgs args = arguments(c, op.in[0], op.weights[i]);
-    args.out = c.f32(op.out[i]);
-    args.out_stride = c.columns(op.out[i]);
+  for (const ops::Product& product : op.products) {
+    kernels::MatmulArgs args = arguments(c, op.x, product.weight);
+    args.out = c.f32(product.y);
+    args.out_stride = c.columns(product.y);
     const std::size_t mine = args.weights->groups();
     const std::size_t from = std::clamp(first, before, before + mine) - before;
     const std::size_t to = std::clamp(last, before, before + mine) - before;
@@ -31,25 +42,12 @@ void run_matmul(const Op& op, OpContext& c) {
   }
 }
 
-void run_leaves(const Op& op, OpContext& c, decltype(kernels::KernelTable::matmul) product, void* out) {
-  kernels::MatmulArgs args = arguments(c, op.in[0], op.weights[0]);
-  args.out = out;
-  args.out_stride = c.columns(op.out[0]);
-  args.overflow = c.overflow(op.layer);
-  const auto [first, last] = c.share(args.weights->groups());
-  if (first < last) product(args, first, last);
+void run(const ops::MatmulPartial& op, OpContext& c) {
+  run_leaves(arguments(c, op.x, op.weight), c, c.kernels().matmul_partial, op.partial, c.fixed(op.partial));
 }
 
-void run_matmul_partial(const Op& op, OpContext& c) {
-  run_leaves(op, c, c.kernels().matmul_partial, c.fixed(op.out[0]));
+void run(const ops::MatmulLeaves& op, OpContext& c) {
+  run_leaves(arguments(c, op.x, op.weight), c, c.kernels().matmul_leaves, op.y, c.f32(op.y));
 }
 
-void run_matmul_leaves(const Op& op, OpContext& c) { run_leaves(op, c, c.kernels().matmul_leaves, c.f32(op.out[0])); }
-
-}  // namespace
-
-extern const OpKind matmul{"matmul", run_matmul};
-extern const OpKind matmul_partial{"matmul_partial", run_matmul_partial};
-extern const OpKind matmul_leaves{"matmul_leaves", run_matmul_leaves};
-
-}  // namespace troupe::ops
+}  // namespace troupe::cpu

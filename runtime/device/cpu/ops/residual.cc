@@ -1,71 +1,65 @@
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
+namespace troupe::cpu {
 namespace {
 
-/// Thread 0 meets the other ranks; the team waits for it.
-void reduce(OpContext& c, ValueId partial) {
-  if (c.thread() == 0) {
-    ShardState& shard = c.shard();
-    const std::size_t columns = c.columns(partial);
-    const transport::Tensor tensor{reinterpret_cast<std::byte*>(c.fixed(partial)), transport::Element::i64, c.rows,
-                                   columns, columns};
-    const auto reduced = shard.communicator->all_reduce(shard.queue, tensor, tensor, shard.deadline);
-    if (!reduced) c.fail(reduced.error());
-  }
-  c.barrier();
-}
-
-void run_all_reduce(const Op& op, OpContext& c) { reduce(c, op.in[0]); }
-
-void run_from_fixed(const Op& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) {
-    c.kernels().from_fixed(c.fixed(op.in[0], row), c.columns(op.in[0]), c.f32(op.out[0], row));
-  }
-}
-
-void run_add(const Op& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) {
-    c.kernels().add(c.f32(op.in[0], row), c.columns(op.in[0]), c.f32(op.in[1], row));
-  }
-}
-
-/// The end of a row-parallel product, row by row while it is in the cache. weights: the norm of the sum where
-/// `norm_first`, then the norm of what follows where there is a second output.
-void run_residual(const Op& op, OpContext& c) {
-  const ValueId y = op.in[0], into = op.in[1];
-  const std::uint32_t columns = c.columns(into);
-  const bool fixed = c.type(y) == ValueType::fixed;
-  if (fixed && c.shard().communicator != nullptr) reduce(c, y);
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) {
-    float* const hidden = c.f32(into, row);
-    float* sum = c.scratch();
-    if (fixed) {
-      c.kernels().from_fixed(c.fixed(y, row), columns, sum);
-    } else {
-      sum = c.f32(y, row);
-    }
-    if (op.norm_first) {
-      c.kernels().rms_norm(sum, c.weight(op.weights[0]).vector, op.number, columns, c.scratch());
-      sum = c.scratch();
-    }
-    c.kernels().add(sum, columns, hidden);
-    if (op.out.size() == 2) {
-      c.kernels().rms_norm(hidden, c.weight(op.weights.back()).vector, op.number, columns, c.scratch());
-      c.kernels().quantize(c.scratch(), columns, c.q8(op.out[1], row));
-    }
-  }
+/// For thread 0: begins to meet the other ranks.
+Result<transport::Event> reduce(const OpContext& c, ValueId sum, GroupId group) {
+  const auto tensor = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
+  return c.shard().groups[group]->all_reduce(tensor, tensor, c.shard().deadline);
 }
 
 }  // namespace
 
-extern const OpKind all_reduce{"all_reduce", run_all_reduce};
-extern const OpKind from_fixed{"from_fixed", run_from_fixed};
-extern const OpKind add{"add", run_add};
-extern const OpKind residual{"residual", run_residual};
+void run(const ops::AllReduce& op, OpContext& c) {
+  if (c.thread() == 0) c.begin(op.done, reduce(c, op.sum, op.group));
+}
 
-}  // namespace troupe::ops
+void run(const ops::Await& op, OpContext& c) {
+  if (c.thread() == 0) c.end(op.done);
+}
+
+void run(const ops::FromFixed& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().from_fixed(c.fixed(op.fixed, row), c.columns(op.fixed), c.f32(op.y, row));
+  }
+}
+
+void run(const ops::Add& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().add(c.f32(op.y, row), c.columns(op.y), c.f32(op.into, row));
+  }
+}
+
+/// Row by row, while it is in the cache.
+void run(const ops::Residual& op, OpContext& c) {
+  const std::uint32_t columns = c.columns(op.into);
+  const bool fixed = c.type(op.y) == ValueType::fixed;
+  if (op.group) {
+    if (c.thread() == 0) c.end(reduce(c, op.y, *op.group));
+    c.barrier();
+  }
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    float* const into = c.f32(op.into, row);
+    float* sum = c.scratch();
+    if (fixed) {
+      c.kernels().from_fixed(c.fixed(op.y, row), columns, sum);
+    } else {
+      sum = c.f32(op.y, row);
+    }
+    if (op.norm) {
+      c.kernels().rms_norm(sum, c.weight(op.norm->scale).vector, op.norm->epsilon, columns, c.scratch());
+      sum = c.scratch();
+    }
+    c.kernels().add(sum, columns, into);
+    if (op.next) {
+      c.kernels().rms_norm(into, c.weight(op.next->norm.scale).vector, op.next->norm.epsilon, columns, c.scratch());
+      c.kernels().quantize(c.scratch(), columns, c.q8(op.next->q8, row));
+    }
+  }
+}
+
+}  // namespace troupe::cpu

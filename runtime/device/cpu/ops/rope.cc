@@ -1,17 +1,13 @@
 #include <cmath>
 
-#include "runtime/device/cpu/context.hpp"
-#include "runtime/program/ops.hpp"
+#include "runtime/device/cpu/ops.hpp"
 
-namespace troupe::ops {
+namespace troupe::cpu {
 namespace {
 
-const float* angles(const Op& op, const OpContext& c, std::size_t row) {
-  return c.step().angles.data() + (op.rope * c.step().rows() + row) * op.head_dim;
-}
-
-void rotate(const Op& op, const OpContext& c, ValueId x, std::size_t row) {
-  c.kernels().rope(c.f32(x, row), c.columns(x) / op.head_dim, op.head_dim, angles(op, c, row), c.shard().rope_style);
+void rotate(const ops::Rope& op, const OpContext& c, std::size_t row) {
+  const kernels::RopeStyle style = c.shard().program->rotations[op.rotation].style;
+  c.kernels().rope(c.f32(op.x, row), op.heads, op.head_dim, c.angles(op.rotation, row), style);
 }
 
 /// The cache holds F16: what is no number, or rounds beyond the largest, would be clipped in silence.
@@ -22,15 +18,17 @@ bool beyond_f16(const float* values, std::size_t count) {
   return beyond != 0;
 }
 
-void append(const Op& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row, ValueId k, ValueId v) {
+void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row) {
   if (slice.blocks == nullptr) return;
-  const std::size_t columns = op.kv_heads * op.head_dim;
-  if (beyond_f16(c.f32(k, row), columns) || beyond_f16(c.f32(v, row), columns)) c.overflow(op.layer)[row] = kv_overflow;
+  const auto [group, offset, heads, head_dim] = c.shard().program->kv[op.kv];
+  const float *const k = c.f32(op.k, row), *const v = c.f32(op.v, row);
+  const std::size_t columns = heads * head_dim;
+  if (beyond_f16(k, columns) || beyond_f16(v, columns)) c.overflow()[row] = kv_overflow;
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = slice.blocks[position / kernels::kv_block] + op.kv_layer * c.shard().kv.layer_bytes();
-  for (std::size_t head = 0; head < op.kv_heads; ++head) {
-    c.kernels().kv_append(c.f32(k, row) + head * op.head_dim, c.f32(v, row) + head * op.head_dim, op.head_dim,
-                          position % kernels::kv_block, layer + head * kernels::kv_head_bytes(op.head_dim));
+  std::byte* layer = slice.blocks[position / kernels::kv_block] + offset;
+  for (std::size_t head = 0; head < heads; ++head) {
+    c.kernels().kv_append(k + head * head_dim, v + head * head_dim, head_dim, position % kernels::kv_block,
+                          layer + head * kernels::kv_head_bytes(head_dim));
   }
 }
 
@@ -44,27 +42,23 @@ void share_rows(const OpContext& c, const Visit& visit) {
   }
 }
 
-void run_rope(const Op& op, OpContext& c) {
+}  // namespace
+
+void run(const ops::Rope& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) rotate(op, c, op.in[0], row);
+  for (std::size_t row = first; row < last; ++row) rotate(op, c, row);
 }
 
-void run_kv_append(const Op& op, OpContext& c) {
-  share_rows(c, [&](const StepRows::Slice& slice, std::size_t row) { append(op, c, slice, row, op.in[0], op.in[1]); });
+void run(const ops::KvAppend& op, OpContext& c) {
+  share_rows(c, [&](const StepRows::Slice& slice, std::size_t row) { append(op, c, slice, row); });
 }
 
-void run_rope_append(const Op& op, OpContext& c) {
+void run(const ops::RopeAppend& op, OpContext& c) {
   share_rows(c, [&](const StepRows::Slice& slice, std::size_t row) {
-    rotate(op, c, op.in[0], row);
-    rotate(op, c, op.in[1], row);
-    append(op, c, slice, row, op.in[1], op.in[2]);
+    rotate(op.q, c, row);
+    rotate(op.k, c, row);
+    append(op.append, c, slice, row);
   });
 }
 
-}  // namespace
-
-extern const OpKind rope{"rope", run_rope};
-extern const OpKind kv_append{"kv_append", run_kv_append};
-extern const OpKind rope_append{"rope_append", run_rope_append};
-
-}  // namespace troupe::ops
+}  // namespace troupe::cpu

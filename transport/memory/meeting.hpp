@@ -3,11 +3,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "transport/collective/offer.hpp"
-#include "transport/waiter.hpp"
+#include "transport/transport.hpp"
 
 namespace troupe::transport {
 
@@ -20,13 +20,14 @@ class Meeting {
  public:
   static constexpr std::size_t staged_bytes = std::size_t{32} << 10;  ///< what is small
 
-  Meeting(int size, WaitPolicy policy) : seats_(static_cast<std::size_t>(size)), policy_(policy) {}
+  explicit Meeting(const GroupSpec& spec) : seats_(static_cast<std::size_t>(spec.size)) {}
 
   [[nodiscard]] int size() const { return static_cast<int>(seats_.size()); }
 
   /// One rank's place in the sequence of meetings; used by that rank's thread alone.
   struct Place {
     std::size_t rank = 0;
+    WaitPolicy policy;
     std::uint64_t phase = 0;    // how often this rank has arrived
     bool direct = false;        // some offer of this meeting lies in its rank's own memory
     std::vector<Offer> offers;  // of this meeting, by rank
@@ -42,6 +43,9 @@ class Meeting {
   /// From any thread: everyone who waits, and every later meeting, returns with the first error.
   Error fail(Error why);
 
+  /// A rank will not come again: as fail(), but takes no memory.
+  void end(Error gone);
+
  private:
   struct Slot {
     Offer offer;
@@ -56,17 +60,19 @@ class Meeting {
 
   void lay_down(Place& place, const Offer& mine);
   [[nodiscard]] Result<void> wait_for_all(const Place& place, Operation operation, Deadline deadline);
-  /// The ranks that have not arrived at `phase`, as "1, 3".
-  [[nodiscard]] std::string missing(std::uint64_t phase) const;
+  /// The ranks that have not arrived at `phase`.
+  [[nodiscard]] std::vector<std::size_t> missing(std::uint64_t phase) const;
   /// Gives the gate `verdict` for `phase` unless someone was faster; returns the one that holds.
   [[nodiscard]] std::uint64_t decide(std::uint64_t phase, std::uint64_t verdict);
 
   std::vector<Seat> seats_;
-  WaitPolicy policy_;
   AbortFlag aborted_;
   // The last phase that went ahead in the ranks' own memory, or closed for ever: a rank that gives up while others see
   // everyone arrive must not leave its memory to them, so whoever reaches the gate first decides for all.
   alignas(64) std::atomic<std::uint64_t> gate_{0};
 };
+
+[[nodiscard]] std::unique_ptr<Communicator> make_meeting_rank(std::shared_ptr<Meeting> meeting, int rank,
+                                                              const GroupSpec& spec, WaitPolicy policy);
 
 }  // namespace troupe::transport

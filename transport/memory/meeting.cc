@@ -1,7 +1,6 @@
-#include "transport/collective/meeting.hpp"
+#include "transport/memory/meeting.hpp"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 namespace troupe::transport {
@@ -47,12 +46,11 @@ void Meeting::lay_down(Place& place, const Offer& mine) {
 
 Result<void> Meeting::wait_for_all(const Place& place, Operation operation, Deadline deadline) {
   for (Seat& seat : seats_) {
-    const auto arrived = seat.arrived.wait_until(place.phase, policy_, deadline, aborted_, name_of(operation));
+    const auto arrived = seat.arrived.wait_until(place.phase, place.policy, deadline, aborted_, name_of(operation));
     if (arrived) continue;
-    const std::string late = missing(place.phase);
+    const std::vector<std::size_t> late = missing(place.phase);
     if (late.empty()) break;
-    fail({Code::deadline, std::string(name_of(operation)) + ": the deadline passed before these of " +
-                              std::to_string(size()) + " ranks had arrived: " + late});  // an earlier error prevails
+    fail(too_late(operation, size(), late));  // an earlier error prevails
     // Another rank may have seen everyone arrive and be at work in the memory of this one: then it must stay.
     if (decide(place.phase, closed) == closed) return aborted_.error();
     break;
@@ -67,7 +65,7 @@ void Meeting::part(Place& place) {
   // All are past the gate and only have to finish, so this wait is short, and leaving it early would not be safe.
   const AbortFlag never;
   for (Seat& seat : seats_)
-    (void)seat.arrived.wait_until(place.phase, policy_, Deadline{}, never, "the end of a collective");
+    (void)seat.arrived.wait_until(place.phase, place.policy, Deadline{}, never, "the end of a collective");
 }
 
 std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
@@ -78,17 +76,21 @@ std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
   return current;
 }
 
-std::string Meeting::missing(std::uint64_t phase) const {
-  std::string ranks;
+std::vector<std::size_t> Meeting::missing(std::uint64_t phase) const {
+  std::vector<std::size_t> ranks;
   for (std::size_t rank = 0; rank < seats_.size(); ++rank)
-    if (seats_[rank].arrived.value() < phase) ranks += (ranks.empty() ? "" : ", ") + std::to_string(rank);
+    if (seats_[rank].arrived.value() < phase) ranks.push_back(rank);
   return ranks;
 }
 
 Error Meeting::fail(Error why) {
-  aborted_.raise(std::move(why));
-  for (Seat& seat : seats_) seat.arrived.interrupt();
+  end(std::move(why));
   return aborted_.error();
+}
+
+void Meeting::end(Error gone) {
+  aborted_.raise(std::move(gone));
+  for (Seat& seat : seats_) seat.arrived.interrupt();
 }
 
 }  // namespace troupe::transport

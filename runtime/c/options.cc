@@ -1,0 +1,150 @@
+#include "runtime/c/options.hpp"
+
+#include <algorithm>
+
+#include "runtime/c/boundary.hpp"
+#include "runtime/c/handles.hpp"
+#include "runtime/c/sized.hpp"
+
+namespace troupe::c {
+namespace {
+
+constexpr std::int64_t no_deadline = -1, no_logprobs = -1;
+
+std::optional<std::chrono::milliseconds> deadline_of(std::int64_t count) {
+  return count < 0 ? std::nullopt : std::optional(milliseconds(count));
+}
+
+std::stop_token token_of(const troupe_cancellation* cancel) {
+  return cancel == nullptr ? std::stop_token() : cancel->source.get_token();
+}
+
+troupe_load_options load_defaults() {
+  const LoadOptions options;
+  troupe_load_options made{};
+  made.deadline_ms = no_deadline;
+  made.threads = options.threads;
+  made.context = options.context;
+  made.chunk = options.chunk;
+  made.parallel = options.parallel;
+  made.queue = options.queue;
+  made.memory_limit = options.memory_limit;
+  made.kv_memory = options.kv_memory;
+  made.fusion = options.fusion ? 1 : 0;
+  made.copy = TROUPE_COPY_AUTO;
+  made.prefix_cache = options.prefix_cache ? 1 : 0;
+  return made;
+}
+
+troupe_generate_options generate_defaults() {
+  const GenerateOptions options;
+  troupe_generate_options made{};
+  made.deadline_ms = no_deadline;
+  made.seed = options.sampling.seed;
+  made.temperature = options.sampling.temperature;
+  made.top_p = options.sampling.top_p;
+  made.top_k = options.sampling.top_k;
+  made.max_tokens = options.max_tokens;
+  made.ignore_end = options.ignore_end ? 1 : 0;
+  made.parse_special = options.parse_special ? 1 : 0;
+  made.logprobs = no_logprobs;
+  made.priority = options.priority;
+  return made;
+}
+
+troupe_logits_options logits_defaults() {
+  troupe_logits_options made{};
+  made.deadline_ms = no_deadline;
+  made.priority = LogitsOptions().priority;
+  return made;
+}
+
+std::optional<bool> copy_of(std::int32_t copy) {
+  if (copy == TROUPE_COPY_AUTO) return std::nullopt;
+  if (copy == TROUPE_COPY_OFF || copy == TROUPE_COPY_ON) return copy == TROUPE_COPY_ON;
+  throw Error(Code::invalid_argument, "copy is " + std::to_string(copy) + "; it must be one of TROUPE_COPY_...");
+}
+
+std::function<void(double)> progress_of(const troupe_load_options& from) {
+  if (from.progress == nullptr) return {};
+  return [progress = from.progress, user = from.user](double fraction) {
+    if (progress(user, fraction) != 0) throw Error(Code::cancelled, "the host's progress callback cancelled the load");
+  };
+}
+
+}  // namespace
+
+std::chrono::milliseconds milliseconds(std::int64_t count) {
+  constexpr std::chrono::milliseconds longest = std::chrono::years(100);
+  return std::min(std::chrono::milliseconds(count), longest);
+}
+
+std::vector<std::string> texts(const char* const* from, std::size_t count, const char* name) {
+  std::vector<std::string> to;
+  for (std::size_t i = 0; i < count; ++i) to.emplace_back(&needed((&needed(from, name))[i], name));
+  return to;
+}
+
+LoadOptions load_options(const troupe_load_options* given) {
+  const troupe_load_options from = read(given, load_defaults(), "troupe_load_options");
+  LoadOptions to;
+  to.plan = or_empty(from.plan);
+  to.isa = or_empty(from.isa);
+  to.threads = from.threads;
+  to.context = from.context;
+  to.chunk = from.chunk;
+  to.parallel = from.parallel;
+  to.queue = from.queue;
+  to.memory_limit = from.memory_limit;
+  to.kv_memory = from.kv_memory;
+  to.fusion = from.fusion != 0;
+  to.copy = copy_of(from.copy);
+  to.prefix_cache = from.prefix_cache != 0;
+  to.progress = progress_of(from);
+  to.ignore_keys = texts(from.ignore_keys, from.ignore_key_count, "ignore_keys");
+  to.cancel = token_of(from.cancel);
+  to.deadline = deadline_of(from.deadline_ms);
+  return to;
+}
+
+GenerateOptions generate_options(const troupe_generate_options* given) {
+  const troupe_generate_options from = read(given, generate_defaults(), "troupe_generate_options");
+  GenerateOptions to;
+  to.max_tokens = from.max_tokens;
+  to.sampling = {.temperature = from.temperature, .top_k = from.top_k, .top_p = from.top_p, .seed = from.seed};
+  to.ignore_end = from.ignore_end != 0;
+  to.deadline = deadline_of(from.deadline_ms);
+  to.parse_special = from.parse_special != 0;
+  to.stop = texts(from.stop, from.stop_count, "stop");
+  if (from.logprobs >= 0) to.logprobs = static_cast<std::uint32_t>(from.logprobs);
+  to.priority = from.priority;
+  to.cache_salt = text_of(from.cache_salt, from.cache_salt_length, "cache_salt");
+  to.user = text_of(from.user, from.user_length, "user");
+  return to;
+}
+
+LogitsOptions logits_options(const troupe_logits_options* given) {
+  const troupe_logits_options from = read(given, logits_defaults(), "troupe_logits_options");
+  if (from.reserved != 0) throw unknown_field("troupe_logits_options");
+  LogitsOptions to;
+  to.cancel = token_of(from.cancel);
+  to.deadline = deadline_of(from.deadline_ms);
+  to.priority = from.priority;
+  to.cache_salt = text_of(from.cache_salt, from.cache_salt_length, "cache_salt");
+  to.user = text_of(from.user, from.user_length, "user");
+  return to;
+}
+
+}  // namespace troupe::c
+
+void troupe_load_options_default(troupe_load_options* options, size_t size) {
+  troupe::c::write(options, size, troupe::c::load_defaults());
+}
+
+void troupe_generate_options_default(troupe_generate_options* options, size_t size) {
+  troupe::c::write(options, size, troupe::c::generate_defaults());
+}
+
+void troupe_logits_options_default(troupe_logits_options* options, size_t size) {
+  troupe::c::write(options, size, troupe::c::logits_defaults());
+}

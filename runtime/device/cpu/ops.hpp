@@ -1,0 +1,43 @@
+#pragma once
+
+#include "runtime/device/cpu/context.hpp"
+#include "runtime/program/ops.hpp"
+
+/// How the CPU does each op: every thread of a shard's team calls `run`; a barrier follows. An op that has none here
+/// does not compile.
+namespace troupe::cpu {
+
+void run(const ops::Embed& op, OpContext& c);
+void run(const ops::RmsNorm& op, OpContext& c);
+void run(const ops::HeadNorm& op, OpContext& c);
+void run(const ops::Quantize& op, OpContext& c);
+void run(const ops::Matmul& op, OpContext& c);
+void run(const ops::MatmulPartial& op, OpContext& c);
+void run(const ops::AllReduce& op, OpContext& c);
+void run(const ops::AllGather& op, OpContext& c);
+void run(const ops::Await& op, OpContext& c);
+void run(const ops::FromFixed& op, OpContext& c);
+void run(const ops::Rope& op, OpContext& c);
+void run(const ops::KvAppend& op, OpContext& c);
+void run(const ops::AttentionScores& op, OpContext& c);
+void run(const ops::AttentionSoftmax& op, OpContext& c);
+void run(const ops::AttentionValues& op, OpContext& c);
+void run(const ops::SiluMul& op, OpContext& c);
+void run(const ops::GeluMul& op, OpContext& c);
+void run(const ops::Add& op, OpContext& c);
+void run(const ops::SelectWanted& op, OpContext& c);
+void run(const ops::GatherRows& op, OpContext& c);
+void run(const ops::NormQuantize& op, OpContext& c);
+void run(const ops::MatmulLeaves& op, OpContext& c);
+void run(const ops::RopeAppend& op, OpContext& c);
+void run(const ops::Attention& op, OpContext& c);
+void run(const ops::AttentionQuantize& op, OpContext& c);
+void run(const ops::SiluGate& op, OpContext& c);
+void run(const ops::GeluGate& op, OpContext& c);
+void run(const ops::Residual& op, OpContext& c);
+
+inline void run_op(const Op& op, OpContext& c) {
+  std::visit([&](const auto& what) { run(what, c); }, op.what);
+}
+
+}  // namespace troupe::cpu

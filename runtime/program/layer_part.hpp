@@ -1,0 +1,19 @@
+#pragma once
+
+#include "runtime/model/description.hpp"
+#include "troupe/graph.hpp"
+
+namespace troupe {
+
+/// What a shard computes of one layer.
+struct LayerPart {
+  Leaves attention, ffn;               ///< of the whole layer
+  Range attention_leaves, ffn_leaves;  ///< the shard's
+  Range query_heads, kv_heads, ffn_columns;
+};
+
+/// A graph counts shares in leaves of the narrowest layer; of any other a shard has the same part, to the leaf, so that
+/// the ranks' parts are the whole and none is empty.
+[[nodiscard]] LayerPart part_of(const LayerShape& layer, const ModelDescription& model, const GraphNode& shard);
+
+}  // namespace troupe
