@@ -39,7 +39,7 @@ SequenceRequest resumed(const Submit& submit) {
   SequenceRequest sequence = submit.request->sequence;
   if (submit.log.empty()) return sequence;
   sequence.prompt.insert(sequence.prompt.end(), submit.log.begin(), submit.log.end());
-  sequence.max_tokens -= static_cast<std::uint32_t>(submit.log.size());
+  sequence.resumed = static_cast<std::uint32_t>(submit.log.size());
   return sequence;
 }
 
@@ -83,7 +83,7 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
     if (request->second->ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
-  for (const SequenceId id : state.batcher->complete(step)) end(self, id, std::nullopt);
+  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, std::nullopt);
 }
 
 void step_ran(Self self, const StepRan& ran) {

@@ -53,11 +53,13 @@ Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpo
   Progress progress(options.progress);
   auto transport = transport::memory.open();
   if (!transport) return transport.error();
+  const auto sinks = std::make_shared<LogitsSinks>();
   auto workshop = std::make_unique<Workshop>(
-      Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience, options.memory_limit},
+      Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience, options.memory_limit, sinks},
       std::move(*transport));
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
   progress.rethrow();
+  if (made) made->sinks = sinks;
   return made;
 }
 

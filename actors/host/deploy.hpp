@@ -10,6 +10,7 @@
 #include "actors/supervisor.hpp"
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/memory/weight_store.hpp"
+#include "runtime/program/sinks.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe::host {
@@ -18,6 +19,7 @@ namespace troupe::host {
 struct Deployment {
   std::vector<actors::Incarnation> replicas;
   std::shared_ptr<ReplicaBuilder> builder;
+  std::shared_ptr<LogitsSinks> sinks;
   actors::RestartLimit limit{};
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "kernels/floating_point.hpp"
-#include "kernels/kv_layout.hpp"
 #include "kernels/table.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
@@ -32,7 +31,7 @@ std::unique_ptr<End> first(std::vector<std::unique_ptr<End>> ends) {
 /// A host samples on its own processor.
 LogitsEnd logits_end(const Part& part, Workbench& bench) {
   const kernels::KernelTable* const wanted = kernels::find_table(bench.settings.isa);
-  return {wanted == nullptr ? *kernels::find_table() : *wanted, bench.settings.parallel,
+  return {wanted == nullptr ? *kernels::find_table() : *wanted, bench.settings.parallel, bench.sinks,
           take(part.out, bench.out, "tokens"), part.source};
 }
 
@@ -65,8 +64,9 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
   parts.program = std::move(bench.goods.program);
   parts.weights = std::move(bench.goods.weights);
   parts.rows = bench.settings.rows;
-  parts.kv_blocks =
-      std::size_t{bench.settings.parallel} * ((bench.settings.context + kernels::kv_block - 1) / kernels::kv_block);
+  parts.slots = bench.settings.parallel;
+  parts.context = bench.settings.context;
+  for (const KvGroup& group : bench.kv) parts.kv_blocks.push_back(group.blocks);
   parts.threads = part.node.threads;
   parts.policy = bench.policy;
   parts.deadline = bench.deadline;

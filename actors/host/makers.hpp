@@ -8,8 +8,10 @@
 
 #include "runtime/deploy/blueprint.hpp"
 #include "runtime/device/device.hpp"
+#include "runtime/memory/kv_pool.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/program/runner.hpp"
+#include "runtime/program/sinks.hpp"
 #include "runtime/program/weights.hpp"
 #include "transport/channel/channel.hpp"
 #include "transport/collective/communicator.hpp"
@@ -34,8 +36,10 @@ struct Workbench {
   std::vector<std::unique_ptr<transport::Receiver>> in{};  ///< [Part::in]
   std::vector<std::unique_ptr<transport::Sender>> out{};   ///< [Part::out]
   std::unique_ptr<transport::Communicator> group{};        ///< null where the part is alone
-  ShardGoods goods{};                                      ///< of a shard
-  std::vector<int> cores{};                                ///< [threads] to pin to, or empty
+  std::vector<KvGroup> kv{};                               ///< of the replica
+  std::shared_ptr<const LogitsSinks> sinks{};
+  ShardGoods goods{};        ///< of a shard
+  std::vector<int> cores{};  ///< [threads] to pin to, or empty
 };
 
 /// Turns a part into what runs its steps.

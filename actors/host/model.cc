@@ -1,7 +1,6 @@
 #include "actors/host/model.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -10,31 +9,6 @@
 
 namespace troupe {
 namespace {
-
-/// A sink for as long as the caller waits and it does not throw: surplus steps may still be under way when a request
-/// has failed.
-class GuardedSink {
- public:
-  explicit GuardedSink(const LogitsSink& sink) : sink_(&sink) {}
-  void operator()(std::uint32_t position, std::span<const float> logits) {
-    const std::lock_guard lock(mutex_);
-    if (position < next_) return;                            // given already, by a replica that has broken since
-    const LogitsSink* sink = std::exchange(sink_, nullptr);  // one that throws is not called again
-    if (sink == nullptr) return;
-    next_ = position + 1;
-    (*sink)(position, logits);
-    sink_ = sink;
-  }
-  void close() {
-    const std::lock_guard lock(mutex_);
-    sink_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  std::uint32_t next_ = 0;  ///< the first position that it may still get
-  const LogitsSink* sink_;
-};
 
 void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
   if (ids.empty())
@@ -88,7 +62,8 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       runtime_(std::move(runtime)),
       context_(context),
       places_(std::size_t{options.queue} + options.parallel),
-      most_open_(deployment.replicas.size() * places_) {
+      most_open_(deployment.replicas.size() * places_),
+      sinks_(deployment.sinks) {
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
   builder_ = std::move(deployment.builder);
@@ -122,12 +97,11 @@ std::shared_ptr<void> Model::Impl::take_place() {
                                     " requests run or wait already; try again when some have ended");
 }
 
-Generation Model::Impl::submit(std::vector<TokenId> prompt, const GenerateOptions& options,
-                               std::shared_ptr<const SequenceSettings> settings, std::uint32_t max_tokens) {
+Generation Model::Impl::submit(SequenceRequest sequence, const GenerateOptions& options) {
   process_.check();
   auto stream = std::make_shared<host::StreamBuffer>(take_place());
   auto request = std::make_shared<actors::Request>();
-  request->sequence = {++last_id_, std::move(prompt), max_tokens, std::move(settings)};
+  request->sequence = std::move(sequence);
   request->ignore_end = options.ignore_end;
   if (options.deadline) request->deadline = after(*options.deadline);
   request->stream = stream;
@@ -173,10 +147,11 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
     check_length(prompt.size(), impl.context());
     // The last token to be sampled needs no position of its own.
     const auto room = static_cast<std::uint32_t>(impl.context() - prompt.size() + 1);
-    auto settings = std::make_shared<SequenceSettings>();
-    settings->sampling = options.sampling;
-    return impl.submit(std::move(prompt), options, std::move(settings),
-                       options.max_tokens == 0 ? room : std::min(options.max_tokens, room));
+    SequenceRequest request{.id = impl.draw_id(), .prompt = std::move(prompt), .sampling = options.sampling};
+    request.priority = options.priority;
+    request.cache_salt = options.cache_salt;
+    request.max_tokens = options.max_tokens == 0 ? room : std::min(options.max_tokens, room);
+    return impl.submit(std::move(request), options);
   });
 }
 
@@ -205,21 +180,17 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
   if (!sink) throw Error(Code::invalid_argument, "the logits sink is empty; logits need somewhere to go");
-  const auto guarded = std::make_shared<GuardedSink>(sink);
+  const SequenceId id = impl.draw_id();
+  const LogitsSinks::Entry entry(impl.sinks(), id, sink);
   Generation stream = taken(impl.log(), [&] {
     check_ids(impl.checkpoint, ids);
     check_length(ids.size(), impl.context());
-    auto settings = std::make_shared<SequenceSettings>();
-    settings->first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
-    settings->sink = [guarded](std::uint32_t position, std::span<const float> row) { (*guarded)(position, row); };
-    return impl.submit(std::move(ids), {}, std::move(settings), 0);
+    SequenceRequest request{.id = id};
+    request.first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
+    request.prompt = std::move(ids);
+    return impl.submit(std::move(request), {});
   });
-  try {
-    while (stream.next()) {
-    }
-  } catch (...) {
-    guarded->close();
-    throw;
+  while (stream.next()) {
   }
 }
 

@@ -24,9 +24,12 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
 
   const Checkpoint checkpoint;
 
-  /// Hands a request to the router. Throws queue_full.
-  [[nodiscard]] Generation submit(std::vector<TokenId> prompt, const GenerateOptions& options,
-                                  std::shared_ptr<const SequenceSettings> settings, std::uint32_t max_tokens);
+  /// Hands a request, whose id has been drawn, to the router. Throws queue_full.
+  [[nodiscard]] Generation submit(SequenceRequest sequence, const GenerateOptions& options);
+  [[nodiscard]] SequenceId draw_id() { return ++last_id_; }
+
+  /// Where the actors look for the sinks of requests.
+  [[nodiscard]] const std::shared_ptr<LogitsSinks>& sinks() const { return sinks_; }
 
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
@@ -56,6 +59,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   std::atomic<std::size_t> most_open_;  ///< of all replicas together
   const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<SequenceId> last_id_{0};
+  const std::shared_ptr<LogitsSinks> sinks_;
   std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;
 };

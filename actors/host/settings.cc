@@ -38,7 +38,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
 }
 
 DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
-  return {settings.context, settings.rows, settings.parallel, options.fusion, options.isa};
+  return {settings.context,  settings.rows,        settings.parallel, options.fusion,
+          options.kv_memory, options.prefix_cache, options.isa};
 }
 
 }  // namespace troupe::host

@@ -32,6 +32,17 @@ std::size_t threads_of(const Blueprint& blueprint) {
   return threads;
 }
 
+/// An actor of the host's that sees hidden states may make of each request's what it likes, and wants to see every row:
+/// then no prefix is shared.
+bool shares_prefixes(const Blueprint& blueprint) {
+  const auto taps = [](const Part& part) {
+    const bool holds_layers = part.node.layers != Range{};
+    return !holds_layers &&
+           std::any_of(part.in.begin(), part.in.end(), [](auto& end) { return end.flows == "hidden"; });
+  };
+  return blueprint.settings.prefix_cache && std::none_of(blueprint.parts.begin(), blueprint.parts.end(), taps);
+}
+
 /// The next `count` of the cores that are left; none where there are fewer.
 std::vector<int> take(std::vector<int>& cores, std::uint32_t count) {
   if (cores.size() < count) return {};
@@ -49,14 +60,19 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
   for (const Order& order : orders) {
     auto blueprint = draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint));
     if (!blueprint) return blueprint.error();
-    plots.push_back({std::move(*blueprint), {}});
+    plots.push_back({std::move(*blueprint), {}, {}});
+    KvDemand demand = kv_demand_of(checkpoint.model, order.settings);
     for (const Part& part : plots.back().blueprint.parts) {
       if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
       auto shard = shard_of(checkpoint, part.node, part.group.size, order.settings);
       if (!shard) return shard.error();
+      add_shard(demand, kv_block_bytes(*shard->program));
       plots.back().goods[part.node.name] = {shard->device, shard->program, nullptr};
       wanted.push_back(std::move(*shard));
     }
+    auto kv = cut_kv(demand, order.settings.kv_memory);
+    if (!kv) return kv.error();
+    plots.back().kv = std::move(*kv);
   }
   auto weights = tools_.store->load(checkpoint.bytes, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
     return progress.tell(static_cast<double>(done) / static_cast<double>(all));
@@ -108,7 +124,9 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
     made.plan.limits = {.stages = plot.blueprint.replicas[0].pipeline,
                         .rows = settings.rows,
                         .parallel = settings.parallel,
-                        .context = settings.context};
+                        .context = settings.context,
+                        .kv = plot.kv,
+                        .prefix_cache = shares_prefixes(plot.blueprint)};
     if (auto started = start_parts(plot, made); !started) return started.error();
     return made;
   });
@@ -144,6 +162,8 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       const Part& part = blueprint.parts[number];
       auto bench = bench_of(part, blueprint.settings, {.crowded = &made.cores->crowded()});
       if (!bench) return bench.error();
+      bench->kv = plot.kv;
+      bench->sinks = tools_.sinks;
       bench->deadline = {tools_.patience, activity.get()};
       if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
         bench->goods = goods->second;

@@ -15,6 +15,7 @@
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
+#include "runtime/program/sinks.hpp"
 #include "transport/transport.hpp"
 
 namespace troupe::host {
@@ -39,6 +40,7 @@ class Workshop {
     std::shared_ptr<WeightStore> store;
     std::chrono::nanoseconds patience;
     std::uint64_t memory_limit = 0;  ///< LoadOptions::memory_limit
+    std::shared_ptr<LogitsSinks> sinks;
   };
 
   Workshop(Tools tools, std::unique_ptr<transport::Transport> transport)
@@ -48,6 +50,7 @@ class Workshop {
   struct Plot {
     Blueprint blueprint;
     std::map<std::string, ShardGoods> goods;  ///< by shard
+    std::vector<KvGroup> kv;                  ///< [groups of layers]
   };
 
   /// Draws orders and packs the weights that are not there yet. Every program is built first, so that nothing is packed

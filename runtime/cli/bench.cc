@@ -13,6 +13,7 @@ namespace troupe::cli {
 namespace {
 
 struct Bench {
+  Bench() { flags.load.prefix_cache = false; }  // repetitions would measure nothing
   ModelFlags flags;
   std::uint32_t prompt = 512, generate = 128, repetitions = 5;
   std::string form = "table";

@@ -56,6 +56,12 @@ std::vector<std::string> memory_row(const ActorMemory& memory) {
   return row;
 }
 
+/// How far the KV cache grows.
+std::string kv_bound(const LoadOptions& load) {
+  if (load.kv_memory != 0) return std::to_string(load.kv_memory) + " bytes of each replica";
+  return std::to_string(load.parallel) + " sequence(s) at full context, all replicas together";
+}
+
 void print_memory(const std::vector<ActorMemory>& actors, const LoadOptions& load) {
   Rows rows = {{"actor", "weights", "activations", "other", "KV full", "total", "KV block", "KV heads"}};
   ActorMemory sum{.actor = "sum"};
@@ -69,8 +75,7 @@ void print_memory(const std::vector<ActorMemory>& actors, const LoadOptions& loa
     sum.kv_heads += actor.kv_heads;
   }
   rows.push_back(memory_row(sum));
-  print("\nmemory in bytes; KV grows by the block, up to " + std::to_string(load.parallel) +
-        " sequence(s) at full context, all replicas together\n" + aligned(rows));
+  print("\nmemory in bytes; KV grows by the block, up to " + kv_bound(load) + "\n" + aligned(rows));
 }
 
 void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOptions load) {
@@ -88,7 +93,7 @@ void inspect(const Inspect& args) {
   const Checkpoint checkpoint = Runtime().open(args.flags.model, args.flags.load);
   const Graph graph = graph_of(checkpoint, args.flags);
   auto memory = checkpoint.memory(graph, args.flags.load);
-  share_sequences(memory, graph, args.flags.load.parallel);
+  if (args.flags.load.kv_memory == 0) share_sequences(memory, graph, args.flags.load.parallel);
   print_metadata(checkpoint);
   print_tensors(checkpoint);
   print_memory(memory, args.flags.load);

@@ -91,6 +91,20 @@ void add_on_off(CLI::App& verb, const std::string& names, bool& target, const st
   add_taking(verb, names, std::move(read), help, "WORD");
 }
 
+void add_bytes(CLI::App& verb, const std::string& names, std::uint64_t& target, const std::string& help) {
+  auto read = [names, &target](const std::string& text) {
+    constexpr std::string_view units = "KMG";
+    const std::size_t unit = text.empty() ? units.npos : units.find(text.back());
+    const int bits = unit == units.npos ? 0 : 10 * (static_cast<int>(unit) + 1);
+    const auto number = parse<std::uint64_t>(bits == 0 ? text : text.substr(0, text.size() - 1));
+    if (!number || *number == 0 || *number > std::numeric_limits<std::uint64_t>::max() >> bits) {
+      refuse(names, "a number of bytes, as 512M (K, M and G are of 1024)", text);
+    }
+    target = *number << bits;
+  };
+  add_taking(verb, names, std::move(read), help, "BYTES");
+}
+
 void add_text(CLI::App& verb, const std::string& names, std::optional<std::string>& target, const std::string& type,
               const std::string& help) {
   add_taking(verb, names, to(target), help, type);
@@ -146,6 +160,11 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
              "avx2, avx512 or reference (default: the best that this processor has)");
+  add_bytes(verb, "--kv-memory", load.kv_memory,
+            "of a replica's KV cache at most, as 512M; requests wait for room (default: enough for all)");
+  add_on_off(verb, "--prefix-cache", load.prefix_cache,
+             std::string("off: prompts that begin alike share nothing") +
+                 (load.prefix_cache ? " (default on)" : " (default: off, so that all is computed)"));
   add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
 }
 

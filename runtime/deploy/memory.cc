@@ -1,25 +1,10 @@
 #include "runtime/deploy/memory.hpp"
 
 #include <algorithm>
-#include <string>
-
-#include "kernels/kv_layout.hpp"
-#include "runtime/model/checked.hpp"
+#include <numeric>
 
 namespace troupe {
 namespace {
-
-/// More than any machine addresses: below it, no sum over a graph's actors leaves 64 bits.
-constexpr std::uint64_t most_kv_bytes = std::uint64_t{1} << 56;
-
-Result<std::uint64_t> kv_bytes(const std::string& actor, std::uint64_t block, const DeploySettings& settings) {
-  const std::uint64_t blocks = (std::uint64_t{settings.context} + kernels::kv_block - 1) / kernels::kv_block;
-  const auto bytes = checked_mul(block, blocks * settings.parallel);
-  if (bytes && *bytes <= most_kv_bytes) return *bytes;
-  return Error(Code::out_of_memory, "actor " + actor + ": the KV of " + std::to_string(settings.parallel) +
-                                        " sequences of " + std::to_string(settings.context) +
-                                        " positions is beyond 2^56 bytes; ask for less context or fewer sequences");
-}
 
 /// Channels belong to who receives.
 void add_channels(const Part& part, ActorMemory& memory) {
@@ -35,14 +20,42 @@ std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
   return bytes;
 }
 
+/// What the KV cache of a replica holds when it is full, by its shards.
+Result<void> count_kv(const ReplicaParts& replica, const MemoryOrder& order, std::vector<ActorMemory>& all) {
+  KvDemand demand = kv_demand_of(order.model, order.settings);
+  for (const auto& stage : replica.stages) {
+    for (const std::uint32_t part : stage) {
+      const std::vector<std::size_t> block(order.kv_blocks[part].begin(), order.kv_blocks[part].end());
+      if (!block.empty()) add_shard(demand, block);
+    }
+  }
+  const auto groups = cut_kv(demand, order.settings.kv_memory);
+  if (!groups) return groups.error();
+  for (const auto& stage : replica.stages) {
+    for (const std::uint32_t part : stage) {
+      if (!order.kv_blocks[part].empty()) all[part].kv_full = kv_bytes(*groups, order.kv_blocks[part]);
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+KvDemand kv_demand_of(const ModelDescription& model, const DeploySettings& settings) {
+  return kv_demand(model, settings.context, settings.parallel, settings.rows);
+}
 
 Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const NodeKinds& kinds, MemoryOrder& order) {
   std::vector<ActorMemory> all;
+  order.kv_blocks.assign(blueprint.parts.size(), {});
   for (const Part& part : blueprint.parts) {
     ActorMemory& memory = all.emplace_back();
     memory.actor = part.node.name;
+    order.part = all.size() - 1;
     if (auto counted = kinds.of(part.node).memory(part, order, memory); !counted) return counted.error();
+  }
+  for (const ReplicaParts& replica : blueprint.replicas) {
+    if (auto counted = count_kv(replica, order, all); !counted) return counted.error();
   }
   return all;
 }
@@ -53,10 +66,9 @@ Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& 
   const Program& program = *wanted->program;
   memory.weights = new_weights(*wanted, order);
   memory.activations = wanted->device->activation_bytes(program, order.settings.rows, part.node.threads);
-  memory.kv_block = kv_block_bytes(program)[0];
-  const auto full = kv_bytes(part.node.name, memory.kv_block, order.settings);
-  if (!full) return full.error();
-  memory.kv_full = *full;
+  const std::vector<std::size_t> block = kv_block_bytes(program);
+  order.kv_blocks[order.part].assign(block.begin(), block.end());
+  memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
   for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
   add_channels(part, memory);
   return {};

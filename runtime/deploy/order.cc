@@ -10,11 +10,12 @@
 namespace troupe {
 namespace {
 
-std::uint64_t epoch_of(const toml::table& settings) {
-  const std::string digits = text(settings, "epoch");
+/// A number that TOML's may be too small for.
+std::uint64_t large_number(const toml::table& settings, const char* key) {
+  const std::string digits = text(settings, key);
   const bool are =
       !digits.empty() && digits.size() <= 19 && digits.find_first_not_of("0123456789") == std::string::npos;
-  if (!are) refuse(settings.source(), "\"epoch\" must be a text of at most 19 digits");
+  if (!are) refuse(settings.source(), std::string("\"") + key + "\" must be a text of at most 19 digits");
   return std::stoull(digits);
 }
 
@@ -33,12 +34,14 @@ Order parse(const std::string& bytes) {
   const toml::node* settings = file.get("settings");
   if (settings == nullptr || !settings->is_table()) refuse(file.source(), "an order has a table [settings]");
   const toml::table& table = *settings->as_table();
-  check_keys(table, {"epoch", "context", "rows", "parallel", "fusion", "isa"});
-  order.epoch = epoch_of(table);
+  check_keys(table, {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa"});
+  order.epoch = large_number(table, "epoch");
   order.settings.context = number(table, "context", 1, 0);
   order.settings.rows = number(table, "rows", 1, 0);
   order.settings.parallel = number(table, "parallel", 1, 0);
   order.settings.fusion = truth(table, "fusion");
+  order.settings.kv_memory = large_number(table, "kv_memory");
+  order.settings.prefix_cache = truth(table, "prefix_cache");
   order.settings.isa = text(table, "isa");
   return order;
 }
@@ -57,6 +60,8 @@ std::string to_text(const Order& order) {
                                       {"rows", order.settings.rows},
                                       {"parallel", order.settings.parallel},
                                       {"fusion", order.settings.fusion},
+                                      {"kv_memory", std::to_string(order.settings.kv_memory)},
+                                      {"prefix_cache", order.settings.prefix_cache},
                                       {"isa", order.settings.isa}});
   std::ostringstream out;
   out << file << '\n';

@@ -14,6 +14,8 @@ struct DeploySettings {
   std::uint32_t rows = 0;      ///< of a step at most
   std::uint32_t parallel = 1;  ///< sequences of a replica that run at once
   bool fusion = true;
+  std::uint64_t kv_memory = 0;  ///< LoadOptions::kv_memory
+  bool prefix_cache = true;
   std::string isa{};  ///< LoadOptions::isa
   friend bool operator==(const DeploySettings&, const DeploySettings&) = default;
 };

@@ -50,7 +50,7 @@ struct DeviceKind {
   Result<std::shared_ptr<const Device>> (*open)(std::string_view argument, const DeviceOptions& options);
 };
 
-/// The device "kind" or "kind:argument"; not_found, which says what there is, where it is unknown.
+/// The device "kind" or "kind:argument"; where there is none (invalid_argument) the error says which there are.
 [[nodiscard]] Result<std::shared_ptr<const Device>> open_device(std::span<const DeviceKind* const> kinds,
                                                                 std::string_view name, const DeviceOptions& options);
 

@@ -16,8 +16,10 @@ namespace troupe {
 struct ShardParts {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
-  std::uint32_t rows = 0;     ///< of a step at most
-  std::size_t kv_blocks = 0;  ///< of all sequences together at most
+  std::uint32_t rows = 0;                ///< of a step at most
+  std::uint32_t slots = 1;               ///< sequences that run at once
+  std::uint32_t context = 0;             ///< positions of one at most
+  std::vector<std::uint32_t> kv_blocks;  ///< [groups of layers]: of all sequences together at most
   std::uint32_t threads = 1;
   transport::WaitPolicy policy;
   transport::Deadline deadline{peer_patience};                   ///< of waits for peers

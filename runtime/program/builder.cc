@@ -2,6 +2,7 @@
 
 #include "kernels/kv_layout.hpp"
 #include "kernels/math.hpp"
+#include "runtime/memory/kv_groups.hpp"
 
 namespace troupe {
 namespace {
@@ -30,12 +31,14 @@ ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& mo
 }
 
 void ProgramBuilder::place_kv() {
-  std::size_t end = 0;
+  const KvGroups groups = kv_groups(model_);
+  program_.kv_groups = static_cast<std::uint32_t>(groups.windows.size());
+  std::vector<std::size_t> ends(groups.windows.size(), 0);
   for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
     const LayerShape& shape = model_.layers[layer];
-    const std::uint32_t heads = part_of(shape, model_, shard_).kv_heads.size();
-    program_.kv.push_back({0, end, heads, shape.head_dim});
-    end += heads * kernels::kv_head_bytes(shape.head_dim);
+    const std::uint32_t group = groups.of_layer[layer], heads = part_of(shape, model_, shard_).kv_heads.size();
+    program_.kv.push_back({group, ends[group], heads, shape.head_dim});
+    ends[group] += heads * kernels::kv_head_bytes(shape.head_dim);
   }
 }
 

@@ -131,6 +131,7 @@ SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t 
 
 StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
+  end_.begin(step);
   auto done = for_each_piece(Flow::logits, step, flowing_, [&](std::span<const WantedRow> rows) -> Result<void> {
     logits_.resize(rows.size() * vocabulary_);
     const transport::Tensor room = transport::tensor_of(logits_.data(), rows.size(), vocabulary_);

@@ -65,7 +65,8 @@ struct Rotation {
   std::vector<double> frequencies;  ///< [dims / 2]
 };
 
-/// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group of layers.
+/// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group (see
+/// KvGroups).
 struct KvPlace {
   std::uint32_t group = 0;
   std::size_t offset = 0;
@@ -93,7 +94,7 @@ struct Program {
 
 inline constexpr std::uint32_t logit_tile = 16;
 
-/// Bytes of one block of each group of layers, as this shard holds it.
+/// Bytes of one block of each of the model's groups of layers, as this shard holds it.
 [[nodiscard]] std::vector<std::size_t> kv_block_bytes(const Program& program);
 
 /// One line an op: what `inspect --program` prints.

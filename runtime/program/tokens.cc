@@ -10,10 +10,11 @@ namespace troupe {
 namespace {
 
 /// Gives one row to the host's sink; its exception is the slice's failure.
-void give(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome) {
+void give(const LogitsSinks& sinks, SequenceId sequence, const WantedRow& row, std::span<const float> logits,
+          StepOutcome& outcome) {
   try {
     const kernels::HostFloatingPointScope floats;
-    settings.sink(row.position, logits);
+    sinks.give(sequence, row.position, logits);
   } catch (...) {
     outcome.failures.push_back({row.slice, error_of_thrown("the host's logits sink")});
   }
@@ -27,7 +28,7 @@ void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const 
     const std::span<const float> mine(logits, vocabulary);
     logits += vocabulary;
     try {
-      if (!outcome.failed(row.slice)) take_row(*step.slices[row.slice].settings, row, mine, outcome);
+      if (!outcome.failed(row.slice)) take_row(slots_[step.slices[row.slice].slot], row, mine, outcome);
     } catch (const std::bad_alloc&) {
       outcome.failures.push_back({row.slice,
                                   {Code::out_of_memory,
@@ -37,14 +38,14 @@ void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const 
   }
 }
 
-void LogitsEnd::take_row(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits,
+void LogitsEnd::take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits,
                          StepOutcome& outcome) const {
-  if (settings.sink) give(settings, row, logits, outcome);
+  if (whose.sink) give(*sinks_, whose.sequence, row, logits, outcome);
   if (!row.sample || outcome.failed(row.slice)) return;
   if (const char* fault = fault_of(logits)) {
     outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
   } else {
-    outcome.tokens.push_back({row.slice, sample(logits, settings.sampling, row.position, kernels_)});
+    outcome.tokens.push_back({row.slice, sample(logits, whose.sampling, row.position, kernels_)});
   }
 }
 

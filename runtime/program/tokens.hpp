@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/table.hpp"
+#include "runtime/program/sinks.hpp"
 #include "runtime/schedule/step.hpp"
 #include "transport/channel/channel.hpp"
 
@@ -20,13 +21,20 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `source`: the shard that computes the logits, for errors.
-  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots,
+  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors.
+  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots, std::shared_ptr<const LogitsSinks> sinks,
             std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
       : kernels_(kernels),
+        slots_(slots),
+        sinks_(std::move(sinks)),
         message_(token_message_columns(slots)),
         first_stage_(std::move(first_stage)),
         source_(std::move(source)) {}
+
+  /// Before all else of a step: whose its slots are from now on.
+  void begin(const Step& step) {
+    for (const OpenedSlot& opened : step.opened) slots_[opened.slot] = opened;
+  }
 
   /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks, as they are, and through the sampler. A
   /// sink that throws fails its slice, and so do logits that no token can be sampled from (out_of_range), and want of
@@ -40,10 +48,12 @@ class LogitsEnd {
   void abort(const Error& why);
 
  private:
-  void take_row(const SequenceSettings& settings, const WantedRow& row, std::span<const float> logits,
+  void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits,
                 StepOutcome& outcome) const;
 
   const kernels::KernelTable& kernels_;
+  std::vector<OpenedSlot> slots_;
+  std::shared_ptr<const LogitsSinks> sinks_;
   std::vector<std::int32_t> message_;
   std::vector<std::unique_ptr<transport::Sender>> first_stage_;
   std::string source_;

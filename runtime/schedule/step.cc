@@ -12,10 +12,8 @@ void wanted_rows(const Step& step, std::vector<WantedRow>& wanted) {
   for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
     const SequenceSlice& slice = step.slices[s];
     const std::uint32_t rows = slice.rows();
-    for (std::uint32_t i = 0; i < rows; ++i) {
-      const std::uint32_t position = slice.first_position + i;
-      const bool sampled = slice.sample && i + 1 == rows;
-      if (sampled || position >= slice.settings->first_wanted) wanted.push_back({row + i, s, position, sampled});
+    for (std::uint32_t i = rows - slice.wanted; i < rows; ++i) {
+      wanted.push_back({row + i, s, slice.first_position + i, slice.sample && i + 1 == rows});
     }
     row += rows;
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -14,11 +13,19 @@ using StepId = std::uint64_t;      ///< counts from 1 within a replica
 using SequenceId = std::uint64_t;  ///< Generation::id()
 using Epoch = std::uint64_t;       ///< of a replica as it was made: every making has one of its own, and none is 0
 
-/// What a request asks of its logits: fixed for its life, shared by its slices.
-struct SequenceSettings {
-  Sampling sampling;
-  LogitsSink sink;                          ///< gets the wanted logits, where there is one
-  std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
+/// A slot's place in a KV table from which on something else stands there.
+struct TableChange {
+  std::uint32_t group = 0;  ///< of layers: see KvGroups
+  std::uint32_t first = 0;  ///< counted in blocks from position 0; what is skipped is behind the window
+  std::vector<std::uint32_t> blocks{};
+};
+
+/// A sequence that has got a slot, which it keeps until another is opened there.
+struct OpenedSlot {
+  std::uint32_t slot = 0;
+  SequenceId sequence = 0;
+  Sampling sampling{};
+  bool sink = false;  ///< the host wants logits: see LogitsSinks
 };
 
 /// The rows of one sequence in a step.
@@ -26,10 +33,10 @@ struct SequenceSlice {
   SequenceId sequence = 0;
   std::uint32_t slot = 0;  ///< the sequence's place among those that run at once
   std::uint32_t first_position = 0;
-  std::vector<TokenId> tokens{};        ///< empty: one row, whose token is the last one sampled in this slot
-  std::vector<std::uint32_t> blocks{};  ///< KV blocks of positions 0 .. first_position + rows() - 1
-  bool sample = false;                  ///< the token after the last row is sampled
-  std::shared_ptr<const SequenceSettings> settings{};
+  std::vector<TokenId> tokens{};     ///< empty: one row, whose token is the last one sampled in this slot
+  std::vector<TableChange> table{};  ///< of the slot's KV blocks, before the rows are computed
+  bool sample = false;               ///< the token after the last row is sampled
+  std::uint32_t wanted = 0;  ///< logits of so many rows, the last ones, are wanted; one at least that is sampled
 
   [[nodiscard]] std::uint32_t rows() const { return tokens.empty() ? 1 : static_cast<std::uint32_t>(tokens.size()); }
 };
@@ -39,6 +46,7 @@ struct Step {
   StepId id = 0;
   Epoch epoch = 0;
   std::uint32_t token_messages = 0;  ///< what the first stage takes from its token channel before it begins
+  std::vector<OpenedSlot> opened{};  ///< before the rows are computed
   std::vector<SequenceSlice> slices{};
 
   [[nodiscard]] std::uint32_t rows() const {

@@ -92,8 +92,7 @@ class StageDoor {
   SequenceId submit(const Wish& wish) {
     auto request = std::make_shared<actors::Request>();
     const SequenceId id = wishes.size() + 1;
-    request->sequence = {id, std::vector<TokenId>(wish.prompt, 5), wish.max_tokens,
-                         std::make_shared<SequenceSettings>()};
+    request->sequence = {.id = id, .prompt = std::vector<TokenId>(wish.prompt, 5), .max_tokens = wish.max_tokens};
     request->ignore_end = wish.ignore_end;
     if (wish.deadline) request->deadline = std::chrono::steady_clock::now() + *wish.deadline;
     request->stream = std::make_shared<KeptStream>();

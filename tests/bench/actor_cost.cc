@@ -38,15 +38,16 @@ class PlainLoop {
     parts.weights = pack_weights(*parts.program, 2, [](std::size_t) { return true; }).value();
     parts.rows = settings.rows;
     parts.threads = graph.nodes[0].threads;
+    parts.context = settings.context;
     testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
     parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
-    parts.logits_end =
-        std::make_unique<LogitsEnd>(*kernels::find_table(), 1, testing::only(std::move(tokens.sender)), "shard");
+    parts.logits_end = std::make_unique<LogitsEnd>(*kernels::find_table(), 1, std::make_shared<LogitsSinks>(),
+                                                   testing::only(std::move(tokens.sender)), "shard");
+    groups_ = parts.program->kv_groups;
     runner_ = ShardRunner::create(std::move(parts), *kernels::find_table()).value();
   }
 
   double seconds(TokenId first, std::uint32_t tokens) {
-    const auto settings = std::make_shared<const SequenceSettings>();
     const auto start = std::chrono::steady_clock::now();
     for (std::uint32_t position = 0; position < tokens; ++position) {
       Step step;
@@ -55,9 +56,13 @@ class PlainLoop {
       SequenceSlice slice;
       slice.first_position = position;
       if (position == 0) slice.tokens = {first};
-      for (std::uint32_t block = 0; block <= position / kernels::kv_block; ++block) slice.blocks.push_back(block);
+      if (position == 0) step.opened.push_back({});
+      const std::uint32_t block = position / kernels::kv_block;
+      for (std::uint32_t group = 0; group < groups_ && position % kernels::kv_block == 0; ++group) {
+        slice.table.push_back({group, block, {block}});
+      }
       slice.sample = true;
-      slice.settings = settings;
+      slice.wanted = 1;
       step.slices.push_back(std::move(slice));
       if (const StepOutcome outcome = runner_->run(step); outcome.broken) throw *outcome.broken;
     }
@@ -66,6 +71,7 @@ class PlainLoop {
 
  private:
   std::unique_ptr<ShardRunner> runner_;
+  std::uint32_t groups_ = 1;  ///< of layers
   StepId steps_ = 0;
 };
 

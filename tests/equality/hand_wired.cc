@@ -5,6 +5,7 @@
 
 #include "actors/host/workshop.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/memory/kv_groups.hpp"
 #include "tests/equality/subject.hpp"
 #include "tests/transport/ends.hpp"
 
@@ -17,17 +18,18 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
   const DeploySettings settings{.context = options.context, .fusion = options.fusion, .isa = options.isa};
   shard.program = host::shard_of(*checkpoint.impl(), node, ranks_of(graph, node.name), settings).value().program;
   shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
-  shard.rows = options.chunk;
+  shard.rows = shard.context = options.chunk;
   shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;
 }
 
-Step whole_prompt(const std::vector<TokenId>& ids, LogitsSink sink) {
-  SequenceSlice slice{.tokens = ids};
-  slice.blocks.resize((ids.size() + kernels::kv_block - 1) / kernels::kv_block);
-  std::iota(slice.blocks.begin(), slice.blocks.end(), 0);
-  slice.settings = std::make_shared<SequenceSettings>(SequenceSettings{{}, std::move(sink), 0});
-  return {.id = 1, .slices = {slice}};
+/// Every block of every group of layers, numbered as they come.
+Step whole_prompt(const std::vector<TokenId>& ids, std::uint32_t kv_groups) {
+  SequenceSlice slice{.sequence = 1, .tokens = ids, .wanted = static_cast<std::uint32_t>(ids.size())};
+  std::vector<std::uint32_t> blocks(kv_blocks_for(slice.wanted));
+  std::iota(blocks.begin(), blocks.end(), 0);
+  for (std::uint32_t group = 0; group < kv_groups; ++group) slice.table.push_back({group, 0, blocks});
+  return {.id = 1, .opened = {{.sequence = 1, .sink = true}}, .slices = {slice}};
 }
 
 }  // namespace
@@ -39,18 +41,23 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   options.context = options.chunk = static_cast<std::uint32_t>(ids.size());
   const Graph graph = checkpoint.expand(options);
   auto group = group_in_memory(static_cast<int>(ranks));
+  const auto sinks = std::make_shared<LogitsSinks>();
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
     if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     if (rank == 0)
-      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, 1, only(channel_in_memory(2, 64).sender), "shard");
+      shard.logits_end =
+          std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, only(channel_in_memory(2, 64).sender), "shard");
     runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
   }
 
   RunningHash hash;
   std::uint64_t digest = 0;
-  const Step step = whole_prompt(ids, [&](std::uint32_t, std::span<const float> logits) { digest = hash.add(logits); });
+  const LogitsSink sink = [&](std::uint32_t, std::span<const float> logits) { digest = hash.add(logits); };
+  const LogitsSinks::Entry entry(sinks, 1, sink);
+  const auto groups = static_cast<std::uint32_t>(kv_groups(checkpoint.impl()->model).windows.size());
+  const Step step = whole_prompt(ids, groups);
   std::vector<StepOutcome> outcomes(ranks);
   std::vector<std::thread> threads;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {

@@ -1,5 +1,7 @@
-// What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer and an actor
-// kind, each a few lines here and one line in a registry. Plans, fusion and the numerics contract follow by themselves.
+// What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer, a device and
+// an actor kind, each a few lines here and one line in a registry. Plans, fusion and the numerics contract follow by
+// themselves.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <deque>
@@ -10,6 +12,7 @@
 #include "actors/host/open.hpp"
 #include "plugins/architectures/common.hpp"
 #include "plugins/builtin.hpp"
+#include "runtime/device/cpu/cpu_device.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {
@@ -110,11 +113,49 @@ constexpr TokenizerFormat toy_tokenizer{
     "toy", [](const ModelFile&) -> Result<std::unique_ptr<Tokenizer>> { return {std::make_unique<Bytes>()}; },
     toy_keys};
 
+// A device: the processor, with a name of its own and no fused ops.
+class Plain : public Device {
+ public:
+  explicit Plain(std::shared_ptr<const Device> processor) : processor_(std::move(processor)) {}
+  [[nodiscard]] std::string_view name() const override { return "plain"; }
+  [[nodiscard]] std::span<const FusionRule> rules() const override { return {}; }
+  [[nodiscard]] Result<void> check(const Program& program) const override { return processor_->check(program); }
+  [[nodiscard]] std::string_view packing() const override { return processor_->packing(); }
+  [[nodiscard]] std::size_t weight_bytes(const Weight& weight) const override {
+    return processor_->weight_bytes(weight);
+  }
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(const std::vector<const Weight*>& weights,
+                                                                             std::uint32_t threads,
+                                                                             const Advanced& advanced) const override {
+    return processor_->pack(weights, threads, advanced);
+  }
+  [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
+                                             std::uint32_t threads) const override {
+    return processor_->activation_bytes(program, rows, threads);
+  }
+  [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
+    ++runners;
+    return processor_->make_runner(std::move(parts));
+  }
+  static inline int runners = 0;
+
+ private:
+  std::shared_ptr<const Device> processor_;
+};
+constexpr DeviceKind toy_device{
+    "plain", [] { return std::vector<std::string>{"plain"}; },
+    [](std::string_view, const DeviceOptions& options) -> Result<std::shared_ptr<const Device>> {
+      auto processor = cpu_kind.open({}, options);
+      if (!processor) return processor.error();
+      return {std::make_shared<const Plain>(std::move(*processor))};
+    }};
+
 Checkpoint open_with_toys() {
   plugins::Registry registry = plugins::builtin();
   registry.formats.push_back(&toy_format);
   registry.architectures.push_back(&toy_architecture);
   registry.tokenizers.push_back(&toy_tokenizer);
+  registry.devices.push_back(&toy_device);
   char path[] = "toyXXXXXX";
   const int descriptor = mkstemp(path);
   REQUIRE(descriptor >= 0);
@@ -149,6 +190,24 @@ TEST_CASE("what is added takes part in every plan, fused or not, with the same b
       CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
     }
   }
+}
+
+TEST_CASE("a device that is added runs shards beside the others, with the same bits") {
+  const Checkpoint checkpoint = open_with_toys();
+  const Runtime runtime;
+  const LoadOptions options{.plan = "pp2.tp2", .threads = 1};
+  Graph graph = checkpoint.expand(options);
+  for (const char* shard : {"r0.s0.t1", "r0.s1.t0"}) {
+    std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {
+      return node.name == shard;
+    })->device = "plain";
+  }
+  CHECK(checkpoint.program(graph, "r0.s0.t1", options).find("rope_append") == std::string::npos);
+  CHECK(checkpoint.program(graph, "r0.s0.t0", options).find("rope_append") != std::string::npos);
+  Plain::runners = 0;
+  const auto got = all_logits(runtime.load(checkpoint, graph, options));
+  CHECK(Plain::runners == 2);
+  CHECK(got == all_logits(runtime.load(checkpoint)));
 }
 
 TEST_CASE("a kind of actor that a host adds takes part in a graph") {

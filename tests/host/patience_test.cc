@@ -12,9 +12,8 @@ using namespace std::chrono_literals;
 constexpr auto patience = 3ms, many_patiences = 60ms;
 
 std::shared_ptr<const Step> one_row() {
-  auto settings = std::make_shared<SequenceSettings>();
-  return std::make_shared<const Step>(
-      Step{.id = 1, .slices = {{.sequence = 1, .tokens = {5}, .blocks = {0}, .sample = true, .settings = settings}}});
+  SequenceSlice slice{.sequence = 1, .tokens = {5}, .table = {{0, 0, {0}}}, .sample = true, .wanted = 1};
+  return std::make_shared<const Step>(Step{.id = 1, .opened = {{.sequence = 1}}, .slices = {slice}});
 }
 
 /// Two stages with an actor between them, and one before the sampler.

@@ -10,7 +10,7 @@ using Catch::Matchers::Contains;
 constexpr std::uint32_t context = 512, rows = 64, parallel = 4;
 
 Order order_of(Graph graph, std::uint64_t epoch = 7) {
-  return {epoch, std::move(graph), {context, rows, parallel, true, "reference"}};
+  return {epoch, std::move(graph), {context, rows, parallel, true, 1U << 30, false, "reference"}};
 }
 
 Blueprint drawn(const Order& order, const ModelDescription& model = smollm2()) {

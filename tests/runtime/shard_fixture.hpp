@@ -92,8 +92,6 @@ struct Shard {
   std::deque<std::vector<float>> embeddings_;
 };
 
-inline Step step_of(std::vector<TokenId> tokens) {
-  return {.id = 1, .slices = {{.tokens = std::move(tokens), .settings = std::make_shared<SequenceSettings>()}}};
-}
+inline Step step_of(std::vector<TokenId> tokens) { return {.id = 1, .slices = {{.tokens = std::move(tokens)}}}; }
 
 }  // namespace troupe::testing

@@ -11,6 +11,7 @@
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/team.hpp"
 #include "runtime/memory/kv_store.hpp"
+#include "runtime/memory/slot_tables.hpp"
 #include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
@@ -36,15 +37,14 @@ inline constexpr std::uint8_t kv_overflow = 2;
 /// A step as the ops of one shard see it: one entry a row, filled in before the first op.
 struct StepRows {
   struct Slice {
-    std::uint32_t first_row, rows, first_position;
-    std::byte* const* blocks;  ///< KV blocks from position 0; null where one could not be had: then nothing is cached
-                               ///< or attended to, and what the rows come to does not count
+    std::uint32_t first_row, rows, first_position, slot;
+    bool cached = true;  ///< false where a KV block could not be had: then nothing is cached or attended to, and what
+                         ///< the rows come to does not count
   };
   std::vector<TokenId> tokens;           ///< [rows]; in the first stage
   std::vector<std::uint32_t> positions;  ///< [rows]
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
-  std::vector<std::byte*> blocks;      ///< of all slices
   std::vector<std::size_t> counts;     ///< [spaces]: rows of each
   std::vector<float> angles;           ///< [rotations][rows][dims]: cosines, then sines
   std::vector<std::uint8_t> overflow;  ///< [layers][rows]: 1 where a sum left the range of fixed point; kv_overflow
@@ -56,16 +56,14 @@ struct StepRows {
     tokens.clear();
     positions.clear();
     slices.clear();
-    blocks.clear();
   }
 
   /// So that no step of this size allocates.
-  void reserve(const Program& program, std::size_t rows, std::size_t most_blocks, std::size_t layers) {
+  void reserve(const Program& program, std::size_t rows, std::size_t layers) {
     tokens.reserve(rows);
     positions.reserve(rows);
     slices.reserve(rows);
     wanted.reserve(rows);
-    blocks.reserve(most_blocks);
     counts.resize(program.spaces.size());
     angles.reserve(angle_columns(program) * rows);
     overflow.reserve(layers * rows);
@@ -80,6 +78,7 @@ struct ShardState {
   Layout layout;
   Buffer arena;
   KvStore kv;
+  SlotTables tables;
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
   std::vector<transport::Event> events;                          ///< [Program::events]
   transport::Deadline deadline;                                  ///< of each wait for a peer
@@ -119,6 +118,11 @@ class OpContext {
     return step().angles.data() + step().rows() * shard_.angles[rotation] + row * dims;
   }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
+  /// Where one of the shard's layers finds the KV blocks of a slice's sequence: see SlotTables::blocks.
+  [[nodiscard]] std::byte* const* kv_blocks(const StepRows::Slice& slice, KvId kv) const {
+    return shard_.tables.blocks(shard_.program->kv[kv].group, slice.slot);
+  }
+  [[nodiscard]] std::size_t kv_offset(KvId kv) const { return shard_.program->kv[kv].offset; }
   [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
 
   struct Share {

@@ -6,6 +6,7 @@
 
 #include "kernels/math.hpp"
 #include "runtime/device/cpu/ops.hpp"
+#include "runtime/memory/kv_groups.hpp"
 
 namespace troupe {
 namespace {
@@ -21,6 +22,14 @@ std::uint32_t end_of_layers(const Program& program) {
     for (const Op& op : section.ops) end = std::max(end, op.layer + 1);
   }
   return end;
+}
+
+KvStore store_of(const ShardParts& parts) {
+  std::vector<KvStore::Group> groups;
+  for (const std::size_t bytes : kv_block_bytes(*parts.program)) {
+    groups.push_back({bytes, groups.size() < parts.kv_blocks.size() ? parts.kv_blocks[groups.size()] : 0});
+  }
+  return KvStore(groups);
 }
 
 Error out_of_layers_range(std::uint32_t layer, std::uint8_t flag) {
@@ -47,10 +56,13 @@ Result<std::unique_ptr<ShardRunner>> ShardRunner::create(ShardParts parts, const
   if (!arena) return arena.error();
   // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
   if (bytes > 0) std::memset(arena->data(), 0, bytes);
-  return std::unique_ptr<ShardRunner>(new ShardRunner(std::move(parts), kernels, std::move(*arena)));
+  auto tables = SlotTables::create(parts.program->kv_groups, parts.slots, kv_blocks_for(parts.context));
+  if (!tables) return tables.error();
+  return std::unique_ptr<ShardRunner>(
+      new ShardRunner(std::move(parts), kernels, std::move(*arena), std::move(*tables)));
 }
 
-ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena)
+ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena, SlotTables tables)
     : parts_(std::move(parts)),
       team_(parts_.threads, parts_.policy, parts_.cores),
       state_{.program = parts_.program.get(),
@@ -58,7 +70,8 @@ ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, 
              .kernels = &kernels,
              .layout = lay_out(*parts_.program, parts_.rows),
              .arena = std::move(arena),
-             .kv = KvStore(kv_block_bytes(*parts_.program)[0], parts_.kv_blocks),
+             .kv = store_of(parts_),
+             .tables = std::move(tables),
              .groups = parts_.groups,
              .events = std::vector<transport::Event>(parts_.program->events),
              .deadline = parts_.deadline,
@@ -73,7 +86,7 @@ ShardRunner::ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, 
     state_.angles.push_back(columns);
     columns += rotation.dims;
   }
-  state_.step.reserve(*parts_.program, parts_.rows, parts_.kv_blocks, layers_);
+  state_.step.reserve(*parts_.program, parts_.rows, layers_);
 }
 
 StepOutcome ShardRunner::run(const Step& step) {
@@ -85,6 +98,7 @@ StepOutcome ShardRunner::run(const Step& step) {
 }
 
 Result<void> ShardRunner::begin(const Step& step, StepOutcome& outcome) {
+  if (parts_.logits_end) parts_.logits_end->begin(step);
   lay_rows(step);
   take_blocks(step, outcome);
   return receive_rows(step);
@@ -94,7 +108,7 @@ void ShardRunner::lay_rows(const Step& step) {
   StepRows& rows = state_.step;
   rows.clear();
   for (const SequenceSlice& slice : step.slices) {
-    rows.slices.push_back({static_cast<std::uint32_t>(rows.rows()), slice.rows(), slice.first_position, nullptr});
+    rows.slices.push_back({static_cast<std::uint32_t>(rows.rows()), slice.rows(), slice.first_position, slice.slot});
     for (std::uint32_t i = 0; i < slice.rows(); ++i) rows.positions.push_back(slice.first_position + i);
   }
   wanted_rows(step, rows.wanted);
@@ -104,19 +118,12 @@ void ShardRunner::lay_rows(const Step& step) {
 }
 
 void ShardRunner::take_blocks(const Step& step, StepOutcome& outcome) {
-  StepRows& rows = state_.step;
-  std::size_t count = 0;
-  for (const SequenceSlice& slice : step.slices) count += slice.blocks.size();
-  rows.blocks.resize(count);
-  std::byte** at = rows.blocks.data();
+  for (const OpenedSlot& opened : step.opened) state_.tables.open(opened.slot);
   for (std::uint32_t s = 0; s < step.slices.size(); ++s) {
-    const auto& blocks = step.slices[s].blocks;
-    if (auto reserved = state_.kv.reserve(blocks); !reserved) {
-      outcome.failures.push_back({s, reserved.error()});
-      continue;
-    }
-    rows.slices[s].blocks = at;
-    for (const std::uint32_t block : blocks) *at++ = state_.kv.block(block);
+    const auto taken = state_.tables.apply(step.slices[s], state_.kv);
+    if (taken) continue;
+    state_.step.slices[s].cached = false;
+    outcome.failures.push_back({s, taken.error()});
   }
 }
 

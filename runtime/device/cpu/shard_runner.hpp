@@ -23,7 +23,7 @@ class ShardRunner : public StepRunner {
   void abort(const Error& why) override;
 
  private:
-  ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena);
+  ShardRunner(ShardParts parts, const kernels::KernelTable& kernels, Buffer arena, SlotTables tables);
   Result<void> begin(const Step& step, StepOutcome& outcome);
   void lay_rows(const Step& step);
   void take_blocks(const Step& step, StepOutcome& outcome);

@@ -14,13 +14,13 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.out = out;
   args.tokens = slice.rows;
   args.first_position = slice.first_position;
-  args.kv_blocks = slice.blocks;
+  args.kv_blocks = c.kv_blocks(slice, shape.kv);
   args.kv_head = shape.kv_head.data();
   args.heads = shape.heads;
   args.head_dim = shape.head_dim;
   args.scale = shape.scale;
   args.window = shape.window;
-  args.kv_offset = c.shard().program->kv[shape.kv].offset;
+  args.kv_offset = c.kv_offset(shape.kv);
   return args;
 }
 
@@ -54,7 +54,7 @@ void share_items(const AttentionShape& shape, const OpContext& c, const Visit& v
         last = tile * shape.heads + head + 1;
       }
     }
-    if (first < last && slice.blocks != nullptr) visit(slice, first, last);
+    if (first < last && slice.cached) visit(slice, first, last);
   }
 }
 
@@ -63,7 +63,7 @@ template <class Visit>
 void share_rows(const AttentionShape& shape, const OpContext& c, ValueId q, ValueId out, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
   for (const auto& slice : c.step().slices) {
-    if (slice.blocks == nullptr) continue;
+    if (!slice.cached) continue;
     const kernels::AttentionArgs args = arguments(shape, c, slice, q, c.f32(out, slice.first_row));
     for (std::size_t token = 0; token < slice.rows; ++token) {
       const std::size_t row = slice.first_row + token;

@@ -19,13 +19,13 @@ bool beyond_f16(const float* values, std::size_t count) {
 }
 
 void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row) {
-  if (slice.blocks == nullptr) return;
+  if (!slice.cached) return;
   const auto [group, offset, heads, head_dim] = c.shard().program->kv[op.kv];
   const float *const k = c.f32(op.k, row), *const v = c.f32(op.v, row);
   const std::size_t columns = heads * head_dim;
   if (beyond_f16(k, columns) || beyond_f16(v, columns)) c.overflow()[row] = kv_overflow;
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = slice.blocks[position / kernels::kv_block] + offset;
+  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + offset;
   for (std::size_t head = 0; head < heads; ++head) {
     c.kernels().kv_append(k + head * head_dim, v + head * head_dim, head_dim, position % kernels::kv_block,
                           layer + head * kernels::kv_head_bytes(head_dim));

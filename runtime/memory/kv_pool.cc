@@ -1,0 +1,300 @@
+#include "runtime/memory/kv_pool.hpp"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "runtime/memory/kv_groups.hpp"
+
+namespace troupe {
+namespace {
+
+constexpr std::uint32_t block_size = kernels::kv_block;
+
+/// Of a hash that nobody outside can foresee.
+std::uint64_t draw_seed() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t with) {
+  hash = (hash ^ with) * 0x9E3779B97F4A7C15;
+  return hash ^ hash >> 32;
+}
+
+std::array<TokenId, kernels::kv_block> chunk_of(std::span<const TokenId> tokens, std::uint32_t block) {
+  std::array<TokenId, kernels::kv_block> chunk;
+  std::copy_n(tokens.begin() + std::ptrdiff_t{block} * block_size, block_size, chunk.begin());
+  return chunk;
+}
+
+}  // namespace
+
+KvPool::KvPool(std::vector<KvGroup> groups, bool prefix_cache) : prefix_cache_(prefix_cache), seed_(draw_seed()) {
+  for (const KvGroup& group : groups) groups_.push_back({group});
+}
+
+// Blocks: who holds them, and which is taken next.
+
+std::uint64_t KvPool::available(std::uint32_t group) const {
+  const Group& mine = groups_[group];
+  return mine.free.size() + mine.queued + (mine.limits.blocks - mine.blocks.size());
+}
+
+/// One with nothing in it, where there is one: what is cached goes last.
+std::uint32_t KvPool::take(Group& group) {
+  if (group.free.empty() && group.blocks.size() < group.limits.blocks) {
+    group.blocks.emplace_back();
+    group.free.push_back(static_cast<std::uint32_t>(group.blocks.size() - 1));
+  }
+  if (group.free.empty()) forget_oldest(group);
+  const std::uint32_t block = group.free.back();
+  group.free.pop_back();
+  group.blocks[block].holders = 1;
+  return block;
+}
+
+void KvPool::hold(Group& group, std::uint32_t block) {
+  if (group.blocks[block].holders++ == 0) unqueue(group, block);
+}
+
+void KvPool::drop(Group& group, std::uint32_t block) {
+  Block& mine = group.blocks[block];
+  if (--mine.holders > 0) return;
+  if (mine.entry == none) return group.free.push_back(block);
+  mine.older = std::exchange(group.youngest, block);
+  (mine.older == none ? group.oldest : group.blocks[mine.older].younger) = block;
+  ++group.queued;
+}
+
+void KvPool::unqueue(Group& group, std::uint32_t block) {
+  Block& mine = group.blocks[block];
+  (mine.older == none ? group.oldest : group.blocks[mine.older].younger) = mine.younger;
+  (mine.younger == none ? group.youngest : group.blocks[mine.younger].older) = mine.older;
+  mine.older = mine.younger = none;
+  --group.queued;
+}
+
+void KvPool::forget_oldest(Group& group) {
+  const std::uint32_t block = group.oldest;
+  unqueue(group, block);
+  const std::uint32_t entry = std::exchange(group.blocks[block].entry, none);
+  block_of(entry, static_cast<std::size_t>(&group - groups_.data())) = none;
+  group.free.push_back(block);
+  unuse(entry);
+}
+
+// Entries: which tokens a block stands behind.
+
+std::uint64_t KvPool::hash(std::uint32_t parent, const Chunk& tokens) const {
+  std::uint64_t hash = mixed(seed_, parent);
+  for (const TokenId token : tokens) hash = mixed(hash, static_cast<std::uint32_t>(token));
+  return hash;
+}
+
+std::uint32_t KvPool::find(std::uint32_t parent, const Chunk& tokens) const {
+  const auto [first, last] = index_.equal_range(hash(parent, tokens));
+  const auto found = std::find_if(first, last, [&](const auto& each) {
+    const Entry& entry = entries_[each.second];
+    return entry.parent == parent && entry.tokens == tokens;
+  });
+  return found == last ? none : found->second;
+}
+
+std::uint32_t KvPool::add_entry(Entry entry) {
+  if (free_entries_.empty()) {
+    free_entries_.push_back(static_cast<std::uint32_t>(entries_.size()));
+    entries_.emplace_back();
+    blocks_of_.resize(entries_.size() * groups_.size(), none);
+  }
+  const std::uint32_t id = free_entries_.back();
+  free_entries_.pop_back();
+  entries_[id] = std::move(entry);
+  return id;
+}
+
+std::uint32_t KvPool::add_child(std::uint32_t parent, const Chunk& tokens) {
+  const std::uint64_t key = hash(parent, tokens);
+  const std::uint32_t id = add_entry({.parent = parent, .hash = key, .tokens = tokens});
+  index_.emplace(key, id);
+  ++entries_[parent].uses;
+  return id;
+}
+
+std::uint32_t KvPool::root(std::string_view salt) {
+  if (const auto found = roots_.find(salt); found != roots_.end()) return found->second;
+  const std::uint32_t id = add_entry({.salt = std::string(salt)});
+  roots_.emplace(salt, id);
+  return id;
+}
+
+/// An entry that nothing needs goes, and then perhaps its parent.
+void KvPool::unuse(std::uint32_t id) {
+  while (id != none && --entries_[id].uses == 0) {
+    Entry& entry = entries_[id];
+    if (entry.parent == none) {
+      roots_.erase(entry.salt);
+    } else {
+      const auto [first, last] = index_.equal_range(entry.hash);
+      index_.erase(std::find_if(first, last, [&](const auto& each) { return each.second == id; }));
+    }
+    free_entries_.push_back(id);
+    id = std::exchange(entry.parent, none);
+  }
+}
+
+void KvPool::move_tip(KvTable& table, std::uint32_t entry) {
+  if (entry != none) ++entries_[entry].uses;
+  if (const std::uint32_t before = std::exchange(table.tip, entry); before != none) unuse(before);
+}
+
+// Sequences.
+
+bool KvPool::has_everything(std::uint32_t entry) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g].limits.window == 0 && block_of(entry, g) == none) return false;
+  }
+  return true;
+}
+
+/// Whether all that the row behind the chain sees is here, in the chain or the table before it.
+bool KvPool::has_windows(const std::vector<std::uint32_t>& chain, const KvTable& table) {
+  const std::uint32_t end = table.known + static_cast<std::uint32_t>(chain.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::uint32_t window = groups_[g].limits.window;
+    if (window == 0) continue;
+    for (std::uint32_t b = first_kv_block(end * block_size, window); b < end; ++b) {
+      if ((b < table.known ? table.groups[g].blocks[b] : block_of(chain[b - table.known], g)) == none) return false;
+    }
+  }
+  return true;
+}
+
+/// Puts the chain's blocks behind those that the table and the cache have in common, in place of the table's own.
+void KvPool::adopt(const std::vector<std::uint32_t>& chain, KvTable& table) {
+  const std::uint32_t end = table.known + static_cast<std::uint32_t>(chain.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    Group& group = groups_[g];
+    KvTable::Part& part = table.groups[g];
+    const std::uint32_t first = first_kv_block(end * block_size, group.limits.window);
+    for (std::uint32_t b = table.known; b < part.blocks.size(); ++b) {
+      if (part.blocks[b] != none) drop(group, part.blocks[b]);
+    }
+    part.blocks.resize(table.known);
+    for (std::uint32_t b = table.known; b < end; ++b) {
+      part.blocks.push_back(b < first ? none : block_of(chain[b - table.known], g));
+      if (b >= first) hold(group, part.blocks.back());
+    }
+  }
+  move_tip(table, chain.back());
+  table.known = end;
+  leave_window(table, end * block_size);
+}
+
+std::uint32_t KvPool::match(std::span<const TokenId> tokens, std::string_view salt, std::uint32_t position,
+                            std::uint32_t most, KvTable& table) {
+  const auto whole = static_cast<std::uint32_t>(std::min<std::size_t>(tokens.size(), most) / block_size);
+  if (!prefix_cache_ || table.known >= whole) return position;
+  const auto start = roots_.find(salt);
+  std::uint32_t entry = table.tip != none ? table.tip : start != roots_.end() ? start->second : none;
+  std::vector<std::uint32_t> chain;
+  std::size_t best = 0;
+  while (entry != none && table.known + chain.size() < whole) {
+    entry = find(entry, chunk_of(tokens, table.known + static_cast<std::uint32_t>(chain.size())));
+    if (entry == none || !has_everything(entry)) break;
+    chain.push_back(entry);
+    const bool further = (table.known + chain.size()) * block_size > position;
+    if (further && has_windows(chain, table)) best = chain.size();
+  }
+  if (best == 0) return position;
+  chain.resize(best);
+  adopt(chain, table);
+  return table.known * block_size;
+}
+
+bool KvPool::extend(KvTable& table, std::uint32_t end) {
+  if (reach(table) < end) return false;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    auto& blocks = table.groups[g].blocks;
+    while (blocks.size() < kv_blocks_for(end)) blocks.push_back(take(groups_[g]));
+  }
+  return true;
+}
+
+std::uint32_t KvPool::reach(const KvTable& table) const {
+  std::uint64_t least = UINT32_MAX;
+  for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+    least = std::min(least, (table.groups[g].blocks.size() + available(g)) * block_size);
+  }
+  return static_cast<std::uint32_t>(least);
+}
+
+void KvPool::leave_window(KvTable& table, std::uint32_t position) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    KvTable::Part& part = table.groups[g];
+    const auto held = static_cast<std::uint32_t>(part.blocks.size());
+    const std::uint32_t first = std::min(first_kv_block(position, groups_[g].limits.window), held);
+    for (; part.begin < first; ++part.begin) {
+      const std::uint32_t block = std::exchange(part.blocks[part.begin], none);
+      if (block != none) drop(groups_[g], block);
+    }
+  }
+}
+
+void KvPool::publish(std::span<const TokenId> tokens, std::string_view salt, KvTable& table) {
+  if (!prefix_cache_) return;
+  for (; (std::size_t{table.known} + 1) * block_size <= tokens.size(); ++table.known) {
+    if (table.tip == none) move_tip(table, root(salt));
+    const Chunk chunk = chunk_of(tokens, table.known);
+    std::uint32_t entry = find(table.tip, chunk);
+    if (entry == none) entry = add_child(table.tip, chunk);
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      const std::uint32_t block = table.groups[g].blocks[table.known];
+      if (block == none || block_of(entry, g) != none) continue;
+      block_of(entry, g) = block;
+      groups_[g].blocks[block].entry = entry;
+      ++entries_[entry].uses;
+    }
+    move_tip(table, entry);
+  }
+}
+
+void KvPool::release(KvTable& table) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    auto& blocks = table.groups[g].blocks;
+    for (; !blocks.empty(); blocks.pop_back()) {
+      if (blocks.back() != none) drop(groups_[g], blocks.back());
+    }
+    table.groups[g].begin = 0;
+  }
+  move_tip(table, none);
+  table.known = 0;
+}
+
+std::uint32_t KvPool::needed(std::uint32_t group, std::uint32_t positions) const {
+  return std::min(kv_blocks_for(positions), groups_[group].limits.per_sequence);
+}
+
+std::uint32_t KvPool::most_positions() const {
+  std::uint64_t most = UINT32_MAX;
+  for (const Group& group : groups_) {
+    const KvGroup& limits = group.limits;
+    // However few rows a step has, a row may see so many blocks.
+    const std::uint32_t seen = (limits.window + block_size - 2) / block_size + 1;
+    if (limits.window == 0 || limits.blocks < seen)
+      most = std::min<std::uint64_t>(most, std::uint64_t{limits.blocks} * block_size);
+  }
+  return static_cast<std::uint32_t>(most);
+}
+
+KvStats KvPool::stats() const {
+  KvStats stats;
+  for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+    stats.blocks += groups_[g].limits.blocks;
+    stats.held += groups_[g].limits.blocks - available(g);
+    stats.cached += groups_[g].queued;
+  }
+  return stats;
+}
+
+}  // namespace troupe
