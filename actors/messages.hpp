@@ -7,12 +7,13 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/program/executor.hpp"
 #include "runtime/schedule/batcher.hpp"
 #include "runtime/schedule/step.hpp"
-#include "runtime/text/tokenizer.hpp"
+#include "runtime/text/generated_text.hpp"
 #include "troupe/runtime.hpp"
 
 // All that the actors say to each other. Nothing here leaves the process.
@@ -23,9 +24,24 @@ namespace troupe::actors {
 class Stream {
  public:
   virtual ~Stream() = default;
-  virtual void push(Token token) = 0;
-  virtual void end(std::optional<Error> why) = 0;  ///< no error: the text is complete; further calls are ignored
+
+  /// An error where the host's code has thrown: the request is to end with it.
+  [[nodiscard]] virtual std::optional<Error> push(Token token) = 0;
+
+  /// How many of its prompt's tokens the prefix cache had, told before the first token.
+  virtual void begin(std::uint32_t cached_tokens) = 0;
+
+  virtual void end(Finish finish) = 0;  ///< its usage is the stream's to fill in; further calls are ignored
 };
+
+/// How a stream ends with an error.
+[[nodiscard]] inline Finish ended_by(Error why) {
+  Finish finish{.reason = FinishReason::error};
+  if (why.code() == Code::cancelled) finish.reason = FinishReason::cancelled;
+  if (why.code() == Code::deadline) finish.reason = FinishReason::deadline;
+  finish.error.emplace(std::move(why));
+  return finish;
+}
 
 /// A host's request, as the router, the scheduler and the sampler need it. Where the last of them lets go of it,
 /// because it died or was never there, the stream ends.
@@ -34,17 +50,13 @@ struct Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() {
-    if (stream) stream->end(std::move(lost_));
+    if (stream) stream->end(ended_by(std::move(lost_)));
   }
 
   SequenceRequest sequence;
-  bool ignore_end = false;
+  TextTerms terms;
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::shared_ptr<Stream> stream;
-
-  [[nodiscard]] bool ends_at(TokenId token, const Tokenizer& tokenizer) const {
-    return !ignore_end && tokenizer.ends_text(token);
-  }
 
  private:
   Error lost_{Code::aborted, "the actors that served the request have stopped"};  ///< made while there is memory
@@ -81,20 +93,31 @@ struct StepRan {
 // scheduler -> sampler -> router: of one sequence, in order
 struct Begin {
   std::shared_ptr<const Request> request;
-  std::vector<TokenId> log{};
+  std::vector<TokenId> said{};  ///< what has been streamed of it before: it goes on behind that
 };
 struct Sampled {
-  std::vector<std::pair<SequenceId, TokenId>> tokens;
+  struct One {
+    SequenceId id;
+    TokenId token;
+    std::shared_ptr<const std::vector<TokenLogprob>> logprobs{};
+  };
+  std::vector<One> tokens;
 };
 struct Emit {
   SequenceId id;
   Token token;
-  Epoch epoch = 0;  ///< of the replica that made it: the router hears of one that is no more no longer
+  std::optional<Finish> last{};  ///< how the text ends with it: in one message, so that none goes on behind its end
+  Epoch epoch = 0;               ///< of the replica that made it: the router hears of one that is no more no longer
 };
 struct End {
   SequenceId id;
-  std::optional<Error> why;
+  Finish how;
   Epoch epoch = 0;
+};
+
+// sampler -> scheduler: a text is complete, by what only its words say
+struct Complete {
+  SequenceId id;
 };
 
 // scheduler -> router, when it gives up: whose rows were under way, any of which may have broken the replica
@@ -140,7 +163,8 @@ struct Close {};
 
 using MemberActor = caf::typed_actor<caf::reacts_to<RunStep>>;
 using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
-using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>>;
+using SchedulerActor =
+    caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>, caf::reacts_to<Complete>>;
 using SamplerActor = caf::typed_actor<caf::reacts_to<Begin>, caf::reacts_to<Sampled>, caf::reacts_to<End>>;
 
 // supervisor -> router: replicas that serve from now on
@@ -169,6 +193,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Begin)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Sampled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Emit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::End)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Complete)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LookAtClock)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Suspects)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Joined)

@@ -11,14 +11,15 @@ namespace {
 
 using Self = RouterActor::stateful_pointer<RouterState>;
 
-void end(Self self, SequenceId id, const std::optional<Error>& why) {
+void end(Self self, SequenceId id, Finish how) {
   RouterState& state = self->state;
   const auto entry = state.open.find(id);
   if (entry == state.open.end()) return;
   if (entry->second.replica) --state.replicas[*entry->second.replica].load;
-  entry->second.request->stream->end(why);
+  const std::shared_ptr<const Request> request = entry->second.request;
   state.deadlines.erase(id);
   state.open.erase(entry);
+  request->stream->end(std::move(how));
 }
 
 /// The replica that serves with the fewest requests.
@@ -45,9 +46,7 @@ std::optional<Error> hopeless(const RouterState& state) {
 /// Gives a request to a replica, where one serves.
 void place(Self self, SequenceId id, RouterState::Entry& entry) {
   RouterState& state = self->state;
-  const std::uint32_t most = entry.request->sequence.max_tokens;
-  if (most > 0 && entry.log.size() >= most) return end(self, id, std::nullopt);  // only its end was lost
-  if (const auto why = hopeless(state)) return end(self, id, why);
+  if (const auto why = hopeless(state)) return end(self, id, ended_by(*why));
   std::uint32_t number = 0;
   RouterState::Replica* const best = best_of(state, number);
   if (best == nullptr) return;
@@ -60,7 +59,7 @@ void place(Self self, SequenceId id, RouterState::Entry& entry) {
 void stop(Self self, SequenceId id, const Error& why) {
   const auto entry = self->state.open.find(id);
   if (entry == self->state.open.end()) return;
-  if (!entry->second.replica) return end(self, id, why);
+  if (!entry->second.replica) return end(self, id, ended_by(why));
   entry->second.stopped = why;
   self->send(self->state.replicas[*entry->second.replica].scheduler, Stop{id, why});
 }
@@ -109,7 +108,7 @@ void submit(Self self, const Submit& submit, const Log& log) {
   RouterState& state = self->state;
   const SequenceId id = submit.request->sequence.id;
   if (const auto why = hopeless(state)) {
-    submit.request->stream->end(why);
+    submit.request->stream->end(ended_by(*why));
     return log(LogLevel::warning, [&] { return "request " + std::to_string(id) + " is refused: " + why->message(); });
   }
   auto& entry = state.open.emplace(id, RouterState::Entry{submit.request, submit.log}).first->second;
@@ -147,7 +146,7 @@ void leave(Self self, const Left& left) {
     entry.replica.reset();
     if (entry.stopped || entry.losses > state.most_losses) lost.push_back(id);
   }
-  for (const SequenceId id : lost) end(self, id, state.open.at(id).stopped.value_or(left.why));
+  for (const SequenceId id : lost) end(self, id, ended_by(state.open.at(id).stopped.value_or(left.why)));
   if (drained) {
     state.replicas.erase(left.replica);
   } else {
@@ -167,13 +166,11 @@ void emit(Self self, const Emit& emit) {
   check_timer(self);
   RouterState::Entry* const entry = entry_of(self->state, emit.id, emit.epoch);
   if (entry == nullptr) return;
-  if (emit.token.id == no_token) {
-    if (std::exchange(entry->has_rest, true)) return;
-  } else {
-    entry->log.push_back(emit.token.id);
-    entry->losses = 0;
-  }
-  entry->request->stream->push(emit.token);
+  if (emit.token.id != no_token) entry->log.push_back(emit.token.id);
+  entry->losses = 0;
+  const auto thrown = entry->request->stream->push(emit.token);
+  if (emit.last) return end(self, emit.id, thrown ? ended_by(*thrown) : *emit.last);
+  if (thrown) stop(self, emit.id, *thrown);
 }
 
 }  // namespace
@@ -188,7 +185,7 @@ RouterActor::behavior_type router(Self self, Log log, std::size_t most_losses) {
       [self](const Stop& message) { stop(self, message.id, message.why); },
       [self](const Emit& message) { emit(self, message); },
       [self](const End& message) {
-        if (entry_of(self->state, message.id, message.epoch) != nullptr) end(self, message.id, message.why);
+        if (entry_of(self->state, message.id, message.epoch) != nullptr) end(self, message.id, message.how);
       },
       [self](const Suspects& suspects) {
         for (const SequenceId id : suspects.ids) {

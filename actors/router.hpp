@@ -22,7 +22,6 @@ struct RouterState {
     std::shared_ptr<const Request> request;
     std::vector<TokenId> log{};              ///< what has been streamed: prompt and log are all that a sequence is
     std::optional<std::uint32_t> replica{};  ///< none: it waits for one
-    bool has_rest = false;                   ///< the text behind its last token has been streamed
     std::optional<Error> stopped{};          ///< how it will end, once its replica has heard of it
     std::size_t losses = 0;                  ///< replicas that broke while they computed it, since its last token
   };

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "actors/messages.hpp"
-#include "runtime/text/tokenizer.hpp"
+#include "runtime/text/generated_text.hpp"
 
 namespace troupe::actors {
 
@@ -12,16 +12,16 @@ struct SamplerState {
   Epoch epoch = 0;
   struct Text {
     std::shared_ptr<const Request> request;
-    Utf8Stream utf8;
-    std::uint32_t tokens = 0;
+    GeneratedText text;
   };
   std::map<SequenceId, Text> open;  ///< texts that have not ended
 };
 
-/// Owns what is known of each text under way: turns sampled tokens into whole characters, sends them to the router, and
-/// ends the text at its end token or its length. Sampling itself runs at the end of the last stage's program, one step
-/// ahead of this; tokens that arrive after the end are the surplus and are dropped.
+/// Owns what is known of each text under way (see GeneratedText): sends the router what may be shown, and ends the text
+/// where it ends; of a stop string, which nobody else sees, it tells the scheduler. Sampling itself runs at the end of
+/// the last stage's program, one step ahead of this; tokens that arrive after the end are the surplus and are dropped.
 [[nodiscard]] SamplerActor::behavior_type sampler(SamplerActor::stateful_pointer<SamplerState> self, Epoch epoch,
-                                                  std::shared_ptr<const Tokenizer> tokenizer, RouterActor router);
+                                                  std::shared_ptr<const Tokenizer> tokenizer, RouterActor router,
+                                                  SchedulerActor scheduler);
 
 }  // namespace troupe::actors

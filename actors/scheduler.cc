@@ -13,6 +13,16 @@ namespace {
 
 using Self = SchedulerActor::stateful_pointer<SchedulerState>;
 
+void publish(const Batcher& batcher, ReplicaCounters& counters) {
+  constexpr auto order = std::memory_order_relaxed;
+  const BatchStats stats = batcher.stats();
+  counters.queued.store(static_cast<std::uint32_t>(stats.waiting), order);
+  counters.running.store(static_cast<std::uint32_t>(stats.running), order);
+  counters.kv_blocks.store(static_cast<std::uint32_t>(stats.kv.blocks), order);
+  counters.kv_used.store(static_cast<std::uint32_t>(stats.kv.held), order);
+  counters.kv_cached.store(static_cast<std::uint32_t>(stats.kv.cached), order);
+}
+
 /// Sends out every step that may be sent now.
 void pump(Self self) {
   SchedulerState& state = self->state;
@@ -23,13 +33,19 @@ void pump(Self self) {
                             SchedulerState::UnderWay{run.step, 0, std::vector<StepOutcome>(state.stages.size())});
     for (const StageActor& stage : state.stages) self->send(stage, run);
   }
+  publish(*state.batcher, *state.counters);
 }
 
-/// Ends a request: at once towards the host; its rows that are under way come to nothing.
-void end(Self self, SequenceId id, const std::optional<Error>& why) {
-  if (self->state.open.erase(id) == 0) return;
+/// A request's rows that are under way come to nothing. False where it has ended before.
+bool forget(Self self, SequenceId id) {
+  if (self->state.open.erase(id) == 0) return false;
   self->state.batcher->stop(id);
-  self->send(self->state.sampler, End{id, why});
+  return true;
+}
+
+/// Ends a request, at once towards the host.
+void end(Self self, SequenceId id, Finish how) {
+  if (forget(self, id)) self->send(self->state.sampler, End{id, std::move(how), self->state.epoch});
 }
 
 /// A sequence that another replica has begun goes on where its stream stands: what that has been given is computed
@@ -66,7 +82,7 @@ void end_failed(Self self, const Step& step, const std::vector<SliceFailure>& fa
   for (const bool memory : {true, false}) {
     for (const SliceFailure& failure : failures) {
       if ((failure.error.code() == Code::out_of_memory) != memory) continue;
-      end(self, step.slices[failure.slice].sequence, failure.error);
+      end(self, step.slices[failure.slice].sequence, ended_by(failure.error));
     }
   }
 }
@@ -76,14 +92,17 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   end_failed(self, step, outcome.failures);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
-    const SequenceId id = step.slices[token.slice].sequence;
+    const SequenceSlice& slice = step.slices[token.slice];
+    const SequenceId id = slice.sequence;
     const auto request = state.open.find(id);
     if (request == state.open.end()) continue;
-    sampled.tokens.emplace_back(id, token.token);
-    if (request->second->ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
+    if (!slice.tokens.empty()) request->second->stream->begin(state.batcher->cached_tokens(id));
+    sampled.tokens.push_back({id, token.token, token.logprobs});
+    if (request->second->terms.ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));
-  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, std::nullopt);
+  // Texts have ended by themselves before; this ends what asks for logits alone.
+  for (const SequenceId id : state.batcher->complete(step, outcome)) end(self, id, {.reason = FinishReason::length});
 }
 
 void step_ran(Self self, const StepRan& ran) {
@@ -104,25 +123,32 @@ void step_ran(Self self, const StepRan& ran) {
 }  // namespace
 
 SchedulerActor::behavior_type scheduler(Self self, Epoch epoch, ReplicaPlan plan, RouterActor router,
-                                        std::shared_ptr<const Tokenizer> tokenizer) {
+                                        std::shared_ptr<const Tokenizer> tokenizer,
+                                        std::shared_ptr<ReplicaCounters> counters) {
   end_on_exception(self);
   SchedulerState& state = self->state;
   state.epoch = epoch;
   state.batcher.emplace(plan.limits);
+  state.counters = std::move(counters);
+  publish(*state.batcher, *state.counters);
   state.router = router;
   state.tokenizer = tokenizer;
   for (std::uint32_t number = 0; number < plan.stages.size(); ++number) {
     const SchedulerActor me(self);
     state.stages.push_back(spawn_linked(self, stage, me, epoch, number, std::move(plan.stages[number])));
   }
-  state.sampler = spawn_linked(self, sampler, epoch, std::move(tokenizer), std::move(router));
+  state.sampler = spawn_linked(self, sampler, epoch, std::move(tokenizer), std::move(router), SchedulerActor(self));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {
-        end(self, stop.id, stop.why);
+        end(self, stop.id, ended_by(stop.why));
         pump(self);
       },
       [self](const StepRan& ran) { step_ran(self, ran); },
+      [self](const Complete& complete) {
+        forget(self, complete.id);
+        pump(self);
+      },
   };
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "actors/counters.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -14,6 +15,7 @@ struct SchedulerState {
   Epoch epoch = 0;
   std::optional<Batcher> batcher;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<ReplicaCounters> counters;
   std::vector<StageActor> stages;
   RouterActor router;
   SamplerActor sampler;
@@ -31,6 +33,7 @@ struct SchedulerState {
 /// gives what comes back to the sampler. Quits, with the reason, when a member is broken.
 [[nodiscard]] SchedulerActor::behavior_type scheduler(SchedulerActor::stateful_pointer<SchedulerState> self,
                                                       Epoch epoch, ReplicaPlan plan, RouterActor router,
-                                                      std::shared_ptr<const Tokenizer> tokenizer);
+                                                      std::shared_ptr<const Tokenizer> tokenizer,
+                                                      std::shared_ptr<ReplicaCounters> counters);
 
 }  // namespace troupe::actors

@@ -29,7 +29,10 @@ Joined::Replica start(Self self, std::uint32_t number, Replica& replica) {
   const SupervisorState& state = self->state;
   const Epoch epoch = replica.at_work.order.epoch;
   replica.dismissal = exit_letter();
-  replica.scheduler = spawn_monitored(self, scheduler, epoch, replica.at_work.plan, state.router, state.tokenizer);
+  if (replica.counters == nullptr) replica.counters = state.board->add(number);
+  replica.scheduler =
+      spawn_monitored(self, scheduler, epoch, replica.at_work.plan, state.router, state.tokenizer, replica.counters);
+  replica.counters->state = ReplicaState::serving;
   replica.stage = Stage::serving;
   return {number, epoch, replica.scheduler};
 }
@@ -74,10 +77,13 @@ void replace(Self self, std::uint32_t number, Replica& replica, const Error& why
   state.log(LogLevel::error, [&] { return why.message(); });
   if (may_restart(self, replica)) {
     self->send(state.router, Left{number, why, Left::For::a_while});
+    replica.counters->leave(ReplicaState::restarting);
+    ++replica.counters->restarts;
     return build(self, number, replica, epoch);
   }
   self->send(state.router, Left{number, why, Left::For::ever});
   replica.stage = Stage::broken;
+  replica.counters->leave(ReplicaState::broken);
   replica.at_work.plan = {};
   retire(self, epoch, std::nullopt);
 }
@@ -119,6 +125,7 @@ void take_out(Self self, std::uint32_t number, Replica& replica) {
   self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
   replica.at_work.plan = {};
   replica.stage = Stage::retiring;
+  replica.counters->leave(ReplicaState::draining);
   if (!replica.scheduler) return retire(self, replica.at_work.order.epoch, number);
   post(replica.scheduler, std::move(replica.dismissal));
 }
@@ -180,6 +187,7 @@ void retired(Self self, const Retired& message) {
   const auto found = replicas.find(message.replica);
   const Drain asked = *found->second.drain;
   replicas.erase(found);
+  self->state.board->remove(message.replica);
   asked.done->set_value(Result<void>());
   self->state.log(LogLevel::info, [&] { return name_of(message.replica) + " is drained"; });
 }
@@ -194,13 +202,14 @@ SupervisorState::~SupervisorState() {
 
 SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<Incarnation> replicas,
                                           std::shared_ptr<Builder> builder, std::shared_ptr<const Tokenizer> tokenizer,
-                                          Log log, RestartLimit limit) {
+                                          std::shared_ptr<ReplicaBoard> board, Log log, RestartLimit limit) {
   end_on_exception(self);
   SupervisorState& state = self->state;
   state.router = std::move(router);
   self->link_to(state.router);
   state.builder = std::move(builder);
   state.tokenizer = std::move(tokenizer);
+  state.board = std::move(board);
   state.log = std::move(log);
   state.limit = limit;
   state.pattern = replicas[0].order;

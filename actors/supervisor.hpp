@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "actors/builder.hpp"
+#include "actors/counters.hpp"
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/deploy/order.hpp"
@@ -43,10 +44,12 @@ struct SupervisorState {
     std::deque<caf::actor_clock::time_point> restarts{};
     std::shared_ptr<Growth> growth{};  ///< of which it is a part, until that is whole
     std::optional<Drain> drain{};
+    std::shared_ptr<ReplicaCounters> counters{};
   };
   RouterActor router;
   std::shared_ptr<Builder> builder;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<ReplicaBoard> board;
   Log log;
   RestartLimit limit;
   Order pattern;  ///< of replicas to come: the first one's
@@ -67,7 +70,8 @@ struct SupervisorState {
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
                                                         RouterActor router, std::vector<Incarnation> replicas,
                                                         std::shared_ptr<Builder> builder,
-                                                        std::shared_ptr<const Tokenizer> tokenizer, Log log,
+                                                        std::shared_ptr<const Tokenizer> tokenizer,
+                                                        std::shared_ptr<ReplicaBoard> board, Log log,
                                                         RestartLimit limit = {});
 
 }  // namespace troupe::actors

@@ -31,6 +31,13 @@ Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
                                       " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
 }
 
+const Checkpoint::Impl& with_model(const std::shared_ptr<const Checkpoint::Impl>& impl) {
+  const Checkpoint::Impl& checkpoint = held(impl, "the checkpoint");
+  if (checkpoint.architecture != nullptr) return checkpoint;
+  throw Error(Code::unsupported,
+              checkpoint.file.path + ": was opened for its tokenizer alone; open it whole to have a model of it");
+}
+
 }  // namespace host
 
 Checkpoint::Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -80,7 +87,7 @@ std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
 
 Graph Checkpoint::expand(const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(opened(impl_), options).value();
+  const auto settings = host::resolve(host::with_model(impl_), options).value();
   return troupe::expand(settings.plan, opened(impl_).model, stage_costs(opened(impl_).file, opened(impl_).model),
                         settings.threads)
       .value();
@@ -88,6 +95,7 @@ Graph Checkpoint::expand(const LoadOptions& options) const {
 
 std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
+  if (!has_model()) return {};
   std::vector<std::string> texts;
   for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
     texts.push_back(to_string(plan));
@@ -97,7 +105,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::deploy_settings(host::resolve(opened(impl_), options).value(), options);
+  const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
   (void)check_graph(graph, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();
   const GraphNode* shard = find_node(graph, node);
@@ -111,7 +119,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::deploy_settings(host::resolve(opened(impl_), options).value(), options);
+  const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
   const Blueprint blueprint =
       draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();

@@ -23,6 +23,9 @@ class Checkpoint::Impl {
 
 namespace host {
 
+/// What a checkpoint holds. Throws unsupported where it was opened for its tokenizer alone.
+[[nodiscard]] const Checkpoint::Impl& with_model(const std::shared_ptr<const Checkpoint::Impl>& impl);
+
 /// Why an id at a place of a list is none of `size`.
 [[nodiscard]] Error unknown_id(TokenId id, std::size_t place, std::size_t size);
 

@@ -41,13 +41,14 @@ struct Ensemble::Actors {
 
 Ensemble::Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
                    const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
-                   const actors::Log& log, actors::RestartLimit limit)
+                   const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log,
+                   actors::RestartLimit limit)
     : control_(control), actors_(std::make_unique<Actors>()) {
   const actors::NoLoggerLeft guard;
   caf::actor_system& system = control.system();
   actors_->router = system.spawn(actors::router, log, limit.most);
   actors_->supervisor =
-      system.spawn(actors::supervisor, actors_->router, std::move(replicas), builder, tokenizer, log, limit);
+      system.spawn(actors::supervisor, actors_->router, std::move(replicas), builder, tokenizer, board, log, limit);
   try {
     const AfterSupervisor after(actors_->router);
     actors_->ended = after.ended();
@@ -64,8 +65,10 @@ Ensemble::~Ensemble() {
   }
 }
 
-void Ensemble::submit(std::shared_ptr<const actors::Request> request) {
-  caf::anon_send(actors_->router, actors::Submit{std::move(request)});
+void Ensemble::submit(std::shared_ptr<actors::Request> request, std::shared_ptr<actors::Stream> stream) {
+  auto letter = actors::letter(actors::Submit{request});
+  std::exchange(request, nullptr)->stream = std::move(stream);
+  actors::post(actors_->router, std::move(letter));
 }
 
 void Ensemble::stop(SequenceId id, const Error& why) { caf::anon_send(actors_->router, actors::Stop{id, why}); }

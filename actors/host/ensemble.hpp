@@ -15,14 +15,15 @@ class Ensemble {
  public:
   Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
            const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
-           const actors::Log& log, actors::RestartLimit limit);
+           const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log, actors::RestartLimit limit);
   Ensemble(const Ensemble&) = delete;
   Ensemble& operator=(const Ensemble&) = delete;
 
   /// Waits until they have ended, or one of them has been lost.
   ~Ensemble();
 
-  void submit(std::shared_ptr<const actors::Request> request);
+  /// Starts a request, which has no stream yet; where this throws, the stream has heard nothing.
+  void submit(std::shared_ptr<actors::Request> request, std::shared_ptr<actors::Stream> stream);
 
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);

@@ -11,9 +11,15 @@ Generation::Impl& held(const std::shared_ptr<Generation::Impl>& impl) { return h
 
 Generation::Impl::~Impl() {
   try {
-    if (!stream->over()) model->stop(id, Error(Code::cancelled, "the host dropped the request"));
+    const bool under_way = request && !stream->over();
+    if (under_way) model->stop(request->id(), Error(Code::cancelled, "the host dropped the request"));
   } catch (...) {  // no memory for the message: the request goes on to its end, and nobody reads it
   }
+}
+
+StreamCallbacks Generation::Impl::callbacks() const {
+  return {.on_token = [to = stream](const Request&, Token token) { to->push(std::move(token)); },
+          .on_finish = [to = stream](const Request&, Finish finish) { to->end(std::move(finish)); }};
 }
 
 Generation::Generation(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -24,25 +30,29 @@ Generation::~Generation() = default;
 std::optional<Token> Generation::next() {
   Impl& impl = held(impl_);
   impl.model->check_wait();
-  return impl.stream->next([&] { return impl.model->has_lost_actors(); });
+  return impl.stream->next(host::StreamBuffer::Time::max(), [&] { return impl.model->has_lost_actors(); });
 }
 
-std::optional<Token> Generation::next(std::chrono::milliseconds) {
-  throw Error(Code::unsupported, "next with a timeout is not there yet");
-}
-
-std::optional<Finish> Generation::finish() const { throw Error(Code::unsupported, "finish is not there yet"); }
-
-std::uint64_t Generation::id() const { return held(impl_).id; }
-
-void Generation::cancel() {
+std::optional<Token> Generation::next(std::chrono::milliseconds timeout) {
   Impl& impl = held(impl_);
-  impl.model->process().check();
-  impl.model->stop(impl.id, Error(Code::cancelled, "the request was cancelled"));
+  impl.model->check_wait();
+  return impl.stream->next(host::after(timeout), [&] { return impl.model->has_lost_actors(); });
 }
+
+std::optional<Finish> Generation::finish() const { return held(impl_).stream->finish(); }
+
+std::uint64_t Generation::id() const { return held(impl_).request->id(); }
+
+void Generation::cancel() { held(impl_).request->cancel(); }
 
 Request::Request(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-std::uint64_t Request::id() const { throw Error(Code::unsupported, "requests with callbacks are not there yet"); }
-void Request::cancel() const { throw Error(Code::unsupported, "requests with callbacks are not there yet"); }
+
+std::uint64_t Request::id() const { return host::held(impl_, "the request").id; }
+
+void Request::cancel() const {
+  const Impl& impl = host::held(impl_, "the request");
+  impl.made_in.check();
+  if (const auto model = impl.model.lock()) model->stop(impl.id, Error(Code::cancelled, "the request was cancelled"));
+}
 
 }  // namespace troupe

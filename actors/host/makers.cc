@@ -52,9 +52,10 @@ Result<std::unique_ptr<StepRunner>> make_between(const ActorFactory& factory, co
   if (!actor) return actor.error();
   const Flow flow = part.in[0].flows == "hidden" ? Flow::hidden : Flow::logits;
   const std::size_t columns = flow == Flow::hidden ? bench.model.hidden : bench.model.vocabulary;
-  return std::unique_ptr<StepRunner>(std::make_unique<ActorRunner>(part.node.name, std::move(*actor), flow, columns,
-                                                                   bench.settings.rows, std::move(bench.in[0]),
-                                                                   std::move(bench.out), bench.deadline));
+  TokenBoard tokens(bench.settings.parallel, std::move(bench.in[1]));
+  return std::unique_ptr<StepRunner>(
+      std::make_unique<ActorRunner>(part.node.name, std::move(*actor), flow, columns, bench.settings.rows,
+                                    std::move(tokens), std::move(bench.in[0]), std::move(bench.out), bench.deadline));
 }
 
 }  // namespace

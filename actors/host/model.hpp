@@ -2,10 +2,13 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/deploy.hpp"
 #include "actors/host/ensemble.hpp"
+#include "actors/host/meter.hpp"
+#include "actors/host/open_requests.hpp"
 #include "actors/host/replica_builder.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/runtime.hpp"
@@ -24,8 +27,11 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
 
   const Checkpoint checkpoint;
 
-  /// Hands a request, whose id has been drawn, to the router. Throws queue_full.
-  [[nodiscard]] Generation submit(SequenceRequest sequence, const GenerateOptions& options);
+  /// Hands a request, whose id has been drawn and which has no stream yet, to the router. Throws queue_full.
+  [[nodiscard]] Request submit(std::shared_ptr<actors::Request> request, StreamCallbacks callbacks);
+
+  /// The same for somebody who will read it.
+  [[nodiscard]] Generation submit(std::shared_ptr<actors::Request> request);
   [[nodiscard]] SequenceId draw_id() { return ++last_id_; }
 
   /// Where the actors look for the sinks of requests.
@@ -45,23 +51,26 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   /// Whether answers may never come, for want of memory.
   [[nodiscard]] bool has_lost_actors() const { return runtime_->control().has_lost(); }
 
+  [[nodiscard]] Stats stats() const;
+
   [[nodiscard]] std::uint32_t context() const { return context_; }
   [[nodiscard]] const actors::Log& log() const { return runtime_->log; }
   [[nodiscard]] const host::Process& process() const { return process_; }
 
  private:
-  [[nodiscard]] std::shared_ptr<void> take_place();
+  void tell_metrics() const noexcept;
 
   const host::Process process_;
   const std::shared_ptr<Runtime::Impl> runtime_;
   const std::uint32_t context_;
-  const std::size_t places_;            ///< requests that may run and wait, of each replica
-  std::atomic<std::size_t> most_open_;  ///< of all replicas together
-  const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
+  const std::size_t places_;  ///< requests that may run and wait, of each replica
+  const std::shared_ptr<host::OpenRequests> open_;
   std::atomic<SequenceId> last_id_{0};
   const std::shared_ptr<LogitsSinks> sinks_;
+  const std::shared_ptr<actors::ReplicaBoard> board_ = std::make_shared<actors::ReplicaBoard>();
   std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;
+  std::optional<host::Meter> meter_;
 };
 
 }  // namespace troupe

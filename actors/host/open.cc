@@ -74,18 +74,43 @@ Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const Checkpoint::Impl& 
   if (const auto heard = check_keys(file, "tokenizer", (*format)->keys); !heard) return heard.error();
   auto tokenizer = (*format)->create(file);
   if (!tokenizer) return tokenizer.error();
-  if ((*tokenizer)->size() > checkpoint.model.vocabulary) {
-    return Error(Code::bad_file, file.path + ": the tokenizer has " + std::to_string((*tokenizer)->size()) +
-                                     " tokens, the embedding only " + std::to_string(checkpoint.model.vocabulary));
-  }
   return std::shared_ptr<const Tokenizer>(std::move(*tokenizer));
+}
+
+Result<void> check_size(const Checkpoint::Impl& checkpoint) {
+  const std::size_t tokens = checkpoint.tokenizer->size();
+  if (tokens <= checkpoint.model.vocabulary) return {};
+  return Error(Code::bad_file, checkpoint.file.path + ": the tokenizer has " + std::to_string(tokens) +
+                                   " tokens, the embedding only " + std::to_string(checkpoint.model.vocabulary));
+}
+
+std::string name_of(const FileDescriptor& file) {
+  return file.name.empty() ? "descriptor " + std::to_string(file.number) : file.name;
+}
+
+/// A source's bytes, copied where that is asked for.
+Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std::optional<bool> copy) {
+  if (const auto* path = std::get_if<std::string>(&source)) return FileBytes::open(*path, copy);
+  if (const auto* file = std::get_if<FileDescriptor>(&source)) {
+    return FileBytes::open(file->number, name_of(*file), copy);
+  }
+  const auto& memory = std::get<FileInMemory>(source);
+  auto lent = FileBytes::lend(memory.name, memory.bytes, memory.owner);
+  if (!copy.value_or(false) || memory.bytes.empty()) return lent;
+  return lent->copied();
 }
 
 }  // namespace
 
-OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
+std::string name_of(const ModelSource& source) {
+  if (const auto* path = std::get_if<std::string>(&source)) return *path;
+  if (const auto* file = std::get_if<FileDescriptor>(&source)) return name_of(*file);
+  return std::get<FileInMemory>(source).name;
+}
+
+OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                  const LoadOptions& options) {
-  const auto bytes = FileBytes::open(path, options.copy);
+  const auto bytes = bytes_of(source, options.copy);
   if (!bytes) return bytes.error();
   return open_checkpoint(*bytes, registry, options);
 }
@@ -117,11 +142,34 @@ OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, 
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
+  if (const auto checked = check_size(*checkpoint); !checked) return checked.error();
+  return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
+}
+
+OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
+                                    const LoadOptions& options) {
+  const auto bytes = bytes_of(source, options.copy);
+  if (!bytes) return bytes.error();
+  const auto format = recognise(**bytes, registry);
+  if (!format) return format.error();
+  const auto open = (*format)->open_keys != nullptr ? (*format)->open_keys : (*format)->open;
+  auto file = open(*bytes);
+  if (!file) return file.error();
+  auto checkpoint = std::make_shared<Checkpoint::Impl>();
+  checkpoint->bytes = *bytes;
+  checkpoint->ignore_keys = options.ignore_keys;
+  checkpoint->file = std::move(*file);
+  checkpoint->file.tensors.clear();
+  leave_out(checkpoint->file, options.ignore_keys);
+  auto tokenizer = open_tokenizer(*checkpoint, registry);
+  if (!tokenizer) return tokenizer.error();
+  checkpoint->tokenizer = std::move(*tokenizer);
+  checkpoint->model.vocabulary = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }
 
 OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const plugins::Registry& registry) {
-  if (!checkpoint->bytes->is_mapped()) return checkpoint;
+  if (checkpoint->bytes->copied_bytes() != 0) return checkpoint;
   const auto copy = checkpoint->bytes->copied();
   if (!copy) return copy.error();
   LoadOptions options;

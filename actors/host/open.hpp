@@ -9,16 +9,21 @@ namespace troupe::host {
 
 using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
 
+/// What messages call a source.
+[[nodiscard]] std::string name_of(const ModelSource& source);
+
 /// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
 /// and that nothing it says is left unheard. Of the options, `copy` and `ignore_keys` count.
-[[nodiscard]] OpenedCheckpoint open_checkpoint(const std::string& path, const plugins::Registry& registry,
+[[nodiscard]] OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                                const LoadOptions& options = {});
-
-/// The same for a file that is in memory already.
 [[nodiscard]] OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes,
                                                const plugins::Registry& registry, const LoadOptions& options = {});
 
-/// A checkpoint that has nothing mapped: itself, or one of a copy of its file.
+/// Opens one for its tokenizer alone: the checkpoint has no architecture and no tensors.
+[[nodiscard]] OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
+                                                  const LoadOptions& options = {});
+
+/// A checkpoint that has nothing mapped or lent: itself, or one of a copy of its file.
 [[nodiscard]] OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint,
                                       const plugins::Registry& registry);
 

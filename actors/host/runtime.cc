@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <set>
+#include <stop_token>
+#include <system_error>
 
 #include "actors/host/model.hpp"
 #include "actors/host/open.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/stream.hpp"
 #include "kernels/floating_point.hpp"
 
 namespace troupe {
@@ -60,12 +64,38 @@ auto with_memory(const Call& call) {
     return call();
   } catch (const std::bad_alloc&) {
     throw Error(Code::out_of_memory, "there is no memory to open or load the model");
+  } catch (const std::system_error& thrown) {
+    throw Error(Code::failed, std::string("a thread of the model cannot be started: ") + thrown.what());
   }
 }
 
-std::string name_of(const ModelSource& source) {
-  if (const auto* path = std::get_if<std::string>(&source)) return *path;
-  throw Error(Code::unsupported, "models from memory or from a descriptor are not there yet");
+/// Whether a load is to go on.
+class LoadWatch {
+ public:
+  explicit LoadWatch(const LoadOptions& options) : cancel_(options.cancel) {
+    if (options.deadline) deadline_ = host::after(*options.deadline);
+  }
+  void check() const {
+    if (cancel_.stop_requested()) throw Error(Code::cancelled, "the load was cancelled");
+    const bool late = deadline_ && std::chrono::steady_clock::now() >= *deadline_;
+    if (late) throw Error(Code::deadline, "the load's deadline has passed");
+  }
+
+ private:
+  std::stop_token cancel_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+};
+
+/// The host's options, whose progress looks at the rest of what may end the load, too.
+LoadOptions watched(LoadOptions options) {
+  if (!options.cancel.stop_possible() && !options.deadline) return options;
+  const LoadWatch watch(options);
+  watch.check();
+  options.progress = [watch, host = std::move(options.progress)](double fraction) {
+    watch.check();
+    if (host) host(fraction);
+  };
+  return options;
 }
 
 /// Runs a load, and tells the log how it went.
@@ -87,6 +117,7 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
 
 /// What a model works on: the checkpoint, or a copy that keeps nothing mapped.
 Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry, const LoadOptions& options) {
+  (void)host::with_model(opened.impl());
   if (!options.copy.value_or(false)) return opened;
   return with_memory([&] { return Checkpoint(host::copied(opened.impl(), registry).value()); });
 }
@@ -133,6 +164,8 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
 
 Runtime::Impl::Impl(RuntimeOptions options)
     : log(std::move(options.log)),
+      metrics(std::move(options.metrics)),
+      metrics_interval(options.metrics_interval),
       registry(plugins::builtin()),
       control_threads_(options.control_threads),
       house_{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()} {}
@@ -165,6 +198,11 @@ Runtime::Runtime(RuntimeOptions options) {
     throw Error(Code::invalid_argument, "control_threads is " + std::to_string(options.control_threads) +
                                             "; it must be between 1 and " + std::to_string(most));
   }
+  constexpr std::chrono::milliseconds least{1}, longest = std::chrono::years(1);
+  if (options.metrics_interval < least || options.metrics_interval > longest) {
+    throw Error(Code::invalid_argument, "metrics_interval is " + std::to_string(options.metrics_interval.count()) +
+                                            " ms; it must be between 1 ms and a year");
+  }
   impl_ = host::make_retiring<Impl>(std::move(options));
 }
 
@@ -175,37 +213,42 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 Checkpoint Runtime::open(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
-  const std::string path = name_of(source);
-  return with_memory([&] { return Checkpoint(host::open_checkpoint(path, impl.registry, options).value()); });
+  return with_memory([&] { return Checkpoint(host::open_checkpoint(source, impl.registry, options).value()); });
 }
 
-Checkpoint Runtime::open_tokenizer(const ModelSource&, const LoadOptions&) const {
-  throw Error(Code::unsupported, "opening a file for its tokenizer alone is not there yet");
+Checkpoint Runtime::open_tokenizer(const ModelSource& source, const LoadOptions& options) const {
+  const kernels::FloatingPointScope floats;
+  const Impl& impl = host::held(impl_, "the runtime");
+  return with_memory([&] { return Checkpoint(host::open_for_tokenizer(source, impl.registry, options).value()); });
 }
 
-Model Runtime::load(const ModelSource& source, const LoadOptions& options) const {
+Model Runtime::load(const ModelSource& source, const LoadOptions& given) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;  // the host's callbacks may let go of this object
-  return logged(host::held(impl, "the runtime").log, name_of(source), [&] {
+  return logged(host::held(impl, "the runtime").log, host::name_of(source), [&] {
+    const LoadOptions options = watched(given);
     const Checkpoint checkpoint = open(source, options);
     return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
   });
 }
 
-Model Runtime::load(const Checkpoint& opened, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const LoadOptions& given) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;
   return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
+    const LoadOptions options = watched(given);
     const Checkpoint checkpoint = as_wanted(opened, impl->registry, options);
     return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
   });
 }
 
-Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& options) const {
+Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& given) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;
-  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(),
-                [&] { return start(impl, as_wanted(opened, impl->registry, options), graph, options); });
+  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
+    const LoadOptions options = watched(given);
+    return start(impl, as_wanted(opened, impl->registry, options), graph, options);
+  });
 }
 
 }  // namespace troupe

@@ -19,6 +19,8 @@ class Runtime::Impl {
   explicit Impl(RuntimeOptions options);
 
   const actors::Log log;
+  const std::function<void(std::string_view, const Stats&)> metrics;
+  const std::chrono::milliseconds metrics_interval;
   const plugins::Registry registry;
 
   void add_kind(const std::string& kind, ActorFactory factory);

@@ -51,6 +51,7 @@ class GgufReader {
   }
 
   Result<ModelFile> read();
+  Result<ModelFile> read_keys_alone();
 
  private:
   Counts read_header();
@@ -262,10 +263,19 @@ Result<ModelFile> GgufReader::read() {
   return std::move(model_);
 }
 
+Result<ModelFile> GgufReader::read_keys_alone() {
+  read_keys(read_header().keys);
+  if (in_.failed()) return in_.error();
+  return std::move(model_);
+}
+
 Result<ModelFile> open(const std::shared_ptr<const FileBytes>& bytes) { return GgufReader(bytes).read(); }
+Result<ModelFile> open_keys(const std::shared_ptr<const FileBytes>& bytes) {
+  return GgufReader(bytes).read_keys_alone();
+}
 
 }  // namespace
 
-const FileFormat gguf{"GGUF", "GGUF", open};
+const FileFormat gguf{"GGUF", "GGUF", open, open_keys};
 
 }  // namespace troupe::plugins

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <new>
 
@@ -11,9 +10,11 @@
 namespace troupe::c {
 namespace {
 
-constexpr std::array names{"ok",           "invalid argument", "not found", "bad file",  "unsupported", "out of memory",
-                           "out of range", "queue full",       "deadline",  "cancelled", "aborted",     "failed"};
-static_assert(names.size() == status_of(Code::failed) + 1);
+/// From the lowest status on.
+constexpr std::array names{"not yet",     "end",           "ok",           "invalid argument", "not found", "bad file",
+                           "unsupported", "out of memory", "out of range", "queue full",       "deadline",  "cancelled",
+                           "aborted",     "failed"};
+static_assert(names.size() == status_of(Code::failed) - TROUPE_NOT_YET + 1);
 static_assert(status_of(Code::invalid_argument) == TROUPE_INVALID_ARGUMENT);
 static_assert(status_of(Code::not_found) == TROUPE_NOT_FOUND);
 static_assert(status_of(Code::bad_file) == TROUPE_BAD_FILE);
@@ -47,7 +48,7 @@ troupe_status say(troupe_error* to, troupe_status status, std::string_view messa
   if (room == 0) return status;
   const std::size_t taken = fitting(message, room - 1);
   char* const line = reinterpret_cast<char*>(to) + offsetof(troupe_error, message);
-  std::memcpy(line, message.data(), taken);
+  message.copy(line, taken);
   line[taken] = '\0';
   return status;
 }
@@ -80,8 +81,8 @@ std::span<const std::int32_t> ids_of(const std::int32_t* ids, std::size_t count,
 using namespace troupe::c;
 
 const char* troupe_status_name(troupe_status status) {
-  const bool known = status >= 0 && static_cast<std::size_t>(status) < names.size();
-  return known ? names[static_cast<std::size_t>(status)] : "unknown status";
+  const bool known = status >= TROUPE_NOT_YET && status <= TROUPE_FAILED;
+  return known ? names[static_cast<std::size_t>(status - TROUPE_NOT_YET)] : "unknown status";
 }
 
 void troupe_error_default(troupe_error* error, size_t size) {

@@ -281,8 +281,7 @@ uint32_t troupe_checkpoint_context(const troupe_checkpoint* checkpoint);
 uint32_t troupe_checkpoint_vocabulary(const troupe_checkpoint* checkpoint);
 
 /// Calls `visit` with each key and value of the file, before it returns: texts whole, numbers in the C locale, arrays
-/// as
-/// "[<count> entries]". Both end with a zero byte; `length` is the value's, which may have others in it.
+/// as "[<count> entries]". Both end with a zero byte; `length` is the value's, which may have others in it.
 typedef void (*troupe_metadata_visitor)(void* user, const char* key, const char* value, size_t length);
 troupe_status troupe_checkpoint_metadata(const troupe_checkpoint* checkpoint, troupe_metadata_visitor visit, void* user,
                                          troupe_error* error);
@@ -314,8 +313,7 @@ troupe_status troupe_checkpoint_detokenize(const troupe_checkpoint* checkpoint, 
                                            char** text, size_t* length, troupe_error* error);
 
 // ------------------------------------------------------------------------------------------------- plans and graphs
-// A graph is a text in TOML, as `troupe graph` prints it. Options may be NULL; they are those that it will be loaded
-// with.
+// A graph is a text in TOML, as `troupe graph` prints it. Options, which may be NULL, are those to load it with.
 
 /// Calls `visit` with each plan of at most `max_ranks` ranks that this model allows, before it returns.
 typedef void (*troupe_plan_visitor)(void* user, const char* plan);
@@ -458,8 +456,8 @@ void troupe_callbacks_default(troupe_callbacks* callbacks, size_t size);
 /// A request under way.
 typedef struct troupe_request troupe_request;
 
-/// Starts a request. Without callbacks its stream is read by troupe_request_next. With them `request` may be NULL.
-/// Where it fails, no callback is called.
+/// Starts a request. `options` may be NULL. Without callbacks its stream is read by troupe_request_next; with them
+/// `request` may be NULL. Where it fails, no callback is called.
 troupe_status troupe_model_generate(const troupe_model* model, const char* prompt, size_t length,
                                     const troupe_generate_options* options, const troupe_callbacks* callbacks,
                                     troupe_request** request, troupe_error* error);

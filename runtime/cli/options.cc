@@ -110,6 +110,12 @@ void add_text(CLI::App& verb, const std::string& names, std::optional<std::strin
   add_taking(verb, names, to(target), help, type);
 }
 
+void add_texts(CLI::App& verb, const std::string& names, std::vector<std::string>& target, const std::string& type,
+               const std::string& help) {
+  const auto add = [&target](const std::string& text) { target.push_back(text); };
+  add_taking(verb, names, add, help, type)->trigger_on_parse();
+}
+
 void add_switch(CLI::App& verb, const std::string& names, bool& target, const std::string& help) {
   verb.add_flag(names, target, help);
 }
@@ -134,9 +140,7 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names) {
   add_taking(verb, names, model, "the model, a GGUF file", "FILE")->required();
   verb.add_flag_callback(
       "--no-mmap", [&load] { load.copy = true; }, "read the file into memory, as one that may change");
-  auto ignore = [&load](const std::string& key) { load.ignore_keys.push_back(key); };
-  add_taking(verb, "--ignore-key", ignore, "run in spite of that metadata key's value (once for each)", "KEY")
-      ->trigger_on_parse();
+  add_texts(verb, "--ignore-key", load.ignore_keys, "KEY", "run in spite of that metadata key's value (once for each)");
 }
 
 void add_plan(CLI::App& verb, ModelFlags& flags) {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "troupe/runtime.hpp"
 
@@ -63,6 +64,10 @@ void add_on_off(CLI::App& verb, const std::string& names, bool& target, const st
 /// A flag that takes any text; `type` is what the help calls it.
 void add_text(CLI::App& verb, const std::string& names, std::optional<std::string>& target, const std::string& type,
               const std::string& help);
+
+/// The same, once for each of several.
+void add_texts(CLI::App& verb, const std::string& names, std::vector<std::string>& target, const std::string& type,
+               const std::string& help);
 
 /// A flag that takes nothing.
 void add_switch(CLI::App& verb, const std::string& names, bool& target, const std::string& help);

@@ -52,6 +52,7 @@ void add_run(CLI::App& command) {
              "off: special tokens in it are plain text (default on)");
   add_count(verb, "-n,--predict", args->tokens, {0, most_32_bits, -2},
             "tokens at most (default -1, and -2: to the end of the text or context)");
+  add_texts(verb, "--stop", args->options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
   Sampling& sampling = args->options.sampling;
   add_real(verb, "--temp", sampling.temperature, {0, 1000, "a number from 0 to 1000"},
            "temperature (default 0: greedy)");

@@ -45,6 +45,10 @@ class Drawing {
     for (const GraphEdge& edge : graph_.edges) {
       if (number_.contains(split_end(edge.to).first)) join(edge, replica.stages.size());
     }
+    // The host's actors hear what is sampled, as the first stage does.
+    for (const GraphNode* node : replica.host_actors) {
+      add_channel({replica.sampler->name + ":tokens", node->name + ":tokens", "tokens"}, replica.stages.size());
+    }
     number_.clear();
     blueprint_.replicas.push_back(std::move(parts));
   }
@@ -64,7 +68,10 @@ class Drawing {
   }
 
   void join(const GraphEdge& edge, std::size_t stages) {
-    if (!needs_channel(edge)) return;
+    if (needs_channel(edge)) add_channel(edge, stages);
+  }
+
+  void add_channel(const GraphEdge& edge, std::size_t stages) {
     const auto [from, out] = split_end(edge.from);
     const auto [to, in] = split_end(edge.to);
     PartEnd end{out, edge.flows, name(edge.to)};  // one edge leads there

@@ -29,9 +29,9 @@ struct PartGroup {
 /// What one node of a graph is, wherever it will run: no pointer, program or shape, which follow from the model's file.
 struct Part {
   GraphNode node;
-  std::vector<PartEnd> in, out;
-  PartGroup group;     ///< of size 1 where it is alone
-  std::string source;  ///< where it samples: the shard whose logits these are
+  std::vector<PartEnd> in, out;  ///< a host's actor hears what is sampled behind what flows through it
+  PartGroup group;               ///< of size 1 where it is alone
+  std::string source;            ///< where it samples: the shard whose logits these are
 };
 
 /// The parts of each stage, by number. A stage gets each step and reports once.

@@ -84,7 +84,7 @@ Result<void> memory_of_sampler(const Part& part, MemoryOrder&, ActorMemory& memo
 /// Beside the channel, what has come and what will go.
 Result<void> memory_between(const Part& part, MemoryOrder&, ActorMemory& memory) {
   add_channels(part, memory);
-  for (const PartEnd& end : part.in) memory.other += 2 * end.slot_bytes;
+  memory.other += 2 * part.in[0].slot_bytes;
   return {};
 }
 

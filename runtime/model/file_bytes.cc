@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -73,7 +74,16 @@ bool on_shared_file_system(const Descriptor& file) {
 
 Result<std::shared_ptr<const FileBytes>> FileBytes::open(const std::string& path, std::optional<bool> copy) {
   if (const auto checked = check_path(path); !checked) return checked.error();
-  Descriptor file(open_patiently(path.c_str()));
+  return open(Descriptor(open_patiently(path.c_str())), path, copy);
+}
+
+Result<std::shared_ptr<const FileBytes>> FileBytes::open(int descriptor, const std::string& name,
+                                                         std::optional<bool> copy) {
+  return open(Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), name, copy);
+}
+
+Result<std::shared_ptr<const FileBytes>> FileBytes::open(Descriptor file, const std::string& path,
+                                                         std::optional<bool> copy) {
   struct stat status {};
   if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return file_error(path, errno);
   if (const auto checked = check_kind(path, status); !checked) return checked.error();
@@ -88,15 +98,18 @@ FileBytes::Stamp FileBytes::stamp_of(const struct stat& status) {
   return {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 }
 
-std::shared_ptr<const FileBytes> FileBytes::lend(std::string name, std::span<const std::byte> bytes) {
+std::shared_ptr<const FileBytes> FileBytes::lend(std::string name, std::span<const std::byte> bytes,
+                                                 std::shared_ptr<const void> owner) {
   const std::shared_ptr<FileBytes> lent(new FileBytes(std::move(name)));
   lent->bytes_ = bytes;
+  lent->owner_ = std::move(owner);
   return lent;
 }
 
 Result<std::shared_ptr<const FileBytes>> FileBytes::copied() const {
   const std::shared_ptr<FileBytes> copy(new FileBytes(path_, stamp_));
-  if (auto read = copy->read(file_, "since it was opened"); !read) return read.error();
+  auto held = is_mapped() ? copy->read(file_, "since it was opened") : copy->take(bytes_);
+  if (!held) return held.error();
   return std::shared_ptr<const FileBytes>(copy);
 }
 
@@ -106,6 +119,15 @@ Result<void> FileBytes::map(Descriptor file) {
   if (data == MAP_FAILED) return file_error(path_, errno);
   bytes_ = {static_cast<const std::byte*>(data), size};
   file_ = std::move(file);
+  return {};
+}
+
+Result<void> FileBytes::take(std::span<const std::byte> bytes) {
+  auto buffer = Buffer::allocate(bytes.size(), "a copy of the model file");
+  if (!buffer) return buffer.error();
+  std::copy(bytes.begin(), bytes.end(), buffer->data());
+  copy_ = std::move(*buffer);
+  bytes_ = {copy_.data(), bytes.size()};
   return {};
 }
 

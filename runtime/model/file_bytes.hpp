@@ -29,11 +29,16 @@ class FileBytes {
   [[nodiscard]] static Result<std::shared_ptr<const FileBytes>> open(const std::string& path,
                                                                      std::optional<bool> copy = {});
 
-  /// Bytes that are in memory already, and stay there; `name` is what messages call them.
-  [[nodiscard]] static std::shared_ptr<const FileBytes> lend(std::string name, std::span<const std::byte> bytes);
+  /// The same for an open file, whose descriptor stays the caller's; `name` is what messages call it.
+  [[nodiscard]] static Result<std::shared_ptr<const FileBytes>> open(int descriptor, const std::string& name,
+                                                                     std::optional<bool> copy);
 
-  /// A copy of a mapped file, read anew from the file: an error, and no signal, where it has changed since it was
-  /// opened. Precondition: is_mapped().
+  /// Bytes that are in memory already, and stay there; `name` is what messages call them. `owner` is kept as long.
+  [[nodiscard]] static std::shared_ptr<const FileBytes> lend(std::string name, std::span<const std::byte> bytes,
+                                                             std::shared_ptr<const void> owner = {});
+
+  /// A copy of what has none: of a mapped file, read anew from the file (an error, and no signal, where it has changed
+  /// since it was opened), or of memory.
   [[nodiscard]] Result<std::shared_ptr<const FileBytes>> copied() const;
 
   FileBytes(const FileBytes&) = delete;
@@ -54,14 +59,18 @@ class FileBytes {
 
   explicit FileBytes(std::string path, Stamp stamp = {}) : path_(std::move(path)), stamp_(stamp) {}
   [[nodiscard]] static Stamp stamp_of(const struct stat& status);
+  [[nodiscard]] static Result<std::shared_ptr<const FileBytes>> open(Descriptor file, const std::string& path,
+                                                                     std::optional<bool> copy);
   [[nodiscard]] Result<void> map(Descriptor file);
+  [[nodiscard]] Result<void> take(std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> read(const Descriptor& file, std::string_view since);
 
   std::string path_;
   Stamp stamp_;  ///< of the file as it was opened
   std::span<const std::byte> bytes_;
   Buffer copy_;
-  Descriptor file_;  ///< while mapped, to copy from
+  Descriptor file_;                    ///< while mapped, to copy from
+  std::shared_ptr<const void> owner_;  ///< of lent bytes
 };
 
 /// Reads into `bytes` from an offset, as pread does.

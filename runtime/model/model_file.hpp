@@ -76,6 +76,10 @@ struct FileFormat {
   std::string_view name;
   std::string_view magic;
   Result<ModelFile> (*open)(const std::shared_ptr<const FileBytes>& bytes);
+
+  /// The same without looking at the tensors, which may be of any kind, or at what the file is; the result has none.
+  /// Null where the format has no such way.
+  Result<ModelFile> (*open_keys)(const std::shared_ptr<const FileBytes>& bytes) = nullptr;
 };
 
 }  // namespace troupe

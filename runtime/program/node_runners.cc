@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "kernels/floating_point.hpp"
 #include "runtime/program/program.hpp"
@@ -43,15 +44,39 @@ Result<void> for_each_piece(Flow flow, const Step& step, std::vector<WantedRow>&
   return {};
 }
 
+/// Where a host's actor puts the rows that it fails.
+class Failing final : public RowFailures {
+ public:
+  Failing(const std::string& name, std::span<const WantedRow> rows, StepOutcome& outcome)
+      : name_(name), rows_(rows), outcome_(outcome) {}
+
+  void fail(std::size_t row, Error why) override {
+    if (row >= rows_.size()) {
+      throw Error(Code::invalid_argument, "row " + std::to_string(row) + " cannot be failed, the step has " +
+                                              std::to_string(rows_.size()) + " here");
+    }
+    const std::uint32_t slice = rows_[row].slice;
+    if (outcome_.failed(slice)) return;
+    outcome_.failures.push_back({slice, {why.code(), on_one_line("actor " + name_ + ": " + why.message())}});
+  }
+
+ private:
+  const std::string& name_;
+  std::span<const WantedRow> rows_;
+  StepOutcome& outcome_;
+};
+
 }  // namespace
 
 ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
-                         std::size_t rows, std::unique_ptr<transport::Receiver> in,
+                         std::size_t rows, TokenBoard tokens, std::unique_ptr<transport::Receiver> in,
                          std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline)
     : name_(std::move(name)),
       actor_(std::move(actor)),
       flow_(flow),
       columns_(columns),
+      tokens_(std::move(tokens)),
+      users_(tokens_.slots()),
       in_(std::move(in)),
       out_(std::move(out)),
       deadline_(deadline) {
@@ -64,8 +89,12 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
 
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
-  const auto done =
-      for_each_piece(flow_, step, flowing_, [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
+  for (const OpenedSlot& opened : step.opened) users_[opened.slot] = opened.user;
+  auto done = tokens_.receive(step.token_messages, deadline_);
+  if (done) {
+    done = for_each_piece(flow_, step, flowing_,
+                          [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
+  }
   if (!done) outcome.broken = done.error();
   return outcome;
 }
@@ -84,15 +113,26 @@ Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows
   return {};
 }
 
+StepRow ActorRunner::seen(const Step& step, const WantedRow& row) const {
+  const SequenceSlice& slice = step.slices[row.slice];
+  const TokenId token =
+      slice.tokens.empty() ? tokens_.token(slice.slot) : slice.tokens[row.position - slice.first_position];
+  const auto& user = users_[slice.slot];
+  return {slice.sequence, row.position, token, user == nullptr ? std::string_view() : std::string_view(*user)};
+}
+
 /// Whatever the host's code throws stays here: what was received goes on instead of what it left half written.
 void ActorRunner::call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
   rows_.clear();
-  for (const WantedRow& row : rows)
-    rows_.push_back({.request = step.slices[row.slice].sequence, .position = row.position});
+  for (const WantedRow& row : rows) rows_.push_back(seen(step, row));
+  Failing failing(name_, rows, outcome);
   try {
     const kernels::HostFloatingPointScope floats;
-    actor_->on_step(
-        {step.id, rows_, {received_.data(), rows.size(), columns_}, {sent_.data(), rows.size(), columns_}, nullptr});
+    actor_->on_step({.step = step.id,
+                     .rows = rows_,
+                     .in = {received_.data(), rows.size(), columns_},
+                     .out = {sent_.data(), rows.size(), columns_},
+                     .failures = &failing});
   } catch (...) {
     const Error why = error_of_thrown("actor " + name_);
     sent_ = received_;
@@ -118,6 +158,7 @@ void ActorRunner::check(std::span<const WantedRow> rows, StepOutcome& outcome) {
 }
 
 void ActorRunner::abort(const Error& why) {
+  tokens_.abort(why);
   in_->abort(why);
   for (const auto& channel : out_) channel->abort(why);
 }

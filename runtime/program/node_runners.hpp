@@ -19,16 +19,18 @@ enum class Flow : std::uint8_t { hidden, logits };
 /// sampled where no token can be (see fault_of).
 class ActorRunner : public StepRunner {
  public:
-  /// `rows`: of a step at most; `deadline`: of its waits for the two others.
+  /// `rows`: of a step at most; `tokens`: what the sampler has sampled, which rows are told; `deadline`: of its waits
+  /// for the others.
   ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns, std::size_t rows,
-              std::unique_ptr<transport::Receiver> in, std::vector<std::unique_ptr<transport::Sender>> out,
-              transport::Deadline deadline);
+              TokenBoard tokens, std::unique_ptr<transport::Receiver> in,
+              std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
  private:
   Result<void> pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
   void call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
+  [[nodiscard]] StepRow seen(const Step& step, const WantedRow& row) const;
   void check(std::span<const WantedRow> rows, StepOutcome& outcome);
   [[nodiscard]] const char* fault(const WantedRow& row, const float* values) const;
 
@@ -36,6 +38,8 @@ class ActorRunner : public StepRunner {
   std::unique_ptr<Actor> actor_;
   Flow flow_;
   std::size_t columns_;
+  TokenBoard tokens_;
+  std::vector<std::shared_ptr<const std::string>> users_;  ///< [slots]
   std::unique_ptr<transport::Receiver> in_;
   std::vector<std::unique_ptr<transport::Sender>> out_;
   transport::Deadline deadline_;

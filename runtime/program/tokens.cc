@@ -1,6 +1,7 @@
 #include "runtime/program/tokens.hpp"
 
 #include <new>
+#include <utility>
 
 #include "kernels/floating_point.hpp"
 #include "runtime/program/thrown.hpp"
@@ -44,9 +45,14 @@ void LogitsEnd::take_row(const OpenedSlot& whose, const WantedRow& row, std::spa
   if (!row.sample || outcome.failed(row.slice)) return;
   if (const char* fault = fault_of(logits)) {
     outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
-  } else {
-    outcome.tokens.push_back({row.slice, sample(logits, whose.sampling, row.position, kernels_)});
+    return;
   }
+  SampledToken sampled{row.slice, sample(logits, whose.sampling, row.position, kernels_)};
+  if (whose.logprobs) {
+    sampled.logprobs =
+        std::make_shared<const std::vector<TokenLogprob>>(logprobs(logits, sampled.token, *whose.logprobs, kernels_));
+  }
+  outcome.tokens.push_back(std::move(sampled));
 }
 
 Error out_of_range(const std::string& actor, std::uint32_t position, const std::string& fault) {

@@ -67,6 +67,7 @@ class TokenBoard {
 
   /// Takes `count` messages from the channel; waits for those that are still to come.
   [[nodiscard]] Result<void> receive(std::uint32_t count, transport::Deadline deadline);
+  [[nodiscard]] std::size_t slots() const { return tokens_.size(); }
   [[nodiscard]] TokenId token(std::uint32_t slot) const { return tokens_[slot]; }
   void abort(const Error& why) { channel_->abort(why); }
 

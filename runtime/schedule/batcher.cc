@@ -270,7 +270,8 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   slice.wanted = end - std::clamp(request.first_wanted, sequence.positions, end);
   if (slice.sample) slice.wanted = std::max(slice.wanted, 1U);
   if (!std::exchange(sequence.opened, true)) {
-    step.opened.push_back({sequence.slot, request.id, request.sampling, request.first_wanted != UINT32_MAX});
+    step.opened.push_back({sequence.slot, request.id, request.sampling, request.first_wanted != UINT32_MAX,
+                           request.logprobs, request.user});
   }
   const std::uint32_t skipped = sequence.positions - std::exchange(sequence.row_end, end);
   if (!sequence.again) sequence.cached += skipped;

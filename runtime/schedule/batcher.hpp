@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,7 +35,9 @@ struct SequenceRequest {
   std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
   std::int32_t priority = 0;                ///< of those that wait the highest comes first, of equals the oldest
   std::string cache_salt{};                 ///< only equal ones share cached prefixes
-  std::uint32_t resumed = 0;                ///< tokens at the prompt's end that were sampled before, and count as such
+  std::optional<std::uint32_t> logprobs{};  ///< these two as in OpenedSlot
+  std::shared_ptr<const std::string> user{};
+  std::uint32_t resumed = 0;  ///< tokens at the prompt's end that were sampled before, and count as such
 };
 
 struct BatchStats {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "troupe/error.hpp"
@@ -25,7 +27,9 @@ struct OpenedSlot {
   std::uint32_t slot = 0;
   SequenceId sequence = 0;
   Sampling sampling{};
-  bool sink = false;  ///< the host wants logits: see LogitsSinks
+  bool sink = false;                          ///< the host wants logits: see LogitsSinks
+  std::optional<std::uint32_t> logprobs{};    ///< of sampled tokens, and of so many of the likeliest
+  std::shared_ptr<const std::string> user{};  ///< bytes for the host's actors; null: none
 };
 
 /// The rows of one sequence in a step.
@@ -77,6 +81,7 @@ void wanted_rows(const Step& step, std::vector<WantedRow>& wanted);
 struct SampledToken {
   std::uint32_t slice;
   TokenId token;
+  std::shared_ptr<const std::vector<TokenLogprob>> logprobs{};  ///< null where nobody asks for them
 };
 
 struct SliceFailure {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "kernels/math.hpp"
@@ -151,6 +152,19 @@ TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uin
   if (sampling.top_k > 0) keep_count(sampling.top_k, logits, x);
   if (sampling.top_p < 1.0F) keep_mass(sampling.top_p, logits, x, kernels);
   return draw(x, uniform(sampling.seed, position, 0), kernels);
+}
+
+std::vector<TokenLogprob> logprobs(std::span<const float> logits, TokenId chosen, std::uint32_t count,
+                                   const kernels::KernelTable& kernels) {
+  const std::vector<float> x = relative(logits, logits[kernels.argmax(logits.data(), logits.size())], 1.0F);
+  const float whole = kernels.log_sum_exp(x.data(), x.size());
+  std::vector<TokenId> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto last = ids.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, ids.size()));
+  std::partial_sort(ids.begin(), last, ids.end(), likelier(logits));
+  std::vector<TokenLogprob> result{{chosen, x[chosen] - whole}};
+  for (auto id = ids.begin(); id != last && x[*id] > no_chance; ++id) result.push_back({*id, x[*id] - whole});
+  return result;
 }
 
 }  // namespace troupe

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "kernels/table.hpp"
 #include "troupe/runtime.hpp"
@@ -17,5 +18,11 @@ namespace troupe {
 /// the result is some id: callers look for it first.
 [[nodiscard]] TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint32_t position,
                              const kernels::KernelTable& kernels);
+
+/// The logarithm of the probability of `chosen`, then of the likeliest ids, as many as there are to be and have a
+/// chance, from logits that have no fault: as they are, whatever the sampling is. The sum runs over fixed segments of
+/// the vocabulary.
+[[nodiscard]] std::vector<TokenLogprob> logprobs(std::span<const float> logits, TokenId chosen, std::uint32_t count,
+                                                 const kernels::KernelTable& kernels);
 
 }  // namespace troupe

@@ -215,8 +215,8 @@ TEST_CASE("what a replica of an older epoch still says is not heard", "[bad-inpu
   while (door.stream(id).tokens.empty()) REQUIRE(door.turn());
   door.kill(door.scheduler_of(0));
   while (logged(door, LogLevel::info) == 0) REQUIRE(door.turn());  // it is back
-  caf::anon_send(door.router(), actors::Emit{id, {99, "old "}, 1});
-  caf::anon_send(door.router(), actors::End{id, std::nullopt, 1});
+  caf::anon_send(door.router(), actors::Emit{id, {99, "old "}, {}, 1});
+  caf::anon_send(door.router(), actors::End{id, {}, 1});
   auto old = std::make_shared<StepOutcome>();
   old->id = 1;
   old->epoch = 1;

@@ -165,4 +165,55 @@ TEST_CASE("requests go to the replica with the fewest") {
   for (const auto& replica : door.replicas) CHECK(replica->most_at_once() > 1);
 }
 
+TEST_CASE("a stop string ends a text, and what runs ahead of it is dropped") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 40; ++seed) {
+    INFO("seed " << seed);
+    StageDoor door(seed, {.stages = 1 + seed % 3, .rows = 8, .parallel = 3, .context = 200});
+    const std::string third = std::to_string(fake_token(1, 2 + 2));
+    const SequenceId stopped = door.submit({.prompt = 2, .max_tokens = 100, .stop = {third}});
+    const SequenceId whole = door.submit({.prompt = 2, .max_tokens = 30});
+    const SequenceId behind = door.submit({.prompt = 3, .max_tokens = 9});
+    door.run();
+    CHECK(door.stream(stopped).reason == FinishReason::stop);
+    CHECK(door.stream(stopped).stop == third);
+    CHECK(door.stream(stopped).tokens.size() == 3);
+    CHECK(door.stream(stopped).text.find(third) == std::string::npos);
+    CHECK_FALSE(door.stream(stopped).why);
+    for (const SequenceId id : {whole, behind}) {
+      door.check_complete(id);
+      CHECK(door.stream(id).reason == FinishReason::length);
+    }
+    door.check_clean();
+  }
+}
+
+TEST_CASE("a stream that throws ends its request, and no other") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 40; ++seed) {
+    INFO("seed " << seed);
+    StageDoor door(seed, {.stages = 1 + seed % 2, .rows = 8, .parallel = 3, .context = 200});
+    const SequenceId throws = door.submit({.prompt = 2, .max_tokens = 100});
+    door.stream(throws).throws_at = 5;
+    const SequenceId other = door.submit({.prompt = 2, .max_tokens = 30});
+    door.run();
+    door.check_failed(throws, Code::failed);
+    CHECK(door.stream(throws).reason == FinishReason::error);
+    door.check_complete(other);
+    door.check_clean();
+  }
+}
+
+TEST_CASE("a text that begins with what it has said before goes on behind it") {
+  StageDoor door(first_seed(), {.stages = 1, .rows = 8, .parallel = 4, .context = 200});
+  const SequenceId id = door.submit({.prompt = 1, .max_tokens = 4, .stop = {"9 8"}});
+  door.run_actors();
+  const auto sampler = StageDoor::state<actors::SchedulerActor, actors::SchedulerState>(door.scheduler_of(0)).sampler;
+  const auto request = StageDoor::state<actors::RouterActor, actors::RouterState>(door.router()).open.at(id).request;
+  caf::anon_send(sampler, actors::Begin{request, {7, 8, 9}});  // in another replica, say
+  caf::anon_send(sampler, actors::Sampled{{{id, 8}}});
+  door.run_actors();
+  CHECK(door.stream(id).tokens == std::vector<TokenId>{8});
+  CHECK(door.stream(id).text == "9 \xEF\xBF\xBD");  // held back before, shown now: the last byte of a euro sign is none
+  CHECK(door.stream(id).reason == FinishReason::length);
+}
+
 }  // namespace troupe::testing

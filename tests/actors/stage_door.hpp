@@ -37,22 +37,29 @@ class FakeTokenizer final : public Tokenizer {
 /// A host's end of a stream: keeps what comes.
 class KeptStream final : public actors::Stream {
  public:
-  void push(Token token) override {
+  std::optional<Error> push(Token token) override {
     REQUIRE_FALSE(over);
     text += token.text;
     if (token.id != no_token) tokens.push_back(token.id);
+    if (tokens.size() == throws_at) return Error(Code::failed, "on_token threw: enough");
+    return std::nullopt;
   }
-  void end(std::optional<Error> error) override {
+  void begin(std::uint32_t) override {}
+  void end(Finish how) override {
     if (over) return;
     over = true;
-    why = std::move(error);
+    reason = how.reason;
+    stop = how.stop;
+    why = std::move(how.error);
   }
   [[nodiscard]] std::optional<Code> code() const { return why ? std::optional(why->code()) : std::nullopt; }
 
   std::vector<TokenId> tokens;
-  std::string text;
+  std::string text, stop;
   bool over = false;
+  std::optional<FinishReason> reason;
   std::optional<Error> why;
+  std::size_t throws_at = SIZE_MAX;
 };
 
 /// A supervisor and all below it on CAF's deterministic scheduler, the executors played. What happens next is drawn
@@ -72,7 +79,7 @@ class StageDoor {
     for (Epoch epoch = 1; epoch <= replica_count; ++epoch) made.push_back({{epoch, {}, {}}, make_replica(epoch)});
     const actors::Log log([this](LogLevel level, std::string_view line) { logged.emplace_back(level, line); });
     router_ = system_.spawn(actors::router, log, limit.most);
-    supervisor_ = system_.spawn(actors::supervisor, router_, std::move(made), builder_, tokenizer_, log, limit);
+    supervisor_ = system_.spawn(actors::supervisor, router_, std::move(made), builder_, tokenizer_, board, log, limit);
     run_actors();
   }
   ~StageDoor() {
@@ -87,13 +94,16 @@ class StageDoor {
     std::uint32_t prompt = 1, max_tokens = 1;
     bool ignore_end = false;
     std::optional<std::chrono::milliseconds> deadline{};
+    std::vector<std::string> stop{};
   };
 
   SequenceId submit(const Wish& wish) {
     auto request = std::make_shared<actors::Request>();
     const SequenceId id = wishes.size() + 1;
     request->sequence = {.id = id, .prompt = std::vector<TokenId>(wish.prompt, 5), .max_tokens = wish.max_tokens};
-    request->ignore_end = wish.ignore_end;
+    request->terms.max_tokens = wish.max_tokens;
+    request->terms.ignore_end = wish.ignore_end;
+    if (!wish.stop.empty()) request->terms.stop = StopStrings::create(wish.stop).value();
     if (wish.deadline) request->deadline = std::chrono::steady_clock::now() + *wish.deadline;
     request->stream = std::make_shared<KeptStream>();
     streams.push_back(std::static_pointer_cast<KeptStream>(request->stream));
@@ -246,6 +256,7 @@ class StageDoor {
   std::vector<Wish> wishes;
   std::vector<std::shared_ptr<KeptStream>> streams;
   std::vector<std::pair<LogLevel, std::string>> logged;
+  const std::shared_ptr<actors::ReplicaBoard> board = std::make_shared<actors::ReplicaBoard>();
   std::optional<Error> builds_fail;           ///< why whatever is built cannot be
   std::function<void(FakeReplica&)> on_made;  ///< called with each that is made later
 

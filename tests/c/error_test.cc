@@ -9,7 +9,9 @@ TEST_CASE("C: statuses have the names of the codes") {
   CHECK(std::string(troupe_status_name(TROUPE_OK)) == "ok");
   CHECK(std::string(troupe_status_name(TROUPE_INVALID_ARGUMENT)) == "invalid argument");
   CHECK(std::string(troupe_status_name(TROUPE_FAILED)) == "failed");
-  for (const troupe_status none : {12, 1000, -1000, INT32_MIN, INT32_MAX}) {
+  CHECK(std::string(troupe_status_name(TROUPE_END)) == "end");
+  CHECK(std::string(troupe_status_name(TROUPE_NOT_YET)) == "not yet");
+  for (const troupe_status none : {-3, 12, 1000, -1000, INT32_MIN, INT32_MAX}) {
     CHECK(std::string(troupe_status_name(none)) == "unknown status");
   }
   CHECK(std::string(troupe_version()) == std::to_string(TROUPE_VERSION_MAJOR) + "." +

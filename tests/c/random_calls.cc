@@ -29,8 +29,9 @@ struct SmallFile {
     model.context = 48;
     bytes = model.file();
     file = std::make_unique<MemoryFile>(bytes);
+    path = file->path();
   }
-  std::string bytes;
+  std::string bytes, path;
   std::unique_ptr<MemoryFile> file;
 };
 
@@ -139,7 +140,7 @@ class World {
     troupe_free(text);
   }
 
-  const char* path() { return bytes_.rarely() ? "/no/such" : small_file().file->path().c_str(); }
+  const char* path() { return bytes_.rarely() ? "/no/such" : small_file().path.c_str(); }
   std::vector<std::int32_t> ids();
   std::string text();
   void set(Struct<troupe_load_options>& options);

@@ -289,6 +289,14 @@ class Run(Case):
     def run_model(self, *args, stdin=b""):
         return self.succeed("run", "-m", MODEL, *args, stdin=stdin).decode()
 
+    def test_stops_before_a_stop_string(self):
+        prompt = ("-p", "The capital of France is", "-n", 16)
+        whole = self.run_model(*prompt)
+        stop = whole[len(whole) // 2 : len(whole) // 2 + 3]
+        for flags in (("--stop", stop), ("--stop", "never in it", "--stop", stop)):
+            self.assertEqual(self.run_model(*prompt, *flags), whole[: whole.index(stop)])
+        self.fail_with(2, "run", "-m", MODEL, "-p", "x", "--stop", "", names="stop string")
+
     def test_prints_only_what_the_model_writes(self):
         text = self.run_model("-p", "The capital of France is", "-n", 8)
         self.assertIn("Paris", text)

@@ -109,6 +109,16 @@ void use_all(const Ids& expected) {
     watch([&] { (void)outcome_of(model->generate("hello", tokens(5))); });
     watch([&] { model->logits({1, 2, 3}, true, [](std::uint32_t, std::span<const float>) {}); });
     watch([&] { model->generate(Ids{1}, {}).cancel(); });
+    watch([&] {
+      Generation stream = model->generate(Ids{1, 2}, tokens(3));
+      while (!stream.finish()) (void)stream.next(std::chrono::milliseconds(1));
+    });
+    watch([&] {
+      const Request request = model->generate(Ids{1}, tokens(100), {.on_token = [&](auto&&...) { looks_right(); }});
+      request.cancel();
+    });
+    (void)watch([&] { return model->stats(); });
+    (void)watch([&] { return runtime.open_tokenizer(tiny_path()).tokenize("hello"); });
     watch([&] { model.reset(); });
     watch([&] { (void)runtime.load(tiny_path(), {.threads = 2}); });
     watch([&] {
@@ -182,6 +192,9 @@ TEST_CASE("fault 14: what callbacks make of the floating-point state changes no 
       const Model rude = runtime.load(checkpoint, with_actors(graph, "rude", flows), options);
       CHECK(state() == host);
       CHECK((all_logits(rude, upset_floats) == expected));
+      const StreamCallbacks upset{.on_token = [](auto&&...) { upset_floats(); },
+                                  .on_finish = [](auto&&...) { upset_floats(); }};
+      for (int i = 0; i < 3; ++i) (void)rude.generate(Ids{1, 2, 3}, tokens(10), upset);
       CHECK((all_logits(rude, upset_floats) == expected));
       CHECK((all_logits(runtime.load(checkpoint, options)) == expected));
     }

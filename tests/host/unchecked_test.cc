@@ -247,7 +247,7 @@ TEST_CASE("fault 20: a KV cache beyond any machine is an error, not a sum that h
   const Graph graph = checkpoint.expand({});
   const Error error = error_of([&] { (void)checkpoint.memory(graph, {.parallel = 1024}); });
   CHECK(error.code() == Code::out_of_memory);
-  CHECK_THAT(error.message(), Contains("r0.s0.t0") && Contains("1024 sequences of 16777216 positions"));
+  CHECK_THAT(error.message(), Contains("1024 sequences of 16777216 positions"));
   CHECK(checkpoint.memory(graph, {.context = 64, .parallel = 1024})[0].kv_full == 33ULL << 33);
 }
 

@@ -201,11 +201,15 @@ void forked(bool exits) {
   std::optional<Model> model = runtime->load(model_path(), options);
   std::optional<Generation> stream = model->generate({1, 2, 3}, {.max_tokens = 200, .ignore_end = true});
   EXPECT(stream->next());
+  std::optional<Request> request = model->generate({1, 2, 3}, {.max_tokens = 200, .ignore_end = true}, {});
   const auto in_child = [&] {
     EXPECT(refuses([&] { (void)model->generate({1}, twenty()); }));
     EXPECT(refuses([&] { (void)stream->next(); }));
     EXPECT(refuses([&] { model->logits({1}, false, [](auto, auto) {}); }));
     EXPECT(refuses([&] { stream->cancel(); }));
+    EXPECT(refuses([&] { request->cancel(); }));
+    EXPECT(refuses([&] { (void)model->generate({1}, twenty(), {}); }));
+    request.reset();
     EXPECT(refuses([&] { (void)runtime->load(model_path(), options); }));
     stream.reset();
     model.reset();
@@ -288,6 +292,47 @@ void waits_for_itself() {
   });
   EXPECT(in_sink == 4);
 }
+/// The last reference to everything goes within a callback; the other streams end all the same.
+void dropped_in_a_callback() {
+  for (int round = 0; round < 5; ++round) {
+    auto runtime = std::make_unique<Runtime>();
+    std::optional<Model> model = runtime->load(model_path(), options);
+    std::promise<void> started;
+    std::atomic<int> ends{0};
+    const auto all = std::make_shared<std::promise<void>>();
+    const auto ended = [&, all](const Request&, const Finish&) {
+      if (++ends == 3) all->set_value();
+    };
+    const GenerateOptions endless{.max_tokens = 200, .ignore_end = true};
+    for (int i = 0; i < 2; ++i) model->generate({1, 2, 3}, endless, {.on_finish = ended});
+    model->generate({1, 2, 3}, endless,
+                    {.on_token =
+                         [&, done = false](const Request&, const Token&) mutable {
+                           if (std::exchange(done, true)) return;
+                           started.get_future().wait();
+                           runtime.reset();
+                           model.reset();
+                         },
+                     .on_finish = ended});
+    started.set_value();
+    all->get_future().wait();
+  }
+}
+/// A static model ends after main, and its streams with it.
+void static_model_with_callbacks() {
+  static std::atomic<int> ends{0};
+  global_model = function_static().load(model_path(), options);
+  for (int i = 0; i < 20; ++i) {
+    global_model->generate({1, 2, 3}, {.max_tokens = 200, .ignore_end = true},
+                           {.on_finish = [](const Request&, const Finish&) { ++ends; }});
+  }
+}
+void exit_in_a_callback() {
+  global_model = function_static().load(model_path(), options);
+  global_model->generate({1, 2, 3}, twenty(), {.on_token = [](const Request&, const Token&) { std::exit(0); }});
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
 /// The log speaks on a thread that runs the actors' messages.
 void waits_in_the_log() {
   std::optional<Model> model;
@@ -324,6 +369,9 @@ const std::map<std::string, void (*)()> ways{
     {"dropped_in_on_step", dropped_in_on_step},
     {"exit_in_on_step", exit_in_on_step},
     {"waits_for_itself", waits_for_itself},
+    {"dropped_in_a_callback", dropped_in_a_callback},
+    {"static_model_with_callbacks", static_model_with_callbacks},
+    {"exit_in_a_callback", exit_in_a_callback},
     {"waits_in_the_log", waits_in_the_log},
 };
 

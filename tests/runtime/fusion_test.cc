@@ -339,7 +339,7 @@ TEST_CASE("what a section of tiles needs of others, and others of it, it does no
   for (const std::size_t rows : {1, 16, 77}) check_layout(program, rows);
   const Layout layout = lay_out(program, 77);
   CHECK(layout.offsets[after] != layout.offsets[sum]);
-  CHECK(layout.offsets[last] == layout.offsets[before]);  // which is dead by then
+  CHECK(layout.offsets[after] == layout.offsets[before]);  // which is dead by then
 }
 
 TEST_CASE("a tensor of planes is refused where a matrix is asked for", "[bad-input]") {

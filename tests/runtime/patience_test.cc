@@ -127,11 +127,13 @@ TEST_CASE("fault 10: who comes after a host's actor waits for it") {
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
   auto in = testing::channel_in_memory(2, 64, {0}), out = testing::channel_in_memory(2, 64, {0});
+  auto tokens = testing::channel_in_memory(2, 64, {0});
   std::vector<float> values(4, 1.0F);
   REQUIRE(in.sender->send(row(values), deadline).ok());
   Members members(activity);
   members.give(std::make_unique<ActorRunner>("held", std::make_unique<Held>(), Flow::hidden, 4, 1,
-                                             std::move(in.receiver), testing::only(std::move(out.sender)), deadline));
+                                             TokenBoard(1, std::move(tokens.receiver)), std::move(in.receiver),
+                                             testing::only(std::move(out.sender)), deadline));
   members.give(std::make_unique<Last>(std::move(out.receiver), deadline));
   members.all_have_theirs();
   step.open_after_many_patiences();
@@ -143,13 +145,13 @@ TEST_CASE("fault 10: a peer that never comes ends the wait for it", "[bad-input]
   const auto activity = std::make_shared<Activity>();
   const Deadline deadline{patience, activity.get()};
   auto group = testing::group_in_memory(2, {0});
-  auto in = testing::channel_in_memory(2, 64, {0});
+  auto in = testing::channel_in_memory(2, 64, {0}), tokens = testing::channel_in_memory(2, 64, {0});
   Rank rank({meet}, std::move(group[0]), deadline);
   Members members(activity);
   members.give(rank.runner());
   members.give(std::make_unique<ActorRunner>("lonely", std::make_unique<Held>(), Flow::hidden, 4, 1,
-                                             std::move(in.receiver), std::vector<std::unique_ptr<transport::Sender>>{},
-                                             deadline));
+                                             TokenBoard(1, std::move(tokens.receiver)), std::move(in.receiver),
+                                             std::vector<std::unique_ptr<transport::Sender>>{}, deadline));
   members.all_have_theirs();
   for (std::size_t member : {0, 1}) {
     const StepOutcome outcome = members.outcome(member);

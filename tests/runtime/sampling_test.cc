@@ -248,4 +248,51 @@ TEST_CASE("the strangest rows still give an id", "[bad-input]") {
   for (const float temperature : {0.0F, 1e-40F, 1.0F, 1e6F}) CHECK(pick(extremes, {.temperature = temperature}) == 2);
 }
 
+TEST_CASE("logprobs are those of the definition, with the same bits from every instruction set") {
+  Random random(first_seed());
+  for (const std::size_t size : {1, 7, 1024, 1025, 49'152}) {
+    for (const float width : {0.01F, 1.0F, 8.0F}) {
+      std::vector<float> logits = random_logits(random, size, width);
+      if (size > 100) logits[17] = -infinity;
+      const double largest = *std::max_element(logits.begin(), logits.end());
+      double sum = 0;
+      for (const float logit : logits) sum += std::exp(logit - largest);
+      const auto chosen = static_cast<TokenId>(random() % size);
+      const auto first = logprobs(logits, chosen, 20, *kernels::tables()[0]);
+      for (const kernels::KernelTable* table : kernels::tables()) {
+        const auto other = logprobs(logits, chosen, 20, *table);
+        REQUIRE(other.size() == first.size());
+        for (std::size_t i = 0; i < first.size(); ++i) {
+          CHECK(other[i].id == first[i].id);
+          CHECK(other[i].logprob == first[i].logprob);
+        }
+      }
+      REQUIRE(first.size() == 1 + std::min<std::size_t>(20, size));
+      CHECK(first[0].id == chosen);
+      for (const TokenLogprob& each : first) {
+        CHECK(each.logprob == Approx(logits[each.id] - largest - std::log(sum)).margin(1e-4));
+      }
+      for (std::size_t i = 2; i < first.size(); ++i) CHECK(first[i - 1].logprob >= first[i].logprob);
+      CHECK(logits[first[1].id] == largest);
+    }
+  }
+}
+
+TEST_CASE("logprobs of logits that are equal, impossible or infinite", "[bad-input]") {
+  const kernels::KernelTable& kernels = *kernels::find_table();
+  auto some = logprobs(std::vector<float>{1, 2, 2, -infinity, 2}, 1, 20, kernels);
+  REQUIRE(some.size() == 5);  // what has no chance is none of the likeliest
+  CHECK(some[1].id == 1);
+  CHECK(some[2].id == 2);
+  CHECK(some[3].id == 4);
+  CHECK(some[4].id == 0);
+  some = logprobs(std::vector<float>{0, infinity, 5, infinity}, 3, 3, kernels);
+  REQUIRE(some.size() == 3);
+  CHECK(some[0].logprob == Approx(std::log(0.5)).margin(1e-6));
+  CHECK(some[1].id == 1);
+  some = logprobs(std::vector<float>{1e9F, 0, -1e9F}, 0, 0, kernels);
+  REQUIRE(some.size() == 1);
+  CHECK(some[0].logprob == 0.0F);
+}
+
 }  // namespace troupe::testing

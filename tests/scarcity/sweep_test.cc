@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "tests/host/few_cores.hpp"
 #include "tests/host/house.hpp"
 #include "tests/scarcity/refusal.hpp"
@@ -70,6 +72,56 @@ TEST_CASE("fault 6: whichever allocation of a request fails, the process lives a
       if (request.sampling.temperature > 0)
         CHECK(swept.unusable < swept.failed);  // what sampling takes fails the request
     }
+  }
+}
+
+TEST_CASE("whichever allocation of a stream by callbacks fails, it ends once", "[bad-input]") {
+  const Refusal::Own own;
+  const FewCores two;
+  const Checkpoint checkpoint = Runtime().open(tiny_path());
+  GenerateOptions request = tokens(count);
+  request.stop = {"never said"};
+  request.logprobs = 3;
+  request.user = "a user whose bytes take memory";
+  for (const char* plan : {"tp1", "pp2"}) {
+    const LoadOptions options{.plan = plan, .threads = 1};
+    std::int64_t failed = 0, whole = 0;
+    for (std::int64_t n = 1;; ++n) {
+      INFO(plan << ", allocation " << n);
+      std::atomic<int> ends{0}, seen{0}, late{0};
+      bool taken = true, refused = false;
+      {
+        const Runtime runtime;
+        const Model model = runtime.load(checkpoint, options);
+        (void)continued(model, prompt, count);  // what is made once is there
+        const StreamCallbacks callbacks{.on_token =
+                                            [&](const Request&, const Token&) {
+                                              ++seen;
+                                              late += ends;
+                                            },
+                                        .on_finish = [&](const Request&, const Finish&) { ++ends; }};
+        Refusal::allocation(n);
+        try {
+          (void)model.generate(prompt, request, callbacks);
+        } catch (const Error& error) {
+          taken = false;
+          CHECK(error.code() == Code::out_of_memory);
+        }
+        Outcome next;
+        try {
+          next = outcome_of(model.generate(prompt, tokens(count)));
+        } catch (const Error& error) {
+          next.error = error;
+        }
+        refused = Refusal::end();
+      }
+      REQUIRE(ends == (taken ? 1 : 0));
+      REQUIRE(late == 0);
+      ++(taken && seen == static_cast<int>(count) ? whole : failed);
+      if (!refused) break;
+    }
+    CHECK(failed > 10);
+    CHECK(whole > 0);
   }
 }
 

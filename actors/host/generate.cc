@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "actors/host/generation.hpp"
+#include "actors/host/model.hpp"
+#include "kernels/floating_point.hpp"
+
+namespace troupe {
+namespace {
+
+Error refused(const std::string& why) { return {Code::invalid_argument, why}; }
+
+void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
+  if (ids.empty()) throw refused("the prompt is empty, or nothing in it is a token; it needs at least one");
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < checkpoint.vocabulary()) continue;
+    throw host::unknown_id(ids[i], i, checkpoint.vocabulary());
+  }
+}
+
+void check_length(std::size_t tokens, std::uint32_t context) {
+  if (tokens <= context) return;
+  throw refused("the prompt has " + std::to_string(tokens) + " tokens; the context holds " + std::to_string(context) +
+                " positions");
+}
+
+void check_prompt(const Model::Impl& model, std::span<const TokenId> ids) {
+  check_ids(model.checkpoint, ids);
+  check_length(ids.size(), model.context());
+}
+
+void check_salt(const std::string& salt) {
+  constexpr std::size_t longest = 1024;
+  if (salt.size() <= longest) return;
+  throw refused("cache_salt has " + std::to_string(salt.size()) + " bytes; it may have " + std::to_string(longest));
+}
+
+void check_sampling(const Sampling& sampling) {
+  if (!(sampling.temperature >= 0.0F && sampling.temperature <= 1e6F)) {
+    throw refused("temperature must be between 0 and 1000000");
+  }
+  if (!(sampling.top_p > 0.0F && sampling.top_p <= 1.0F)) throw refused("top_p must be above 0 and at most 1");
+}
+
+void check_logprobs(const std::optional<std::uint32_t>& count) {
+  constexpr std::uint32_t most = 20;
+  if (count.value_or(0) <= most) return;
+  throw refused("logprobs is " + std::to_string(*count) + "; it must be between 0 and " + std::to_string(most));
+}
+
+std::shared_ptr<const std::string> shared(const std::string& user) {
+  return user.empty() ? nullptr : std::make_shared<const std::string>(user);
+}
+
+TextTerms terms_of(const GenerateOptions& options, std::size_t prompt, std::uint32_t context) {
+  // The last token to be sampled needs no position of its own.
+  const auto room = static_cast<std::uint32_t>(context - prompt + 1);
+  TextTerms terms;
+  terms.fills_context = options.max_tokens == 0 || options.max_tokens > room;
+  terms.max_tokens = terms.fills_context ? room : options.max_tokens;
+  terms.ignore_end = options.ignore_end;
+  if (!options.stop.empty()) terms.stop = StopStrings::create(options.stop).value();
+  return terms;
+}
+
+/// What both kinds of requests have.
+template <class Options>
+std::shared_ptr<actors::Request> request_of(SequenceId id, const Options& options) {
+  check_salt(options.cache_salt);
+  auto request = std::make_shared<actors::Request>();
+  request->sequence.id = id;
+  request->sequence.priority = options.priority;
+  request->sequence.cache_salt = options.cache_salt;
+  request->sequence.user = shared(options.user);
+  if (options.deadline) request->deadline = host::after(*options.deadline);
+  return request;
+}
+
+std::shared_ptr<actors::Request> request_of(Model::Impl& model, std::vector<TokenId> prompt,
+                                            const GenerateOptions& options) {
+  check_prompt(model, prompt);
+  check_sampling(options.sampling);
+  check_logprobs(options.logprobs);
+  auto request = request_of(model.draw_id(), options);
+  request->terms = terms_of(options, prompt.size(), model.context());
+  request->sequence.prompt = std::move(prompt);
+  request->sequence.max_tokens = request->terms.max_tokens;
+  request->sequence.sampling = options.sampling;
+  request->sequence.logprobs = options.logprobs;
+  return request;
+}
+
+/// Takes a request, or tells the log why not.
+template <class Take>
+auto taken(const actors::Log& log, const Take& take) {
+  try {
+    return take();
+  } catch (const Error& error) {
+    log(LogLevel::warning, [&] { return "a request is refused: " + error.message(); });
+    throw;
+  } catch (const std::bad_alloc&) {
+    log(LogLevel::warning, [] { return "a request is refused: out of memory"; });
+    throw Error(Code::out_of_memory, "there is no memory for the request");
+  }
+}
+
+}  // namespace
+
+Generation Model::generate(std::string_view prompt, const GenerateOptions& options) const {
+  return generate(checkpoint().prompt(prompt, options.parse_special), options);
+}
+
+Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
+  const kernels::FloatingPointScope floats;
+  const std::shared_ptr<Impl> impl = impl_;  // a callback may let go of this object
+  return taken(host::held(impl, "the model").log(),
+               [&] { return impl->submit(request_of(*impl, std::move(prompt), options)); });
+}
+
+Request Model::generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const {
+  return generate(checkpoint().prompt(prompt, options.parse_special), options, std::move(callbacks));
+}
+
+Request Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options, StreamCallbacks callbacks) const {
+  const kernels::FloatingPointScope floats;
+  const std::shared_ptr<Impl> impl = impl_;
+  return taken(host::held(impl, "the model").log(),
+               [&] { return impl->submit(request_of(*impl, std::move(prompt), options), std::move(callbacks)); });
+}
+
+void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink,
+                   const LogitsOptions& options) const {
+  const kernels::FloatingPointScope floats;
+  Impl& impl = host::held(impl_, "the model");
+  impl.check_wait();
+  if (!sink) throw Error(Code::invalid_argument, "the logits sink is empty; logits need somewhere to go");
+  const SequenceId id = impl.draw_id();
+  const LogitsSinks::Entry entry(impl.sinks(), id, sink);
+  Generation stream = taken(impl.log(), [&] {
+    check_prompt(impl, ids);
+    auto request = request_of(id, options);
+    request->sequence.first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
+    request->sequence.prompt = std::move(ids);
+    return impl.submit(std::move(request));
+  });
+  const std::stop_callback cancel(options.cancel, [&]() noexcept {
+    try {
+      stream.cancel();
+    } catch (...) {  // no memory for the message: the request goes on to its end
+    }
+  });
+  while (stream.next()) {
+  }
+}
+
+}  // namespace troupe
