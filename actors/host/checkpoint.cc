@@ -17,6 +17,11 @@ namespace {
 
 std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.count) + " entries]"; }
 
+/// What only counts or lists opens none.
+KnownNames any_transport() {
+  return {[](const std::string&) { return true; }, {}};
+}
+
 const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   return host::held(impl, "the checkpoint");
 }
@@ -107,7 +112,7 @@ std::string Checkpoint::program(const Graph& graph, const std::string& node, con
   const kernels::FloatingPointScope floats;
   const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
-  (void)check_graph(graph, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();
+  (void)check_graph(graph, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport()).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
   if (!kinds.is(*shard, Role::shard)) {
@@ -122,7 +127,8 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
   const NodeKinds kinds = NodeKinds::with_any();
   const Blueprint blueprint =
-      draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_))).value();
+      draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport())
+          .value();
   MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(),
                     [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.size, settings); }};
   const auto parts = memory_of(blueprint, kinds, order).value();

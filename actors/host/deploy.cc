@@ -4,15 +4,14 @@
 #include <utility>
 
 #include "actors/host/settings.hpp"
-#include "transport/memory/memory.hpp"
 
 namespace troupe::host {
 namespace {
 
 /// An order for each replica. What is wrong with the graph is said of the whole.
 Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& settings, const ModelDescription& model,
-                                     const NodeKinds& kinds, const KnownDevices& devices) {
-  const auto whole = draw({0, graph, settings}, model, kinds, devices);
+                                     const NodeKinds& kinds, const KnownNames& devices, const KnownNames& transports) {
+  const auto whole = draw({0, graph, settings}, model, kinds, devices, transports);
   if (!whole) return whole.error();
   std::vector<Order> orders;
   for (std::uint32_t replica = 0; replica < whole->replicas.size(); ++replica) {
@@ -48,15 +47,12 @@ Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpo
   const auto settings = resolve(*checkpoint, options);
   if (!settings) return settings.error();
   auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes(),
-                          known_devices(*checkpoint));
+                          known_devices(*checkpoint), Transports(house.transports).known());
   if (!orders) return orders.error();
   Progress progress(options.progress);
-  auto transport = transport::memory.open();
-  if (!transport) return transport.error();
   const auto sinks = std::make_shared<LogitsSinks>();
-  auto workshop = std::make_unique<Workshop>(
-      Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience, options.memory_limit, sinks},
-      std::move(*transport));
+  auto workshop = std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store,
+                                                             patience, options.memory_limit, sinks, house.transports});
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
   progress.rethrow();
   if (made) made->sinks = sinks;

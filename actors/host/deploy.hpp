@@ -28,6 +28,7 @@ struct House {
   Kinds kinds;
   std::shared_ptr<CoreLedger> cores;
   std::shared_ptr<WeightStore> store;
+  std::vector<const transport::TransportKind*> transports;
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.

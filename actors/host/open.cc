@@ -4,24 +4,19 @@
 #include <set>
 
 #include "runtime/model/file_kind.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
 namespace {
 
 template <class T>
-std::string names_of(const std::vector<const T*>& plugins) {
-  std::string names;
-  for (const T* plugin : plugins) names += (names.empty() ? "" : ", ") + std::string(plugin->name);
-  return names;
-}
-
-template <class T>
 Result<const T*> look_up(const std::vector<const T*>& plugins, std::string_view name, const std::string& where) {
   for (const T* plugin : plugins) {
     if (plugin->name == name) return plugin;
   }
-  return Error(Code::unsupported, where + " " + quoted(name) + " is not supported; known are " + names_of(plugins));
+  return Error(Code::unsupported,
+               where + " " + quoted(name) + " is not supported; known are " + joined(plugins, &T::name));
 }
 
 Result<const FileFormat*> recognise(const FileBytes& file, const plugins::Registry& registry) {
@@ -30,7 +25,7 @@ Result<const FileFormat*> recognise(const FileBytes& file, const plugins::Regist
     const auto head = file.bytes().first(std::min(magic.size(), file.bytes().size()));
     if (std::equal(head.begin(), head.end(), magic.begin(), magic.end())) return format;
   }
-  return of_no_format(file, names_of(registry.formats));
+  return of_no_format(file, joined(registry.formats, &FileFormat::name));
 }
 
 /// An ignored key is as if the file did not have it, for whoever reads it from here on.

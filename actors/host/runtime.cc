@@ -13,6 +13,7 @@
 #include "actors/host/settings.hpp"
 #include "actors/host/stream.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/text/joined.hpp"
 
 namespace troupe {
 namespace {
@@ -129,9 +130,7 @@ std::string devices_of(const Checkpoint::Impl& checkpoint, const Graph& graph, c
     if (node.layers == Range{}) continue;
     names.emplace(open_device(checkpoint.devices, node.device, {options.isa}).value()->name());
   }
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
+  return joined(names);
 }
 
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
@@ -162,13 +161,19 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
 
 }  // namespace
 
-Runtime::Impl::Impl(RuntimeOptions options)
+Runtime::Impl::Impl(RuntimeOptions options, plugins::Registry plugins)
     : log(std::move(options.log)),
       metrics(std::move(options.metrics)),
       metrics_interval(options.metrics_interval),
-      registry(plugins::builtin()),
+      registry(std::move(plugins)),
       control_threads_(options.control_threads),
-      house_{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()} {}
+      house_{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), registry.transports} {}
+
+Runtime Runtime::Impl::runtime_with(plugins::Registry plugins, RuntimeOptions options) {
+  Runtime runtime;
+  runtime.impl_ = host::make_retiring<Impl>(std::move(options), std::move(plugins));
+  return runtime;
+}
 
 void Runtime::Impl::add_kind(const std::string& kind, ActorFactory factory) {
   const std::lock_guard lock(mutex_);
@@ -203,7 +208,7 @@ Runtime::Runtime(RuntimeOptions options) {
     throw Error(Code::invalid_argument, "metrics_interval is " + std::to_string(options.metrics_interval.count()) +
                                             " ms; it must be between 1 ms and a year");
   }
-  impl_ = host::make_retiring<Impl>(std::move(options));
+  impl_ = host::make_retiring<Impl>(std::move(options), plugins::builtin());
 }
 
 void Runtime::add_actor(const std::string& kind, ActorFactory factory) {

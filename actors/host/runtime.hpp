@@ -16,7 +16,10 @@ namespace troupe {
 /// What the models of one runtime share. Any thread.
 class Runtime::Impl {
  public:
-  explicit Impl(RuntimeOptions options);
+  Impl(RuntimeOptions options, plugins::Registry plugins);
+
+  /// A runtime with other plug-ins than the built-in ones: for tests, which add some of their own.
+  [[nodiscard]] static Runtime runtime_with(plugins::Registry plugins, RuntimeOptions options = {});
 
   const actors::Log log;
   const std::function<void(std::string_view, const Stats&)> metrics;

@@ -58,7 +58,8 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
   std::vector<Plot> plots;
   std::vector<WantedWeights> wanted;
   for (const Order& order : orders) {
-    auto blueprint = draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint));
+    auto blueprint =
+        draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint), transports_.known());
     if (!blueprint) return blueprint.error();
     plots.push_back({std::move(*blueprint), {}, {}});
     KvDemand demand = kv_demand_of(checkpoint.model, order.settings);
@@ -135,18 +136,25 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
 Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& settings, transport::WaitPolicy policy) {
   Workbench bench{.model = tools_.checkpoint->model, .settings = settings, .policy = policy};
   for (const PartEnd& end : part.in) {
-    auto receiver = transport_->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
+    const auto transport = transports_.get(end.via);
+    if (!transport) return transport.error();
+    auto receiver = (*transport)->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
     if (!receiver) return receiver.error();
     bench.in.push_back(std::move(*receiver));
   }
   for (const PartEnd& end : part.out) {
-    auto sender = transport_->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
+    const auto transport = transports_.get(end.via);
+    if (!transport) return transport.error();
+    auto sender = (*transport)->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
     if (!sender) return sender.error();
     bench.out.push_back(std::move(*sender));
   }
   if (part.group.size == 1) return bench;
-  auto rank = transport_->make_rank({part.group.name, static_cast<int>(part.group.size)},
-                                    static_cast<int>(part.group.rank), policy);
+  const auto transport = transports_.get(part.group.via);
+  if (!transport) return transport.error();
+  auto rank =
+      (*transport)
+          ->make_rank({part.group.name, static_cast<int>(part.group.size)}, static_cast<int>(part.group.rank), policy);
   if (!rank) return rank.error();
   bench.group = std::move(*rank);
   return bench;
@@ -179,7 +187,7 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
   return {};
 }
 
-KnownDevices known_devices(const Checkpoint::Impl& checkpoint) {
+KnownNames known_devices(const Checkpoint::Impl& checkpoint) {
   return {[&](const std::string& name) { return open_device(checkpoint.devices, name, {}).ok(); },
           device_names(checkpoint.devices)};
 }

@@ -10,13 +10,13 @@
 #include "actors/host/checkpoint.hpp"
 #include "actors/host/makers.hpp"
 #include "actors/host/progress.hpp"
+#include "actors/host/transports.hpp"
 #include "actors/supervisor.hpp"
 #include "runtime/deploy/blueprint.hpp"
 #include "runtime/machine/core_ledger.hpp"
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/sinks.hpp"
-#include "transport/transport.hpp"
 
 namespace troupe::host {
 
@@ -41,10 +41,10 @@ class Workshop {
     std::chrono::nanoseconds patience;
     std::uint64_t memory_limit = 0;  ///< LoadOptions::memory_limit
     std::shared_ptr<LogitsSinks> sinks;
+    std::vector<const transport::TransportKind*> transports;
   };
 
-  Workshop(Tools tools, std::unique_ptr<transport::Transport> transport)
-      : tools_(std::move(tools)), transport_(std::move(transport)) {}
+  explicit Workshop(Tools tools) : tools_(std::move(tools)), transports_(tools_.transports) {}
 
   /// An order's blueprint and what its shards run. Its weights are in memory for as long as somebody has it.
   struct Plot {
@@ -72,11 +72,11 @@ class Workshop {
   Result<void> start_parts(const Plot& plot, MadeReplica& made);
 
   const Tools tools_;
-  const std::unique_ptr<transport::Transport> transport_;
+  Transports transports_;
 };
 
 /// The devices that a graph may name: see check_graph.
-[[nodiscard]] KnownDevices known_devices(const Checkpoint::Impl& checkpoint);
+[[nodiscard]] KnownNames known_devices(const Checkpoint::Impl& checkpoint);
 
 /// The device of one shard of a group of so many ranks, and its program: by that device's rules, or not fused.
 [[nodiscard]] Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard,

@@ -7,6 +7,7 @@
 #include "plugins/formats/gguf_value.hpp"
 #include "runtime/model/checked.hpp"
 #include "runtime/model/file_kind.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::plugins {
@@ -35,11 +36,7 @@ std::string type_in_words(std::uint32_t type) {
 }
 
 std::string known_types() {
-  std::string list;
-  for (const kernels::FormatInfo& info : kernels::all_formats()) {
-    list += (list.empty() ? "" : ", ") + type_in_words(info.gguf_type);
-  }
-  return list;
+  return joined(kernels::all_formats(), [](const kernels::FormatInfo& info) { return type_in_words(info.gguf_type); });
 }
 
 class GgufReader {

@@ -6,6 +6,7 @@
 #include "plugins/tokenizers/merge_table.hpp"
 #include "plugins/tokenizers/tokenizer_keys.hpp"
 #include "plugins/tokenizers/word_scanner.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/special_tokens.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -95,10 +96,9 @@ Result<const PreTokenizer*> pre_tokenizer(const ModelFile& file) {
   const auto* at = std::find_if(std::begin(pre_tokenizers), std::end(pre_tokenizers),
                                 [&](const PreTokenizer& p) { return p.name == *name; });
   if (at != std::end(pre_tokenizers)) return at;
-  std::string known;
-  for (const PreTokenizer& p : pre_tokenizers) known += (known.empty() ? "" : ", ") + std::string(p.name);
   return Error(Code::unsupported, quoted(file.path) + ": the key \"tokenizer.ggml.pre\" names the pre-tokenizer " +
-                                      quoted(*name) + "; known here are " + known);
+                                      quoted(*name) + "; known here are " +
+                                      joined(pre_tokenizers, &PreTokenizer::name));
 }
 
 /// "left right" as ids. Merges of or to something that is no token can never be used, and are left out.

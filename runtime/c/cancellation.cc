@@ -4,7 +4,10 @@
 using namespace troupe::c;
 
 troupe_status troupe_cancellation_new(troupe_cancellation** cancellation, troupe_error* error) {
-  return guarded(error, [&] { emptied(cancellation, "cancellation") = new troupe_cancellation; });
+  return guarded(error, [&] {
+    auto& out = emptied(cancellation, "cancellation");
+    out = new troupe_cancellation;
+  });
 }
 
 void troupe_cancellation_cancel(troupe_cancellation* cancellation) {

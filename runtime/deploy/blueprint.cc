@@ -31,7 +31,7 @@ class Drawing {
       for (std::uint32_t rank = 0; rank < group->nodes.size(); ++rank) {
         const auto size = static_cast<std::uint32_t>(group->nodes.size());
         parts.stages.back().push_back(
-            add_part(*find_node(graph_, group->nodes[rank]), {name(group->name), rank, size}));
+            add_part(*find_node(graph_, group->nodes[rank]), {name(group->name), group->via, rank, size}));
       }
     }
     for (const GraphNode* node : replica.host_actors) parts.stages.push_back({add_part(*node, {})});
@@ -45,9 +45,10 @@ class Drawing {
     for (const GraphEdge& edge : graph_.edges) {
       if (number_.contains(split_end(edge.to).first)) join(edge, replica.stages.size());
     }
-    // The host's actors hear what is sampled, as the first stage does.
+    // The host's actors hear what is sampled, as the first stage does, and by what else they take comes.
     for (const GraphNode* node : replica.host_actors) {
-      add_channel({replica.sampler->name + ":tokens", node->name + ":tokens", "tokens"}, replica.stages.size());
+      const std::string via = blueprint_.parts[number_[node->name]].in[0].via;
+      add_channel({replica.sampler->name + ":tokens", node->name + ":tokens", "tokens", via}, replica.stages.size());
     }
     number_.clear();
     blueprint_.replicas.push_back(std::move(parts));
@@ -74,7 +75,7 @@ class Drawing {
   void add_channel(const GraphEdge& edge, std::size_t stages) {
     const auto [from, out] = split_end(edge.from);
     const auto [to, in] = split_end(edge.to);
-    PartEnd end{out, edge.flows, name(edge.to)};  // one edge leads there
+    PartEnd end{out, edge.flows, edge.via, name(edge.to)};  // one edge leads there
     set_size(end, stages);
     blueprint_.parts[number_[from]].out.push_back(end);
     end.port = in;
@@ -126,8 +127,8 @@ class Drawing {
 }  // namespace
 
 Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds,
-                       const KnownDevices& devices) {
-  const auto replicas = check_graph(order.graph, model, kinds, devices);
+                       const KnownNames& devices, const KnownNames& transports) {
+  const auto replicas = check_graph(order.graph, model, kinds, devices, transports);
   if (!replicas) return replicas.error();
   return Drawing(order, model, kinds).run(*replicas);
 }

@@ -16,13 +16,14 @@ namespace troupe {
 /// One end of a channel. What the two ends know is the same but for the port.
 struct PartEnd {
   std::string port, flows;
+  std::string via;      ///< the transport by which they meet
   std::string channel;  ///< its name: unique in its epoch, which it holds
   std::size_t slots = 1, slot_bytes = 0;
 };
 
 /// A group of ranks that a part is in.
 struct PartGroup {
-  std::string name;
+  std::string name, via;
   std::uint32_t rank = 0, size = 1;
 };
 
@@ -50,7 +51,7 @@ struct Blueprint {
 /// From an order and the model to parts: a pure function. Checks the graph first (see check_graph). A sampler whose
 /// logits come straight from a shard is no part of its own: that shard samples, and has its ends.
 [[nodiscard]] Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds,
-                                     const KnownDevices& devices);
+                                     const KnownNames& devices, const KnownNames& transports);
 
 /// Ranks of the group that a shard is in.
 [[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/deploy/memory.hpp"
+#include "runtime/text/joined.hpp"
 
 namespace troupe {
 namespace {
@@ -55,10 +56,6 @@ const NodeKind& NodeKinds::of(const GraphNode& node) const {
   return found == kinds_.end() ? unknown : *found;
 }
 
-std::string NodeKinds::names() const {
-  std::string names;
-  for (const NodeKind& kind : kinds_) names += (names.empty() ? "" : ", ") + kind.name;
-  return names;
-}
+std::string NodeKinds::names() const { return joined(kinds_, &NodeKind::name); }
 
 }  // namespace troupe

@@ -1,5 +1,6 @@
 #include "runtime/device/device.hpp"
 
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
@@ -15,11 +16,11 @@ Result<std::shared_ptr<const Device>> open_device(std::span<const DeviceKind* co
 }
 
 std::string device_names(std::span<const DeviceKind* const> kinds) {
-  std::string names;
+  std::vector<std::string> all;
   for (const DeviceKind* kind : kinds) {
-    for (const std::string& name : kind->names()) names += (names.empty() ? "" : ", ") + name;
+    for (std::string& name : kind->names()) all.push_back(std::move(name));
   }
-  return names;
+  return joined(all);
 }
 
 }  // namespace troupe

@@ -23,8 +23,9 @@ bool is_name(const std::string& name) {
 
 class Checker {
  public:
-  Checker(const Graph& graph, const ModelDescription& model, const NodeKinds& kinds, const KnownDevices& devices)
-      : graph_(graph), model_(model), kinds_(kinds), devices_(devices) {}
+  Checker(const Graph& graph, const ModelDescription& model, const NodeKinds& kinds, const KnownNames& devices,
+          const KnownNames& transports)
+      : graph_(graph), model_(model), kinds_(kinds), devices_(devices), transports_(transports) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -32,6 +33,7 @@ class Checker {
       check_nodes();
       if (passes(&Checker::check_groups)) check_stages();
       check_edges();
+      check_transports();
       check_ports();
       if (problems_ == 0) check_flow();
       if (problems_ == 0) check_states();
@@ -230,6 +232,15 @@ class Checker {
     }
   }
 
+  void check_transports() {
+    const auto check = [&](const std::string& where, const std::string& via) {
+      if (!transports_.has(via))
+        wrong(where + ": transport \"" + via + "\" is unknown; there are " + transports_.names);
+    };
+    for (const GraphEdge& edge : graph_.edges) check("edge " + edge.from + " -> " + edge.to, edge.via);
+    for (const GraphGroup& group : graph_.groups) check("group " + group.name, group.via);
+  }
+
   /// The first rank of a group takes the hidden state for all and has what all have; the others need no edges.
   [[nodiscard]] bool may_be_open(const GraphNode& node, std::string_view flows) const {
     const auto group = group_of_.find(node.name);
@@ -307,7 +318,7 @@ class Checker {
   const Graph& graph_;
   const ModelDescription& model_;
   const NodeKinds& kinds_;
-  const KnownDevices& devices_;
+  const KnownNames &devices_, &transports_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
@@ -330,8 +341,9 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const NodeKinds& kinds, const KnownDevices& devices) {
-  return Checker(graph, model, kinds, devices).run();
+                                               const NodeKinds& kinds, const KnownNames& devices,
+                                               const KnownNames& transports) {
+  return Checker(graph, model, kinds, devices, transports).run();
 }
 
 }  // namespace troupe

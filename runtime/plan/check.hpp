@@ -18,8 +18,8 @@ struct ReplicaLayout {
   const GraphNode* sampler = nullptr;
 };
 
-/// The devices that nodes may name.
-struct KnownDevices {
+/// Devices that nodes may name, or transports that edges and groups may.
+struct KnownNames {
   std::function<bool(const std::string& name)> has;
   std::string names;  ///< for who names another: "cpu, cpu:avx2"
 };
@@ -28,7 +28,8 @@ struct KnownDevices {
 /// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. The error
 /// (invalid_argument, one line) names all that is wrong. The layout points into the graph.
 [[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                                             const NodeKinds& kinds, const KnownDevices& devices);
+                                                             const NodeKinds& kinds, const KnownNames& devices,
+                                                             const KnownNames& transports);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

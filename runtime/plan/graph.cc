@@ -44,6 +44,11 @@ std::string label(const GraphNode& node) {
          span("\\nattention ", node.attention) + span(", ffn ", node.ffn) + span("\\nvocabulary ", node.vocabulary);
 }
 
+/// Threads of one process are the rule, which goes without saying.
+std::string label(const std::string& text, const std::string& via) {
+  return escaped(text) + (via == "memory" ? "" : "\\nvia " + escaped(via));
+}
+
 }  // namespace
 
 void Graph::insert(GraphNode node, const std::string& from, const std::string& to) {
@@ -52,9 +57,9 @@ void Graph::insert(GraphNode node, const std::string& from, const std::string& t
   if (edge == edges.end()) {
     throw Error(Code::not_found, on_one_line("the graph has no edge from " + from + " to " + to));
   }
-  const std::string flows = edge->flows;
+  GraphEdge out{node.name + ":out", to, edge->flows, edge->via};
   edge->to = node.name + ":in";
-  edges.push_back({node.name + ":out", to, flows});
+  edges.push_back(std::move(out));
   nodes.push_back(std::move(node));
 }
 
@@ -68,7 +73,7 @@ std::string to_dot(const Graph& graph) {
   };
   for (const GraphGroup& group : graph.groups) {
     const std::string name = escaped(group.name);
-    text += "  subgraph \"cluster_" + name + "\" {\n    label=\"" + name + "\";\n";
+    text += "  subgraph \"cluster_" + name + "\" {\n    label=\"" + label(group.name, group.via) + "\";\n";
     for (const GraphNode& node : graph.nodes) {
       if (std::find(group.nodes.begin(), group.nodes.end(), node.name) != group.nodes.end()) add_node(node, "    ");
     }
@@ -82,7 +87,8 @@ std::string to_dot(const Graph& graph) {
   }
   for (const GraphEdge& edge : graph.edges) {
     text += "  \"" + escaped(node_of(edge.from)) + "\" -> \"" + escaped(node_of(edge.to)) + "\" [label=\"" +
-            escaped(edge.flows) + "\"" + (edge.flows == "tokens" ? ", style=dashed, constraint=false" : "") + "];\n";
+            label(edge.flows, edge.via) + "\"" + (edge.flows == "tokens" ? ", style=dashed, constraint=false" : "") +
+            "];\n";
   }
   return text + "}\n";
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/floating_point.hpp"
 #include "runtime/plan/toml.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
@@ -47,9 +48,7 @@ toml::array range_to_toml(Range range) { return toml::array{range.first, range.l
 void check_keys(const toml::table& table, const std::vector<std::string_view>& known) {
   for (const auto& [key, value] : table) {
     if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
-    std::string names;
-    for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-    refuse(key.source(), "unknown key " + quoted(key.str()) + "; known are " + names);
+    refuse(key.source(), "unknown key " + quoted(key.str()) + "; known are " + joined(known));
   }
 }
 
@@ -117,8 +116,8 @@ GraphNode parse_node(const toml::table& table) {
 }
 
 GraphGroup parse_group(const toml::table& table) {
-  check_keys(table, {"name", "nodes"});
-  GraphGroup group{text(table, "name"), {}};
+  check_keys(table, {"name", "nodes", "via"});
+  GraphGroup group{text(table, "name"), {}, text(table, "via", "memory")};
   const toml::array* nodes = table.get("nodes") == nullptr ? nullptr : table.get("nodes")->as_array();
   if (nodes == nullptr) refuse(table.source(), "\"nodes\" must be a list of names");
   for (const toml::node& node : *nodes) {
@@ -129,8 +128,8 @@ GraphGroup parse_group(const toml::table& table) {
 }
 
 GraphEdge parse_edge(const toml::table& table) {
-  check_keys(table, {"from", "to", "flows"});
-  return {text(table, "from"), text(table, "to"), text(table, "flows")};
+  check_keys(table, {"from", "to", "flows", "via"});
+  return {text(table, "from"), text(table, "to"), text(table, "flows"), text(table, "via", "memory")};
 }
 
 template <class T>
@@ -186,12 +185,12 @@ toml::table table_of(const Graph& graph) {
     nodes.push_back(std::move(table));
   }
   for (const GraphEdge& edge : graph.edges) {
-    edges.push_back(toml::table{{"from", edge.from}, {"to", edge.to}, {"flows", edge.flows}});
+    edges.push_back(toml::table{{"from", edge.from}, {"to", edge.to}, {"flows", edge.flows}, {"via", edge.via}});
   }
   for (const GraphGroup& group : graph.groups) {
     toml::array names;
     for (const std::string& name : group.nodes) names.push_back(name);
-    groups.push_back(toml::table{{"name", group.name}, {"nodes", std::move(names)}});
+    groups.push_back(toml::table{{"name", group.name}, {"nodes", std::move(names)}, {"via", group.via}});
   }
   toml::table file{{"version", graph.version}};
   if (!nodes.empty()) file.insert("node", std::move(nodes));

@@ -150,14 +150,12 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
   append(ops::MatmulPartial{x, matrix, partial});
   if (ranks_ > 1) {
     append(ops::AllReduce{partial, tp, program_.events});
-    await(program_.events++, partial, partial);
+    append(ops::Await{program_.events++, partial, partial});
   }
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
   append(ops::FromFixed{partial, sum});
   return sum;
 }
-
-void ProgramBuilder::await(EventId done, ValueId from, ValueId to) { append(ops::Await{done, from, to}); }
 
 void ProgramBuilder::rope(ValueId x, std::uint32_t rotation) {
   const std::uint32_t head_dim = model_.layers[layer_].head_dim;
@@ -241,7 +239,7 @@ void ProgramBuilder::head() {
   const ValueId all = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
   program_.logits = all;
   append(ops::AllGather{local, all, tp, program_.events});
-  await(program_.events++, local, all);
+  append(ops::Await{program_.events++, local, all});
 }
 
 Result<Program> ProgramBuilder::take() {

@@ -31,8 +31,8 @@ class ProgramBuilder {
   ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
   ValueId quantize(ValueId x);
   ValueId matmul(ValueId x, std::string_view weight, Cut cut);  ///< x quantised
-  ValueId row_parallel(ValueId x, std::string_view weight,
-                       Cut cut);                 ///< -> [hidden], summed over the ranks; not by KV heads
+  /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
+  ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::uint32_t rotation);  ///< in place; of the model's rotations
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
@@ -52,7 +52,6 @@ class ProgramBuilder {
   void append(ops::Any what);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   ValueId normed(ValueId x, const std::string& weight);
-  void await(EventId done, ValueId from, ValueId to);
   WeightId vector_weight(const std::string& name, std::uint32_t columns);
   WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
                          std::uint32_t leaf_columns);

@@ -38,10 +38,13 @@ std::vector<Lifetime> lifetimes(const Program& program) {
       for_each_value(op, [&](ValueId id, Access) { lives[id].touch(at, at); });
       ++at;
     }
+    // Behind each pass they are handed on.
+    if (program.logits && program.values[*program.logits].space == section.space) {
+      lives[*program.logits].touch(at - 1, at - 1);
+    }
   }
   for (const auto& [begin, end] : repeated) keep_through(lives, begin, end);
-  // Before and after the ops the hidden rows travel between stages, and behind each pass of their section the logits.
-  lives[program.hidden] = {0, at};
+  lives[program.hidden] = {0, at};  // before and after the ops it travels between stages
   return lives;
 }
 

@@ -8,6 +8,7 @@ TEST_CASE("C: what is needed and NULL is refused by name, and what is freed may 
   troupe_model* model = nullptr;
   const auto kind = made(troupe_actor_kind_default);
   const char* const path = tiny_path().c_str();
+  needs("cancellation", [](auto* e) { return troupe_cancellation_new(nullptr, e); });
   needs("runtime", [&](auto* e) { return troupe_runtime_new(nullptr, nullptr, e); });
   needs("runtime", [&](auto* e) { return troupe_runtime_add_actor(nullptr, "a", &kind, e); });
   needs("name", [&](auto* e) { return troupe_runtime_add_actor(runtime, nullptr, &kind, e); });
@@ -31,6 +32,8 @@ TEST_CASE("C: what is needed and NULL is refused by name, and what is freed may 
   troupe_checkpoint_free(nullptr);
   troupe_model_free(nullptr);
   troupe_free(nullptr);
+  troupe_cancellation_cancel(nullptr);
+  troupe_cancellation_free(nullptr);
 }
 
 TEST_CASE("C: a checkpoint's calls refuse NULL by name", "[bad-input]") {

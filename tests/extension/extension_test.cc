@@ -1,7 +1,8 @@
-// What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer, a device and
-// an actor kind, each a few lines here and one line in a registry. Plans, fusion and the numerics contract follow by
-// themselves.
+// What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer, a device, a
+// transport and an actor kind, each a few lines here and one line in a registry. Plans, fusion and the numerics
+// contract follow by themselves.
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <deque>
@@ -10,9 +11,11 @@
 #include <unistd.h>
 
 #include "actors/host/open.hpp"
+#include "actors/host/runtime.hpp"
 #include "plugins/architectures/common.hpp"
 #include "plugins/builtin.hpp"
 #include "runtime/device/cpu/cpu_device.hpp"
+#include "transport/memory/memory.hpp"
 #include "troupe/troupe.hpp"
 
 namespace {
@@ -113,6 +116,37 @@ constexpr TokenizerFormat toy_tokenizer{
     "toy", [](const ModelFile&) -> Result<std::unique_ptr<Tokenizer>> { return {std::make_unique<Bytes>()}; },
     toy_keys};
 
+// A transport: its name, and who makes the ends. This one borrows those of "memory", and counts them.
+std::atomic<int> toy_ends;
+
+class ToyTransport : public transport::Transport {
+ public:
+  explicit ToyTransport(std::unique_ptr<Transport> lender) : lender_(std::move(lender)) {}
+  Result<std::unique_ptr<transport::Sender>> make_sender(const transport::ChannelSpec& spec,
+                                                         transport::WaitPolicy policy) override {
+    ++toy_ends;
+    return lender_->make_sender(spec, policy);
+  }
+  Result<std::unique_ptr<transport::Receiver>> make_receiver(const transport::ChannelSpec& spec,
+                                                             transport::WaitPolicy policy) override {
+    ++toy_ends;
+    return lender_->make_receiver(spec, policy);
+  }
+  Result<std::unique_ptr<transport::Communicator>> make_rank(const transport::GroupSpec& spec, int rank,
+                                                             transport::WaitPolicy policy) override {
+    ++toy_ends;
+    return lender_->make_rank(spec, rank, policy);
+  }
+
+ private:
+  std::unique_ptr<Transport> lender_;
+};
+constexpr transport::TransportKind toy_transport{"toy", []() -> Result<std::unique_ptr<transport::Transport>> {
+                                                   auto lender = transport::memory.open();
+                                                   if (!lender) return lender.error();
+                                                   return {std::make_unique<ToyTransport>(std::move(*lender))};
+                                                 }};
+
 // A device: the processor, with a name of its own and no fused ops.
 class Plain : public Device {
  public:
@@ -150,18 +184,23 @@ constexpr DeviceKind toy_device{
       return {std::make_shared<const Plain>(std::move(*processor))};
     }};
 
-Checkpoint open_with_toys() {
+plugins::Registry with_toys() {
   plugins::Registry registry = plugins::builtin();
   registry.formats.push_back(&toy_format);
   registry.architectures.push_back(&toy_architecture);
   registry.tokenizers.push_back(&toy_tokenizer);
   registry.devices.push_back(&toy_device);
+  registry.transports.push_back(&toy_transport);
+  return registry;
+}
+
+Checkpoint open_with_toys() {
   char path[] = "toyXXXXXX";
   const int descriptor = mkstemp(path);
   REQUIRE(descriptor >= 0);
   REQUIRE(write(descriptor, "TOY!", 4) == 4);
   close(descriptor);
-  auto opened = host::open_checkpoint(path, registry);
+  auto opened = host::open_checkpoint(path, with_toys());
   unlink(path);
   return Checkpoint(std::move(opened).value());
 }
@@ -190,6 +229,18 @@ TEST_CASE("what is added takes part in every plan, fused or not, with the same b
       CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
     }
   }
+}
+
+TEST_CASE("a transport that is added carries what a graph's edges and groups give it, with the same bits") {
+  const Checkpoint checkpoint = open_with_toys();
+  const Runtime runtime = Runtime::Impl::runtime_with(with_toys());
+  Graph graph = checkpoint.expand({.plan = "pp2.tp2"});
+  for (GraphEdge& edge : graph.edges) edge.via = "toy";
+  for (GraphGroup& group : graph.groups) group.via = "toy";
+  toy_ends = 0;
+  const auto through = all_logits(runtime.load(checkpoint, graph));
+  CHECK(toy_ends == 10);  // tokens to two shards, one hidden state, two groups of two
+  CHECK(through == all_logits(runtime.load(checkpoint)));
 }
 
 TEST_CASE("a device that is added runs shards beside the others, with the same bits") {

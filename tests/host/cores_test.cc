@@ -62,7 +62,8 @@ TEST_CASE("fault 18: executors say that they fill the cores only where they have
     return;
   }
   const Checkpoint checkpoint = Runtime().open(tiny_path());
-  const host::House house{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()};
+  const host::House house{
+      {}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), plugins::builtin().transports};
   const LoadOptions options{.threads = cores};
   const auto fills = [](const host::Deployment& deployment) {
     return deployment.replicas[0].plan.stages[0][0]->fills_cores();

@@ -64,7 +64,7 @@ class FaultyRunner final : public StepRunner {
 struct FaultyHouse {
   explicit FaultyHouse(const LoadOptions& options, actors::RestartLimit limit = {SIZE_MAX, std::chrono::minutes(1)},
                        std::function<void(LogLevel, std::string_view)> log = {})
-      : runtime(host::make_retiring<Runtime::Impl>(RuntimeOptions{.log = std::move(log)})) {
+      : runtime(host::make_retiring<Runtime::Impl>(RuntimeOptions{.log = std::move(log)}, plugins::builtin())) {
     runtime->start_control();
     house = runtime->house();
     host::Maker& shard = house.kinds.maker("shard");

@@ -22,7 +22,8 @@ struct House {
     const LoadOptions options{.plan = "pp2", .threads = 1};
     Graph graph = checkpoint.expand(options);
     graph = with_actors(with_actors(graph, "held", "hidden"), "plain", "logits");
-    host::House house{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>()};
+    host::House house{
+        {}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), plugins::builtin().transports};
     house.kinds.add_host_actor("held", factory_of(what));
     house.kinds.add_host_actor("plain", factory_of([](const StepView&) {}));
     deployment = host::deploy(checkpoint.impl(), graph, options, house, patience).value();

@@ -14,7 +14,7 @@ Order order_of(Graph graph, std::uint64_t epoch = 7) {
 }
 
 Blueprint drawn(const Order& order, const ModelDescription& model = smollm2()) {
-  return draw(order, model, kinds_with_tap(), only_cpu()).value();
+  return draw(order, model, kinds_with_tap(), only_cpu(), some_transports()).value();
 }
 
 const Part& part_of(const Blueprint& blueprint, const std::string& name) {
@@ -147,8 +147,8 @@ TEST_CASE("what is no order says so in one line, and nothing of it is used unche
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"-7\"")), Contains("epoch"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"99999999999999999999\"")), Contains("epoch"));
   CHECK_THAT(refusal("[[["), Contains("line 1"));
-  CHECK_FALSE(
-      draw(order_from(with("layers = [ 0,", "layers = [ 1,")).value(), smollm2(), kinds_with_tap(), only_cpu()));
+  CHECK_FALSE(draw(order_from(with("layers = [ 0,", "layers = [ 1,")).value(), smollm2(), kinds_with_tap(), only_cpu(),
+                   some_transports()));
 }
 
 }  // namespace troupe::testing

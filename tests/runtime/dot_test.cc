@@ -54,8 +54,17 @@ TEST_CASE("fault 19: names, kinds and groups are escaped in DOT") {
     Graph flows = graph_of("pp2", smollm2());
     flows.edges[0].flows = odd;
     flows.edges[1].to = odd;
+    flows.edges[0].via = flows.groups[0].via = odd;
     CHECK(well_formed(to_dot(flows)));
   }
+}
+
+TEST_CASE("a drawing says which edges and groups are not of memory") {
+  Graph graph = graph_of("pp2", smollm2());
+  CHECK_THAT(to_dot(graph), !Contains("via"));
+  graph.edges[1].via = "a\"b";
+  graph.groups[1].via = "pigeon";
+  CHECK_THAT(to_dot(graph), Contains(R"([label="hidden\nvia a\"b"])") && Contains(R"(label="r0.s1\nvia pigeon";)"));
 }
 
 TEST_CASE("fault 19: names that would break a line are refused by the check, and by no one before", "[bad-input]") {

@@ -88,6 +88,14 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
     graph.edges.push_back({"a:out", "r0.s0.t0:tokens", "tokens"});
     CHECK_THAT(problems(graph), Contains("takes hidden or logits, not tokens"));
   }
+  SECTION("transports that nobody knows") {
+    edge_from("r0.s0.t0:hidden")->via = "owl";
+    graph.groups[1].via = "";
+    graph.groups[0].via = "pigeon";
+    CHECK_THAT(problems(graph),
+               Contains("edge r0.s0.t0:hidden -> r0.s1.t0:hidden: transport \"owl\" is unknown; there are memory, "
+                        "pigeon; group r0.s1: transport \"\" is unknown"));
+  }
   SECTION("two nodes of one name") {
     graph.nodes.push_back(node(graph, "r0.s0.t0"));
     CHECK_THAT(problems(graph), Contains("two nodes are named \"r0.s0.t0\""));

@@ -35,12 +35,13 @@ void check_same(const Graph& a, const Graph& b) {
   }
   REQUIRE(a.edges.size() == b.edges.size());
   for (std::size_t i = 0; i < a.edges.size(); ++i) {
-    REQUIRE(std::tie(a.edges[i].from, a.edges[i].to, a.edges[i].flows) ==
-            std::tie(b.edges[i].from, b.edges[i].to, b.edges[i].flows));
+    const GraphEdge &x = a.edges[i], &y = b.edges[i];
+    REQUIRE(std::tie(x.from, x.to, x.flows, x.via) == std::tie(y.from, y.to, y.flows, y.via));
   }
   REQUIRE(a.groups.size() == b.groups.size());
   for (std::size_t i = 0; i < a.groups.size(); ++i) {
-    REQUIRE(std::tie(a.groups[i].name, a.groups[i].nodes) == std::tie(b.groups[i].name, b.groups[i].nodes));
+    const GraphGroup &x = a.groups[i], &y = b.groups[i];
+    REQUIRE(std::tie(x.name, x.nodes, x.via) == std::tie(y.name, y.nodes, y.via));
   }
 }
 
@@ -67,8 +68,22 @@ TEST_CASE("a graph and its TOML form are the same") {
   GraphNode node = tap("tap");
   node.options = {{"file", "a \"quoted\" name\n"}, {"key with spaces", ""}, {"\xE2\x82\xAC", "\xE2\x82\xAC"}};
   odd.insert(node, "r0.s0.t0:hidden", "r0.s1.t0:hidden");
+  odd.edges[1].via = "pigeon";
+  odd.groups[0].via = "a \"quoted\" name\n";
   check_same(parse_graph(to_toml(odd)), odd);
   check_same(parse_graph(to_toml(Graph{})), Graph{});
+}
+
+TEST_CASE("edges and groups that name no transport are of memory") {
+  const Graph graph = parse_graph(
+      "[[edge]]\nfrom = \"a:b\"\nto = \"c:d\"\nflows = \"hidden\"\n[[edge]]\nfrom = \"a:b\"\nto = \"c:d\"\n"
+      "flows = \"hidden\"\nvia = \"pigeon\"\n[[group]]\nname = \"g\"\nnodes = []\n");
+  CHECK(graph.edges.at(0).via == "memory");
+  CHECK(graph.edges.at(1).via == "pigeon");
+  CHECK(graph.groups.at(0).via == "memory");
+  CHECK_THAT(refusal("[[group]]\nname = \"g\"\nnodes = []\nvia = 1\n"), Contains("line 4: \"via\" must be a text"));
+  CHECK_THAT(refusal("[[edge]]\nfrom = \"a\"\nto = \"b\"\nflows = \"hidden\"\nvai = \"x\"\n"),
+             Contains("line 5: unknown key \"vai\"; known are from, to, flows, via"));
 }
 
 TEST_CASE("a graph file that is none gets one line that names the place", "[bad-input]") {

@@ -36,12 +36,16 @@ inline NodeKinds kinds_with_tap() {
   return kinds;
 }
 
-inline KnownDevices only_cpu() {
+inline KnownNames only_cpu() {
   return {[](const std::string& name) { return name == "cpu"; }, "cpu"};
 }
 
+inline KnownNames some_transports() {
+  return {[](const std::string& name) { return name == "memory" || name == "pigeon"; }, "memory, pigeon"};
+}
+
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, kinds_with_tap(), only_cpu());
+  return check_graph(graph, model, kinds_with_tap(), only_cpu(), some_transports());
 }
 
 inline bool one_line(const std::string& text) {

@@ -6,13 +6,21 @@
 #include <vector>
 
 #include "plugins/builtin.hpp"
+#include "tests/transport/byte_transport.hpp"
 #include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
 
+/// The plug-ins of the product, and the tests' own transport.
+[[nodiscard]] inline plugins::Registry registry_with_bytes() {
+  plugins::Registry registry = plugins::builtin();
+  registry.transports.push_back(&bytes);
+  return registry;
+}
+
 /// What every test of a transport runs on: those of the product, and those of the tests.
 [[nodiscard]] inline std::vector<const transport::TransportKind*> every_transport() {
-  return plugins::builtin().transports;
+  return registry_with_bytes().transports;
 }
 
 /// In a test case: runs it on one transport after the other.

@@ -2,6 +2,7 @@
 
 #include "runtime/device/cpu/rules.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
@@ -51,13 +52,7 @@ class CpuDevice : public Device {
   std::string name_;
 };
 
-std::string known_isas() {
-  std::string known;
-  for (const kernels::KernelTable* table : kernels::tables()) {
-    known += (known.empty() ? "" : ", ") + std::string(table->name);
-  }
-  return known;
-}
+std::string known_isas() { return joined(kernels::tables(), &kernels::KernelTable::name); }
 
 std::vector<std::string> names() {
   std::vector<std::string> all{"cpu"};

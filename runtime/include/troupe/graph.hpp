@@ -29,17 +29,20 @@ struct GraphNode {
   std::map<std::string, std::string> options{};  ///< of a host's actor, handed to its factory
 };
 
-/// What flows from one port to another: "tokens", "hidden" or "logits". Ports are written "node:port".
+/// What flows from one port to another: "tokens", "hidden" or "logits", and by which transport. Ports are written
+/// "node:port".
 struct GraphEdge {
   std::string from, to;
   std::string flows;
+  std::string via = "memory";
 };
 
-/// Shards that share a communicator, in rank order. One hidden state flows into them: the first takes it for all, and
-/// ports "hidden" of the others may stay unjoined, or be joined to the same.
+/// Shards that share a communicator of a transport, in rank order. One hidden state flows into them: the first takes it
+/// for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
+  std::string via = "memory";
 };
 
 /// What a plan expands to, and what a person may edit.
@@ -50,7 +53,7 @@ struct Graph {
   std::vector<GraphGroup> groups;
 
   /// Puts a node into the edge `from` -> `to` ("node:port"), so that what flows there passes through its ports "in" and
-  /// "out". Throws Error (not_found) where there is no such edge.
+  /// "out", on both sides by the edge's transport. Throws Error (not_found) where there is no such edge.
   void insert(GraphNode node, const std::string& from, const std::string& to);
 };
 

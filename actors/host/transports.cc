@@ -1,0 +1,27 @@
+#include "actors/host/transports.hpp"
+
+#include <algorithm>
+
+#include "runtime/text/joined.hpp"
+
+namespace troupe::host {
+
+KnownNames Transports::known() const {
+  const auto has = [kinds = kinds_](const std::string& name) {
+    return std::any_of(kinds.begin(), kinds.end(), [&](const auto* kind) { return kind->name == name; });
+  };
+  return {has, joined(kinds_, &transport::TransportKind::name)};
+}
+
+Result<transport::Transport*> Transports::get(const std::string& name) {
+  std::unique_ptr<transport::Transport>& transport = open_[name];
+  if (transport == nullptr) {
+    const auto kind = std::find_if(kinds_.begin(), kinds_.end(), [&](const auto* each) { return each->name == name; });
+    auto opened = (*kind)->open();
+    if (!opened) return opened.error();
+    transport = std::move(*opened);
+  }
+  return transport.get();
+}
+
+}  // namespace troupe::host
