@@ -30,9 +30,12 @@ struct ReplicaCounters {
 /// The counters of the replicas that there are, by number. Any thread.
 class ReplicaBoard {
  public:
+  /// Those of a number that is there already, or new ones.
   std::shared_ptr<ReplicaCounters> add(std::uint32_t number) {
     const std::lock_guard lock(mutex_);
-    return counters_[number] = std::make_shared<ReplicaCounters>();
+    auto& counters = counters_[number];
+    if (counters == nullptr) counters = std::make_shared<ReplicaCounters>();
+    return counters;
   }
   void remove(std::uint32_t number) {
     const std::lock_guard lock(mutex_);

@@ -18,6 +18,11 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() * places_)),
       sinks_(deployment.sinks),
       builder_(std::move(deployment.builder)) {
+  // Who asks at once finds them, though their actors have yet to begin.
+  for (std::uint32_t number = 0; number < deployment.replicas.size(); ++number) {
+    const KvStats kv = Batcher(deployment.replicas[number].plan.limits).stats().kv;
+    board_->add(number)->kv_blocks = static_cast<std::uint32_t>(kv.blocks);
+  }
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
   ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), std::move(deployment.replicas), builder_, tokenizer,
