@@ -11,8 +11,7 @@
 namespace troupe {
 namespace {
 
-constexpr std::size_t most_nodes = 256;  ///< of a graph
-constexpr std::size_t most_named = 20;   ///< of its problems
+constexpr std::size_t most_named = 20;  ///< of its problems
 constexpr std::size_t longest_name = 256;
 
 /// Ports are written "node:port", messages are one line.
@@ -81,15 +80,14 @@ class Checker {
     for (const GraphNode& node : graph_.nodes) {
       if (!names.insert(node.name).second) wrong("two nodes are named " + quoted(node.name));
       if (!is_name(node.name)) wrong(quoted(node.name) + " is no node name");
-      if (node.replica >= max_ranks) {
+      if (node.replica >= most_replicas) {
         wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of " +
-              std::to_string(max_ranks) + " ranks");
+              std::to_string(most_replicas) + " replicas");
       }
     }
   }
 
   void check_nodes() {
-    std::size_t shards = 0;
     for (const GraphNode& node : graph_.nodes) {
       if (!kinds_.has(node.kind)) {
         wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are " + kinds_.names());
@@ -106,7 +104,6 @@ class Checker {
         wrong("node " + node.name + " is of kind " + node.kind + "; options are for the host's actors");
       }
       if (!shard && node.threads != 1) wrong("node " + node.name + " is no shard; it has one thread");
-      shards += shard ? 1 : 0;
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];
       if (is_host(node)) replica.host_actors.push_back(&node);
@@ -114,7 +111,6 @@ class Checker {
       if (replica.sampler != nullptr) wrong("replica " + std::to_string(node.replica) + " has two samplers");
       replica.sampler = &node;
     }
-    if (shards > max_ranks) wrong("more than " + std::to_string(max_ranks) + " shards");
     if (replicas_.empty()) wrong("it has no nodes");
     for (std::size_t r = 0; r < replicas_.size(); ++r) {
       if (replicas_[r].sampler == nullptr) wrong("replica " + std::to_string(r) + " has no sampler");

@@ -20,7 +20,7 @@ Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
   const auto refuse = [&](const std::string& why) {
     return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why);
   };
-  if (plan.ranks() > max_ranks) return refuse("more than " + std::to_string(max_ranks) + " ranks");
+  if (plan.nodes() > most_nodes) return refuse("more than " + std::to_string(most_nodes) + " nodes");
   if (plan.pp.size() > model.layer_count()) {
     return refuse("more stages than the model has layers, which are " + std::to_string(model.layer_count()));
   }

@@ -30,7 +30,7 @@ std::vector<std::uint32_t> parse_shares(std::string_view text) {
     at = next + 1;
   }
   if (numbers.size() > 1) return numbers;
-  return std::vector<std::uint32_t>(std::min(numbers[0], max_ranks + 1), 1);
+  return std::vector<std::uint32_t>(std::min(numbers[0], most_nodes + 1), 1);
 }
 
 bool even(const std::vector<std::uint32_t>& shares) {
@@ -82,7 +82,10 @@ Result<Plan> parse_plan(std::string_view text) {
     if (name == "pp") plan.pp = shares;
     if (name == "tp") plan.tp = shares;
   }
-  if (plan.ranks() > max_ranks) return wrong(text, "more than " + std::to_string(max_ranks) + " ranks");
+  if (plan.nodes() > most_nodes) {
+    return wrong(text, "its ranks, and a sampler for each replica, are more than " + std::to_string(most_nodes) +
+                           ", the nodes of a graph at most");
+  }
   return plan;
 }
 
@@ -98,11 +101,11 @@ std::string to_string(const Plan& plan) {
 }
 
 std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
-  ranks = std::min(ranks, max_ranks);
+  ranks = std::min(ranks, most_nodes - 1);
   std::vector<Plan> plans;
   for (std::uint32_t dp = 1; dp <= ranks; ++dp) {
     for (std::uint32_t pp = 1; dp * pp <= ranks; ++pp) {
-      for (std::uint32_t tp = 1; dp * pp * tp <= ranks; ++tp) {
+      for (std::uint32_t tp = 1; dp * pp * tp <= std::min(ranks, most_nodes - dp); ++tp) {
         for (const auto& stages : forms(pp, layers)) {
           for (const auto& shards : forms(tp, leaves)) plans.push_back({dp, stages, shards});
         }

@@ -11,7 +11,12 @@
 
 namespace troupe {
 
-inline constexpr std::uint32_t max_ranks = 8;
+/// Nodes of a graph at most: shards, samplers and the host's actors. What a model's layers and leaves, and the memory,
+/// allow is less.
+inline constexpr std::uint32_t most_nodes = 256;
+
+/// A replica has a shard and a sampler at least.
+inline constexpr std::uint32_t most_replicas = most_nodes / 2;
 
 /// The short form of a graph: a product of factors, "dp2.pp2.tp2". `pp` and `tp` hold one share a rank; equal shares of
 /// layers mean "balanced by cost".
@@ -19,6 +24,7 @@ struct Plan {
   std::uint32_t dp = 1;
   std::vector<std::uint32_t> pp{1}, tp{1};
   [[nodiscard]] std::size_t ranks() const { return dp * pp.size() * tp.size(); }
+  [[nodiscard]] std::size_t nodes() const { return ranks() + dp; }  ///< of its graph: a sampler for each replica
 };
 
 /// Factors in any order, none twice; "pp3" is three equal shares, "tp2:1" two uneven ones. The empty text is an error.
@@ -28,7 +34,7 @@ struct Plan {
 /// Tensor-parallel ranks at most: a leaf of the attention, one of the FFN and a group of the vocabulary's rows each.
 [[nodiscard]] std::uint32_t most_shards(const ModelDescription& model);
 
-/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks, and at most max_ranks: every
+/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks, and most_nodes nodes: every
 /// product of degrees, each degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can
 /// get). What the equality tests run.
 [[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);

@@ -163,7 +163,8 @@ std::vector<Batcher::Sequence*> Batcher::members(std::uint32_t micro_batch) {
   for (auto& [id, sequence] : running_) {
     if (sequence.micro_batch == micro_batch && sequence.active()) members.push_back(&sequence);
   }
-  std::sort(members.begin(), members.end(), [](const auto* a, const auto* b) { return a->rank() < b->rank(); });
+  const auto before = [](const Sequence* a, const Sequence* b) { return a->rank() < b->rank(); };
+  if (!std::is_sorted(members.begin(), members.end(), before)) std::sort(members.begin(), members.end(), before);
   return members;
 }
 
@@ -231,7 +232,7 @@ std::uint32_t Batcher::reserve(Sequence& sequence, std::uint32_t most) {
 /// that is later. Returns how far the sequence comes with what there is then.
 std::uint32_t Batcher::wait_for_blocks(Sequence& sequence, std::uint32_t end) {
   const bool some_will = std::any_of(running_.begin(), running_.end(), [](const auto& each) {
-    return each.second.gives_back && each.second.under_way > 0;
+    return !each.second.active() && each.second.under_way > 0;
   });
   while (!some_will && pool_.reach(sequence.table) <= sequence.positions) {
     Sequence* const last = last_in_rank();

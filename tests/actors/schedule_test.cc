@@ -10,6 +10,8 @@ BatchLimits random_limits(Random& random) {
   limits.parallel = 1 + random() % 6;
   limits.rows = limits.parallel + random() % 16;
   limits.context = 200;
+  limits.prefix_cache = random() % 2 == 0;
+  if (random() % 2 == 0) limits.kv = {{0, 4 + random() % 8, 4}};  // so that some give theirs back
   return limits;
 }
 

@@ -118,6 +118,9 @@ class WrongUse(Case):
         self.fail_with(2, *prompt, "--plan", "tp2", "--graph", "x", names="--graph")
         self.fail_with(2, *prompt, "--isa", "sse2", names="avx512")
         self.fail_with(2, *prompt, "--fusion", "maybe", names="on or off")
+        self.fail_with(2, *prompt, "--prefix-cache", "maybe", names="on or off")
+        for bytes_ in ("0", "-1", "M", "5T", "1.5G", "99999999999999999999", "18446744073709551615K", "", "1m"):
+            self.fail_with(2, *prompt, "--kv-memory", bytes_, names="512M")
         self.fail_with(2, *prompt, "--plan", "", names="--plan")
         self.fail_with(2, "run", "-m", "x", names="--prompt")
         self.fail_with(2, "bench", "-m", "x", "-o", "xml", names="json")
@@ -534,6 +537,15 @@ class Inspect(Case):
         self.assertEqual(large["KV_full"], 2 * small["KV_full"])
         self.assertEqual(self.memory("-c", 512, "--parallel", 3)["sum"]["KV_full"], 3 * small["KV_full"])
         self.assertGreater(small["activations"], self.memory("-c", 512, "-b", 32)["sum"]["activations"])
+
+    def test_memory_keeps_to_a_bound(self):
+        whole = self.memory("-c", 512, "--parallel", 8)["sum"]["KV_full"]
+        for bound, flag in ((whole // 4, str(whole // 4)), (20 << 20, "20M"), (20 << 20, "20480K")):
+            for plan in ((), ("--plan", "tp2"), ("--plan", "pp2")):
+                held = self.memory("-c", 512, "--parallel", 8, "--kv-memory", flag, *plan)["sum"]["KV_full"]
+                self.assertLessEqual(held, bound)
+                self.assertGreater(held, 0.9 * bound)
+        self.fail_with(2, "inspect", MODEL, "--kv-memory", "8M", names="a context of")
 
     def test_program(self):
         text = self.succeed("inspect", MODEL, "--plan", "pp2", "--program").decode()

@@ -8,7 +8,7 @@ namespace {
 void parse(std::string_view text) {
   const auto plan = parse_plan(text);
   if (!plan) return check_error(plan.error());
-  check(plan->ranks() >= 1 && plan->ranks() <= max_ranks);
+  check(plan->ranks() >= 1 && plan->nodes() <= most_nodes);
   const std::string written = to_string(*plan);
   check(to_string(parse_plan(written).value()) == written);
   ModelDescription model;

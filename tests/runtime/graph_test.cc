@@ -198,20 +198,19 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   }
   SECTION("a replica beyond the limit") {
     node(graph, "r0.sampler").replica = 4'000'000'000;
-    CHECK_THAT(problems(graph), Contains("beyond the limit of 8 ranks"));
-  }
-  SECTION("too many shards") {
-    Graph other = graph_of("dp2.pp2.tp2", smollm2());
-    for (int i = 0; i < 3; ++i) {
-      other.nodes.push_back(other.nodes[0]);
-      other.nodes.back().name = "x" + std::to_string(i);
-    }
-    CHECK_THAT(problems(other), Contains("more than 8 shards"));
+    CHECK_THAT(problems(graph), Contains("beyond the limit of 128 replicas"));
   }
   SECTION("nothing") { CHECK_THAT(problems({}), Contains("it has no nodes")); }
   SECTION("an unknown version") {
     graph.version = 2;
     CHECK_THAT(problems(graph), Contains("version 2 is unknown; this build reads 1"));
+  }
+}
+
+TEST_CASE("layers and leaves bound the ranks, not a number") {
+  for (const char* plan : {"pp30.tp8", "dp2.pp15.tp4", "dp120"}) {
+    INFO(plan);
+    CHECK(problems(graph_of(plan, smollm2())) == "none");
   }
 }
 
@@ -239,7 +238,7 @@ TEST_CASE("fault 20: ranges that no model has are refused, on nodes of every kin
     CHECK_THAT(problems(graph), Contains("r0.s0.t0: threads must be between 1 and 256"));
     if (odd == 0) continue;
     node(graph, "tap").replica = odd;
-    CHECK_THAT(problems(graph), Contains("beyond the limit of 8 ranks"));
+    CHECK_THAT(problems(graph), Contains("beyond the limit of 128 replicas"));
   }
 }
 

@@ -69,7 +69,8 @@ struct LoadOptions {
   /// that could have run alone, and no token is sent twice. Less than one sequence needs at full context is refused.
   std::uint64_t kv_memory = 0;
 
-  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt.
+  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor of
+  /// the host's takes hidden states: it sees every row.
   bool prefix_cache = true;
 
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at
@@ -88,7 +89,7 @@ struct ActorMemory {
   std::string actor;
   std::uint64_t weights = 0, activations = 0, other = 0;
   std::uint64_t kv_block = 0;  ///< one block of 64 positions
-  std::uint64_t kv_full = 0;   ///< every sequence at its full context
+  std::uint64_t kv_full = 0;   ///< every sequence at its full context, or what kv_memory allows
   std::uint32_t kv_heads = 0;  ///< of each layer, duplicates over ranks counted
   [[nodiscard]] std::uint64_t total() const { return weights + activations + other + kv_full; }
 };

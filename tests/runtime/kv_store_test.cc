@@ -1,0 +1,158 @@
+#include "runtime/memory/kv_store.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "kernels/kv_layout.hpp"
+#include "kernels/table.hpp"
+#include "runtime/memory/kv_budget.hpp"
+#include "runtime/memory/slot_tables.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+
+constexpr std::uint32_t heads = 2, head_dim = 32;
+
+/// Fills a block with the keys and values of 64 positions.
+void fill(Random& random, const kernels::KernelTable& kernels, std::byte* block) {
+  std::vector<float> k(head_dim), v(head_dim);
+  for (std::uint32_t head = 0; head < heads; ++head) {
+    for (std::size_t position = 0; position < kernels::kv_block; ++position) {
+      for (float& x : k) x = static_cast<float>(random() % 1000) / 500.0F - 1.0F;
+      for (float& x : v) x = static_cast<float>(random() % 1000) / 500.0F - 1.0F;
+      kernels.kv_append(k.data(), v.data(), head_dim, position, block + head * kernels::kv_head_bytes(head_dim));
+    }
+  }
+}
+
+/// What four rows at the end of these blocks attend to.
+std::vector<float> attended(const kernels::KernelTable& kernels, std::byte* const* blocks, std::size_t count) {
+  constexpr std::size_t rows = 4, columns = heads * head_dim;
+  std::vector<float> q(rows * columns), out(rows * columns);
+  for (std::size_t i = 0; i < q.size(); ++i) q[i] = static_cast<float>(i % 7) - 3.0F;
+  const std::uint16_t kv_head[] = {0, 1};
+  kernels::AttentionArgs args{};
+  args.q = q.data();
+  args.out = out.data();
+  args.q_stride = args.out_stride = columns;
+  args.tokens = rows;
+  args.first_position = count * kernels::kv_block - rows;
+  args.kv_blocks = blocks;
+  args.kv_head = kv_head;
+  args.heads = heads;
+  args.head_dim = head_dim;
+  args.scale = 0.2F;
+  kernels.attention(args, 0, heads * ((rows + kernels::attention_tile - 1) / kernels::attention_tile));
+  return out;
+}
+
+SequenceSlice slice_with(std::vector<TableChange> table) {
+  SequenceSlice slice;
+  slice.slot = 1;
+  slice.table = std::move(table);
+  return slice;
+}
+
+}  // namespace
+
+TEST_CASE("kv store: blocks travel as bytes, and are attended to with the same bits") {
+  Random random(first_seed());
+  const std::size_t bytes = heads * kernels::kv_head_bytes(head_dim);
+  for (const kernels::KernelTable* kernels : kernels::tables()) {
+    INFO(kernels->name);
+    KvStore from({{0, 0}, {bytes, 8}}), to({{0, 0}, {bytes, 2}});
+    std::byte *theirs[3], *ours[3];
+    for (const std::uint32_t block : {0U, 1U, 2U}) {
+      REQUIRE(from.reserve(1, block));
+      theirs[block] = from.block(1, block);
+      fill(random, *kernels, theirs[block]);
+      const auto content = from.export_block(1, block);
+      REQUIRE(content.size() == bytes);
+      const std::vector<std::byte> sent(content.begin(), content.end());
+      REQUIRE(to.import_block(1, 7 - block, sent));
+      ours[block] = to.block(1, 7 - block);
+      CHECK(ours[block] != theirs[block]);
+    }
+    const std::vector<float> expected = attended(*kernels, theirs, 3), found = attended(*kernels, ours, 3);
+    CHECK(std::memcmp(expected.data(), found.data(), found.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("kv store: what is no block's bytes is refused", "[bad-input]") {
+  KvStore store({{128, 2}});
+  const std::vector<std::byte> content(127);
+  const auto imported = store.import_block(0, 0, content);
+  REQUIRE_FALSE(imported);
+  CHECK_THAT(imported.error().message(), Contains("128 bytes") && Contains("127"));
+  CHECK(store.export_block(0, 0).empty());
+  CHECK(store.block(0, 0) == nullptr);
+}
+
+TEST_CASE("slot tables: a slot's blocks are what its steps say, and an opened slot has none") {
+  KvStore store({{64, 9}, {0, 0}, {128, 9}});
+  SlotTables tables = SlotTables::create(3, 2, 6).value();
+  tables.open(1);
+  REQUIRE(tables.apply(slice_with({{0, 0, {5, 3}}, {1, 0, {1, 2}}, {2, 0, {8, 7}}}), store));
+  CHECK(tables.blocks(0, 1)[0] == store.block(0, 5));
+  CHECK(tables.blocks(0, 1)[1] == store.block(0, 3));
+  CHECK(tables.blocks(1, 1)[0] == nullptr);  // nothing of that group is held here
+  CHECK(tables.blocks(2, 1)[1] == store.block(2, 7));
+  REQUIRE(tables.apply(slice_with({{0, 1, {4, 2}}, {2, 4, {6}}}), store));
+  CHECK(tables.blocks(0, 1)[0] == store.block(0, 5));
+  CHECK(tables.blocks(0, 1)[1] == store.block(0, 4));
+  CHECK(tables.blocks(0, 1)[2] == store.block(0, 2));
+  CHECK(tables.blocks(2, 1)[2] == nullptr);
+  CHECK(tables.blocks(2, 1)[4] == store.block(2, 6));
+  tables.open(1);
+  REQUIRE(tables.apply(slice_with({{0, 2, {1}}}), store));
+  CHECK(tables.blocks(0, 1)[0] == nullptr);
+  CHECK(tables.blocks(0, 1)[2] == store.block(0, 1));
+}
+
+TEST_CASE("kv budget: without a bound there is room for all, and of a window only what is seen") {
+  const KvDemand demand{{0, 512}, {1000, 3000}, 8192, 16, 512};
+  const auto groups = cut_kv(demand, 0).value();
+  CHECK(groups[0].blocks == 16 * 128);
+  CHECK(groups[0].per_sequence == 128);
+  CHECK(groups[1].per_sequence == 17);
+  CHECK(groups[1].blocks == 16 * 17);
+}
+
+TEST_CASE("kv budget: what a bound allows is used, and not passed") {
+  Random random(first_seed());
+  for (int i = 0; i < 2000; ++i) {
+    KvDemand demand{{0, 1 + random() % 600}, {1 + random() % 5000, 1 + random() % 5000}, 1, 1, 1};
+    if (random() % 4 == 0) demand = {{1 + random() % 600}, {1 + random() % 5000}, 1, 1, 1};
+    demand.context = 1 + random() % 9000;
+    demand.parallel = 1 + random() % 20;
+    demand.rows = 1 + random() % 600;
+    const auto all = cut_kv(demand, 0).value();
+    const std::uint64_t whole = kv_bytes(all, demand.block_bytes), bound = 1 + random() % (2 * whole);
+    const auto groups = cut_kv(demand, bound);
+    if (!groups) {
+      const std::string said = groups.error().message();
+      REQUIRE(groups.error().code() == Code::invalid_argument);
+      REQUIRE_THAT(said, Contains("kv_memory is " + std::to_string(bound)));
+      const std::size_t at = said.find("a context of ");
+      if (at == std::string::npos) continue;
+      demand.context = static_cast<std::uint32_t>(std::stoul(said.substr(at + 13)));
+      REQUIRE(cut_kv(demand, bound));  // as it says
+      continue;
+    }
+    REQUIRE(kv_bytes(*groups, demand.block_bytes) <= bound);
+    REQUIRE(KvPool(*groups, true).most_positions() >= demand.context);
+    if (bound >= whole) REQUIRE(kv_bytes(*groups, demand.block_bytes) == whole);
+    for (std::size_t g = 0; g < groups->size(); ++g) REQUIRE((*groups)[g].blocks >= (*groups)[g].per_sequence);
+  }
+}
+
+TEST_CASE("kv budget: what no machine has is refused", "[bad-input]") {
+  const KvDemand demand{{0}, {std::uint64_t{1} << 40}, 1U << 24, 1024, 512};
+  CHECK_THAT(cut_kv(demand, 0).error().message(), Contains("2^56"));
+  CHECK_THAT(cut_kv(demand, UINT64_MAX).error().message(), Contains("one sequence of 16777216 positions"));
+}
+
+}  // namespace troupe::testing
