@@ -31,11 +31,12 @@ class Report {
 
 }  // namespace
 
-MemberActor::behavior_type member(MemberActor::stateful_pointer<MemberState> self, std::shared_ptr<Executor> executor,
-                                  StageActor stage, std::uint32_t number) {
+MemberActor::behavior_type member(MemberActor::stateful_pointer<MemberState> self, Epoch epoch,
+                                  std::shared_ptr<Executor> executor, StageActor stage, std::uint32_t number) {
   end_on_exception(self);
   caf::actor_system& system = self->home_system();
   return {[=, &system](const RunStep& run) {
+    if (run.step->epoch != epoch) return;
     const bool run_here = executor->fills_cores();
     executor->submit(run.step, [&system, run_here, report = Report(stage, number)](StepOutcome outcome) noexcept {
       ThisThread here(&system);

@@ -3,6 +3,7 @@
 #include <caf/actor_clock.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
+#include <future>
 #include <memory>
 #include <new>
 #include <optional>
@@ -64,9 +65,16 @@ struct Request {
 /// The executors of a stage's members.
 using Members = std::vector<std::shared_ptr<Executor>>;
 
+/// What a replica is made of, as its supervisor and its scheduler see it.
+struct ReplicaPlan {
+  BatchLimits limits;
+  std::vector<Members> stages;  ///< the executors of each stage's members
+};
+
 // host -> router -> scheduler
 struct Submit {
   std::shared_ptr<const Request> request;
+  std::vector<TokenId> log{};  ///< what its stream has been given by a replica that is no more
 };
 struct Stop {
   SequenceId id;
@@ -98,10 +106,13 @@ struct Sampled {
 struct Emit {
   SequenceId id;
   Token token;
+  std::optional<Finish> last{};  ///< how the text ends with it: in one message, so that none goes on behind its end
+  Epoch epoch = 0;               ///< of the replica that made it: the router hears of one that is no more no longer
 };
 struct End {
   SequenceId id;
   Finish how;
+  Epoch epoch = 0;
 };
 
 // sampler -> scheduler: a text is complete, by what only its words say
@@ -109,15 +120,42 @@ struct Complete {
   SequenceId id;
 };
 
-// scheduler -> itself, for its requests' deadlines
+// scheduler -> router, when it gives up: whose rows were under way, any of which may have broken the replica
+struct Suspects {
+  std::vector<SequenceId> ids;
+  Epoch epoch;
+};
+
+// router -> itself, for its requests' deadlines
 struct LookAtClock {
   caf::actor_clock::time_point when;
 };
 
-// supervisor -> router
-struct ReplicaDown {
+// supervisor -> router: what has become of a replica that served
+struct Left {
   std::uint32_t replica;
   Error why;
+  enum class For : std::uint8_t { a_while, ever, drained } how;  ///< drained: it broke nothing
+};
+
+// a replica's builder -> supervisor
+struct Built {
+  std::uint32_t replica;
+  Epoch epoch;
+  std::shared_ptr<Result<ReplicaPlan>> plan;
+};
+struct Retired {
+  std::uint32_t replica;
+};
+
+// host -> supervisor, and back; a promise that is dropped says that the supervisor has ended
+struct Replicate {
+  std::uint32_t count;
+  std::shared_ptr<std::promise<Result<std::vector<std::uint32_t>>>> numbers;
+};
+struct Drain {
+  std::uint32_t replica;
+  std::shared_ptr<std::promise<Result<void>>> done;
 };
 
 // host -> supervisor: ends the model's actors
@@ -125,18 +163,25 @@ struct Close {};
 
 using MemberActor = caf::typed_actor<caf::reacts_to<RunStep>>;
 using StageActor = caf::typed_actor<caf::reacts_to<RunStep>, caf::reacts_to<StepRan>>;
-using SchedulerActor = caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>,
-                                        caf::reacts_to<LookAtClock>, caf::reacts_to<Complete>>;
+using SchedulerActor =
+    caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>, caf::reacts_to<Complete>>;
 using SamplerActor = caf::typed_actor<caf::reacts_to<Begin>, caf::reacts_to<Sampled>, caf::reacts_to<End>>;
 
-// supervisor -> router, once
-struct Replicas {
-  std::vector<SchedulerActor> schedulers;
+// supervisor -> router: replicas that serve from now on
+struct Joined {
+  struct Replica {
+    std::uint32_t number;
+    Epoch epoch;
+    SchedulerActor scheduler;
+  };
+  std::vector<Replica> replicas;
 };
 
-using RouterActor = caf::typed_actor<caf::reacts_to<Replicas>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
-                                     caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<ReplicaDown>>;
-using SupervisorActor = caf::typed_actor<caf::reacts_to<Close>>;
+using RouterActor =
+    caf::typed_actor<caf::reacts_to<Joined>, caf::reacts_to<Left>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
+                     caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<Suspects>, caf::reacts_to<LookAtClock>>;
+using SupervisorActor = caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<Replicate>,
+                                         caf::reacts_to<Drain>, caf::reacts_to<Close>>;
 
 }  // namespace troupe::actors
 
@@ -150,6 +195,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Emit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::End)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Complete)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LookAtClock)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ReplicaDown)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicas)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Suspects)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Joined)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Left)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Built)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Retired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicate)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Close)

@@ -11,78 +11,188 @@ namespace {
 
 using Self = RouterActor::stateful_pointer<RouterState>;
 
+void end(Self self, SequenceId id, Finish how) {
+  RouterState& state = self->state;
+  const auto entry = state.open.find(id);
+  if (entry == state.open.end()) return;
+  if (entry->second.replica) --state.replicas[*entry->second.replica].load;
+  const std::shared_ptr<const Request> request = entry->second.request;
+  state.deadlines.erase(id);
+  state.open.erase(entry);
+  request->stream->end(std::move(how));
+}
+
+/// The replica that serves with the fewest requests.
+RouterState::Replica* best_of(RouterState& state, std::uint32_t& number) {
+  RouterState::Replica* best = nullptr;
+  for (auto& [each, replica] : state.replicas) {
+    if (replica.away || (best != nullptr && replica.load >= best->load)) continue;
+    best = &replica;
+    number = each;
+  }
+  return best;
+}
+
+/// Why no replica will ever serve; none where one may, or where none is known yet.
+std::optional<Error> hopeless(const RouterState& state) {
+  std::optional<Error> why;
+  for (const auto& [number, replica] : state.replicas) {
+    if (!replica.away || replica.returns) return std::nullopt;
+    why = replica.away;
+  }
+  return why;
+}
+
+/// Gives a request to a replica, where one serves.
+void place(Self self, SequenceId id, RouterState::Entry& entry) {
+  RouterState& state = self->state;
+  if (const auto why = hopeless(state)) return end(self, id, ended_by(*why));
+  std::uint32_t number = 0;
+  RouterState::Replica* const best = best_of(state, number);
+  if (best == nullptr) return;
+  ++best->load;
+  entry.replica = number;
+  self->send(best->scheduler, Submit{entry.request, entry.log});
+}
+
+/// Ends a request: where it is served its replica hears of it first, and ends it in order.
+void stop(Self self, SequenceId id, const Error& why) {
+  const auto entry = self->state.open.find(id);
+  if (entry == self->state.open.end()) return;
+  if (!entry->second.replica) return end(self, id, ended_by(why));
+  entry->second.stopped = why;
+  self->send(self->state.replicas[*entry->second.replica].scheduler, Stop{id, why});
+}
+
+void pass_deadline(Self self, SequenceId id, const Log& log) {
+  self->state.deadlines.erase(id);
+  stop(self, id, Error(Code::deadline, "the request's deadline has passed"));
+  log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
+}
+
+constexpr std::chrono::seconds longest_look(1);
+
+/// One timer for all, and a short one: CAF keeps each until it is due, however early its request has ended.
+void watch_deadlines(Self self) {
+  RouterState& state = self->state;
+  if (state.deadlines.empty()) return;
+  const auto now = self->clock().now();
+  auto when = now + longest_look;
+  for (const auto& [id, deadline] : state.deadlines) when = std::min(when, deadline);
+  const bool overdue = state.next_look && *state.next_look + longest_look < now;
+  if (state.next_look && *state.next_look <= when && !overdue) return;
+  state.next_look = when;
+  self->delayed_send(self, std::max(when - now, caf::actor_clock::duration_type::zero()), LookAtClock{when});
+}
+
+/// A timer can be lost, where memory was wanting: then it is set again as the streams go on.
+void check_timer(Self self) {
+  const RouterState& state = self->state;
+  if (state.deadlines.empty()) return;
+  if (!state.next_look || *state.next_look + longest_look < self->clock().now()) watch_deadlines(self);
+}
+
+void look_at_clock(Self self, const LookAtClock& look, const Log& log) {
+  RouterState& state = self->state;
+  if (state.next_look == look.when) state.next_look.reset();
+  const auto now = self->clock().now();
+  std::vector<SequenceId> late;
+  for (const auto& [id, deadline] : state.deadlines) {
+    if (deadline <= now) late.push_back(id);
+  }
+  for (const SequenceId id : late) pass_deadline(self, id, log);
+  watch_deadlines(self);
+}
+
 void submit(Self self, const Submit& submit, const Log& log) {
   RouterState& state = self->state;
-  if (state.replicas.empty()) return state.early.push_back(submit);
-  const auto burden = [](const RouterState::Replica& replica) {
-    return std::pair(replica.down.has_value(), replica.load);
-  };
-  const auto best = std::min_element(state.replicas.begin(), state.replicas.end(),
-                                     [&](const auto& a, const auto& b) { return burden(a) < burden(b); });
-  if (best->down) {
-    submit.request->stream->end(ended_by(*best->down));
-    return log(LogLevel::warning, [&] {
-      return "request " + std::to_string(submit.request->sequence.id) + " is refused: " + best->down->message();
-    });
+  const SequenceId id = submit.request->sequence.id;
+  if (const auto why = hopeless(state)) {
+    submit.request->stream->end(ended_by(*why));
+    return log(LogLevel::warning, [&] { return "request " + std::to_string(id) + " is refused: " + why->message(); });
   }
-  ++best->load;
-  const auto replica = static_cast<std::uint32_t>(best - state.replicas.begin());
-  state.open.emplace(submit.request->sequence.id, RouterState::Entry{submit.request, replica, {}});
-  self->send(best->scheduler, submit);
+  auto& entry = state.open.emplace(id, RouterState::Entry{submit.request, submit.log}).first->second;
+  if (submit.request->deadline) {
+    const auto left = *submit.request->deadline - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return pass_deadline(self, id, log);
+    state.deadlines[id] = self->clock().now() + left;
+    watch_deadlines(self);
+  }
+  place(self, id, entry);
 }
 
-void begin(Self self, const Replicas& replicas, const Log& log) {
-  for (const SchedulerActor& scheduler : replicas.schedulers) self->state.replicas.push_back({scheduler, 0, {}});
-  for (const Submit& each : std::exchange(self->state.early, {})) submit(self, each, log);
+/// Gives those that wait to whom they can be given.
+void place_waiting(Self self) {
+  std::vector<SequenceId> waiting;
+  for (const auto& [id, entry] : self->state.open) {
+    if (!entry.replica) waiting.push_back(id);
+  }
+  for (const SequenceId id : waiting) place(self, id, self->state.open.at(id));
 }
 
-void stop(Self self, const Stop& stop) {
+void join(Self self, const Joined& joined) {
+  for (const Joined::Replica& each : joined.replicas) {
+    self->state.replicas[each.number] = {each.epoch, each.scheduler, 0, {}, false};
+  }
+  place_waiting(self);
+}
+
+void leave(Self self, const Left& left) {
   RouterState& state = self->state;
-  std::erase_if(state.early, [&](const Submit& each) {
-    if (each.request->sequence.id != stop.id) return false;
-    each.request->stream->end(ended_by(stop.why));
-    return true;
-  });
-  const auto entry = state.open.find(stop.id);
-  if (entry != state.open.end()) self->send(state.replicas[entry->second.replica].scheduler, stop);
+  const bool drained = left.how == Left::For::drained;
+  std::vector<SequenceId> lost;
+  for (auto& [id, entry] : state.open) {
+    if (entry.replica != left.replica) continue;
+    entry.replica.reset();
+    if (entry.stopped || entry.losses > state.most_losses) lost.push_back(id);
+  }
+  for (const SequenceId id : lost) end(self, id, ended_by(state.open.at(id).stopped.value_or(left.why)));
+  if (drained) {
+    state.replicas.erase(left.replica);
+  } else {
+    state.replicas[left.replica] = {0, {}, 0, left.why, left.how == Left::For::a_while};
+  }
+  place_waiting(self);
+}
+
+/// The request that a replica speaks of; null where it has ended, or is no longer that replica's.
+RouterState::Entry* entry_of(RouterState& state, SequenceId id, Epoch epoch) {
+  const auto entry = state.open.find(id);
+  if (entry == state.open.end() || !entry->second.replica) return nullptr;
+  return state.replicas[*entry->second.replica].epoch == epoch ? &entry->second : nullptr;
 }
 
 void emit(Self self, const Emit& emit) {
-  const auto entry = self->state.open.find(emit.id);
-  if (entry == self->state.open.end()) return;
-  if (emit.token.id != no_token) entry->second.log.push_back(emit.token.id);
-  if (const auto thrown = entry->second.request->stream->push(emit.token)) stop(self, {emit.id, *thrown});
-}
-
-void end(Self self, SequenceId id, Finish how) {
-  const auto entry = self->state.open.find(id);
-  if (entry == self->state.open.end()) return;
-  --self->state.replicas[entry->second.replica].load;
-  entry->second.request->stream->end(std::move(how));
-  self->state.open.erase(entry);
-}
-
-void replica_down(Self self, const ReplicaDown& down) {
-  RouterState& state = self->state;
-  state.replicas[down.replica].down = down.why;
-  std::vector<SequenceId> lost;
-  for (const auto& [id, entry] : state.open) {
-    if (entry.replica == down.replica) lost.push_back(id);
-  }
-  for (const SequenceId id : lost) end(self, id, ended_by(down.why));
+  check_timer(self);
+  RouterState::Entry* const entry = entry_of(self->state, emit.id, emit.epoch);
+  if (entry == nullptr) return;
+  if (emit.token.id != no_token) entry->log.push_back(emit.token.id);
+  entry->losses = 0;
+  const auto thrown = entry->request->stream->push(emit.token);
+  if (emit.last) return end(self, emit.id, thrown ? ended_by(*thrown) : *emit.last);
+  if (thrown) stop(self, emit.id, *thrown);
 }
 
 }  // namespace
 
-RouterActor::behavior_type router(Self self, Log log) {
+RouterActor::behavior_type router(Self self, Log log, std::size_t most_losses) {
   end_on_exception(self);
+  self->state.most_losses = most_losses;
   return {
-      [self, log](const Replicas& replicas) { begin(self, replicas, log); },
+      [self](const Joined& joined) { join(self, joined); },
+      [self](const Left& left) { leave(self, left); },
       [self, log](const Submit& message) { submit(self, message, log); },
-      [self](const Stop& message) { stop(self, message); },
+      [self](const Stop& message) { stop(self, message.id, message.why); },
       [self](const Emit& message) { emit(self, message); },
-      [self](const End& message) { end(self, message.id, message.how); },
-      [self](const ReplicaDown& down) { replica_down(self, down); },
+      [self](const End& message) {
+        if (entry_of(self->state, message.id, message.epoch) != nullptr) end(self, message.id, message.how);
+      },
+      [self](const Suspects& suspects) {
+        for (const SequenceId id : suspects.ids) {
+          if (auto* const entry = entry_of(self->state, id, suspects.epoch)) ++entry->losses;
+        }
+      },
+      [self, log](const LookAtClock& look) { look_at_clock(self, look, log); },
   };
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
@@ -9,23 +10,33 @@ namespace troupe::actors {
 
 struct RouterState {
   const char* name = "router";
+  std::size_t most_losses = 0;
   struct Replica {
+    Epoch epoch = 0;
     SchedulerActor scheduler;
-    std::size_t load = 0;  ///< requests that have not ended
-    std::optional<Error> down;
+    std::size_t load = 0;       ///< requests that have not ended
+    std::optional<Error> away;  ///< why it serves nobody
+    bool returns = false;       ///< when it is away
   };
   struct Entry {
     std::shared_ptr<const Request> request;
-    std::uint32_t replica = 0;
-    std::vector<TokenId> log;  ///< what has been streamed: prompt and log are all that a sequence is
+    std::vector<TokenId> log{};              ///< what has been streamed: prompt and log are all that a sequence is
+    std::optional<std::uint32_t> replica{};  ///< none: it waits for one
+    std::optional<Error> stopped{};          ///< how it will end, once its replica has heard of it
+    std::size_t losses = 0;                  ///< replicas that broke while they computed it, since its last token
   };
-  std::vector<Replica> replicas;
+  std::map<std::uint32_t, Replica> replicas;
   std::map<SequenceId, Entry> open;
-  std::vector<Submit> early;  ///< requests from before it has heard of its replicas
+  std::map<SequenceId, caf::actor_clock::time_point> deadlines;  ///< of open requests, those that have one
+  std::optional<caf::actor_clock::time_point> next_look;         ///< at the clock
 };
 
 /// Where requests come in: gives each to the replica with the fewest, keeps its token log, and passes its tokens to the
-/// host. Requests that come before its replicas wait for them.
-[[nodiscard]] RouterActor::behavior_type router(RouterActor::stateful_pointer<RouterState> self, Log log);
+/// host. Requests that no replica can serve now wait for one that will. Where one breaks or is drained, its requests go
+/// on elsewhere, or on the same when it is back, from the token log. Watches their deadlines.
+/// A request with which more than `most_losses` replicas have broken, one after the other, without a token between,
+/// ends with the error of the last: it may be what breaks them.
+[[nodiscard]] RouterActor::behavior_type router(RouterActor::stateful_pointer<RouterState> self, Log log,
+                                                std::size_t most_losses);
 
 }  // namespace troupe::actors

@@ -26,20 +26,25 @@ void take(Self self, const Sampled::One& sampled, const Others& others) {
   if (text == self->state.open.end()) return;
   auto [token, ended, stop] = text->second.text.push(sampled.token, *others.tokenizer);
   if (token && token->id != no_token && sampled.logprobs) token->logprobs = *sampled.logprobs;
-  if (token) self->send(others.router, Emit{sampled.id, std::move(*token)});
-  if (!ended) return;
-  End end{sampled.id, {.reason = *ended}};
-  if (stop != nullptr) end.how.stop = *stop;
+  const Epoch epoch = self->state.epoch;
+  std::optional<Finish> last;
+  if (ended) last.emplace(Finish{.reason = *ended});
+  if (stop != nullptr) last->stop = *stop;
   if (stop != nullptr) self->send(others.scheduler, Complete{sampled.id});
-  self->state.open.erase(text);
-  self->send(others.router, std::move(end));
+  if (ended) self->state.open.erase(text);
+  if (token) {
+    self->send(others.router, Emit{sampled.id, std::move(*token), std::move(last), epoch});
+  } else if (last) {
+    self->send(others.router, End{sampled.id, std::move(*last), epoch});
+  }
 }
 
 }  // namespace
 
-SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> tokenizer, RouterActor router,
-                                    SchedulerActor scheduler) {
+SamplerActor::behavior_type sampler(Self self, Epoch epoch, std::shared_ptr<const Tokenizer> tokenizer,
+                                    RouterActor router, SchedulerActor scheduler) {
   end_on_exception(self);
+  self->state.epoch = epoch;
   const Others others{std::move(tokenizer), std::move(router), std::move(scheduler)};
   return {
       [=](const Begin& message) { begin(self, message, *others.tokenizer); },
@@ -47,7 +52,7 @@ SamplerActor::behavior_type sampler(Self self, std::shared_ptr<const Tokenizer> 
         for (const Sampled::One& each : sampled.tokens) take(self, each, others);
       },
       [=](const End& end) {
-        if (self->state.open.erase(end.id) != 0) self->send(others.router, end);
+        if (self->state.open.erase(end.id) != 0) self->send(others.router, End{end.id, end.how, self->state.epoch});
       },
   };
 }

@@ -1,6 +1,7 @@
 #include "actors/scheduler.hpp"
 
 #include <caf/all.hpp>
+#include <set>
 
 #include "actors/failure.hpp"
 #include "actors/sampler.hpp"
@@ -26,6 +27,7 @@ void publish(const Batcher& batcher, ReplicaCounters& counters) {
 void pump(Self self) {
   SchedulerState& state = self->state;
   while (auto step = state.batcher->next()) {
+    step->epoch = state.epoch;
     const RunStep run{std::make_shared<const Step>(std::move(*step))};
     state.under_way.emplace(run.step->id,
                             SchedulerState::UnderWay{run.step, 0, std::vector<StepOutcome>(state.stages.size())});
@@ -37,65 +39,42 @@ void pump(Self self) {
 /// A request's rows that are under way come to nothing. False where it has ended before.
 bool forget(Self self, SequenceId id) {
   if (self->state.open.erase(id) == 0) return false;
-  self->state.deadlines.erase(id);
   self->state.batcher->stop(id);
   return true;
 }
 
 /// Ends a request, at once towards the host.
 void end(Self self, SequenceId id, Finish how) {
-  if (forget(self, id)) self->send(self->state.sampler, End{id, std::move(how)});
+  if (forget(self, id)) self->send(self->state.sampler, End{id, std::move(how), self->state.epoch});
 }
 
-void pass_deadline(Self self, SequenceId id) {
-  end(self, id, ended_by({Code::deadline, "the request's deadline has passed"}));
-  self->state.log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
-}
-
-/// One timer for all, and a short one: CAF keeps each until it is due, however early its request has ended.
-void watch_deadlines(Self self) {
-  SchedulerState& state = self->state;
-  if (state.deadlines.empty()) return;
-  constexpr std::chrono::seconds longest(1);
-  const auto now = self->clock().now();
-  auto when = now + longest;
-  for (const auto& [id, deadline] : state.deadlines) when = std::min(when, deadline);
-  const bool overdue = state.next_look && *state.next_look + longest < now;  // it is lost: memory was wanting
-  if (state.next_look && *state.next_look <= when && !overdue) return;
-  state.next_look = when;
-  self->delayed_send(self, std::max(when - now, caf::actor_clock::duration_type::zero()), LookAtClock{when});
-}
-
-void look_at_clock(Self self, const LookAtClock& look) {
-  SchedulerState& state = self->state;
-  if (state.next_look == look.when) state.next_look.reset();
-  const auto now = self->clock().now();
-  std::vector<SequenceId> late;
-  for (const auto& [id, deadline] : state.deadlines) {
-    if (deadline <= now) late.push_back(id);
-  }
-  for (const SequenceId id : late) pass_deadline(self, id);
-  watch_deadlines(self);
+/// A sequence that another replica has begun goes on where its stream stands: what that has been given is computed
+/// again, as if it had been asked for, and the rest is sampled as it would have been, since the position is part of the
+/// key.
+SequenceRequest resumed(const Submit& submit) {
+  SequenceRequest sequence = submit.request->sequence;
+  if (submit.log.empty()) return sequence;
+  sequence.prompt.insert(sequence.prompt.end(), submit.log.begin(), submit.log.end());
+  sequence.resumed = static_cast<std::uint32_t>(submit.log.size());
+  return sequence;
 }
 
 void submit(Self self, const Submit& submit) {
-  SchedulerState& state = self->state;
-  const auto& request = submit.request;
-  const SequenceId id = request->sequence.id;
-  self->send(state.sampler, Begin{request});
-  state.open.emplace(id, request);
-  state.batcher->add(request->sequence);
-  if (request->deadline) {
-    const auto left = *request->deadline - std::chrono::steady_clock::now();
-    if (left <= left.zero()) return pass_deadline(self, id);
-    state.deadlines[id] = self->clock().now() + left;
-    watch_deadlines(self);
-  }
+  self->send(self->state.sampler, Begin{submit.request, submit.log});
+  self->state.open.emplace(submit.request->sequence.id, submit.request);
+  self->state.batcher->add(resumed(submit));
   pump(self);
 }
 
 /// A member is broken: no step that is under way or to come can be trusted to end. The supervisor hears of it and why.
-void give_up(Self self, const Error& why) { self->quit(failure(why.message())); }
+void give_up(Self self, const Error& why) {
+  std::set<SequenceId> ids;
+  for (const auto& [id, step] : self->state.under_way) {
+    for (const SequenceSlice& slice : step.step->slices) ids.insert(slice.sequence);
+  }
+  self->send(self->state.router, Suspects{{ids.begin(), ids.end()}, self->state.epoch});
+  self->quit(failure(why.message()));
+}
 
 /// Of several failures of one slice the want of memory prevails, for what it left undone may make the others; else the
 /// first in the order of the stages.
@@ -128,6 +107,7 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
 
 void step_ran(Self self, const StepRan& ran) {
   SchedulerState& state = self->state;
+  if (ran.outcome->epoch != state.epoch) return;
   const auto found = state.under_way.find(ran.outcome->id);
   if (ran.outcome->broken) return give_up(self, *ran.outcome->broken);
   found->second.outcomes[ran.from] = std::move(*ran.outcome);
@@ -137,26 +117,27 @@ void step_ran(Self self, const StepRan& ran) {
   StepOutcome all;
   for (StepOutcome& outcome : done.outcomes) all.merge(std::move(outcome));
   finish_step(self, *done.step, all);
-  watch_deadlines(self);  // here too, since a timer can be lost
   pump(self);
 }
 
 }  // namespace
 
-SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterActor router,
-                                        std::shared_ptr<const Tokenizer> tokenizer, std::vector<Members> stages,
-                                        std::shared_ptr<ReplicaCounters> counters, Log log) {
+SchedulerActor::behavior_type scheduler(Self self, Epoch epoch, ReplicaPlan plan, RouterActor router,
+                                        std::shared_ptr<const Tokenizer> tokenizer,
+                                        std::shared_ptr<ReplicaCounters> counters) {
   end_on_exception(self);
   SchedulerState& state = self->state;
-  state.batcher.emplace(limits);
-  state.tokenizer = tokenizer;
+  state.epoch = epoch;
+  state.batcher.emplace(plan.limits);
   state.counters = std::move(counters);
   publish(*state.batcher, *state.counters);
-  state.log = std::move(log);
-  for (std::uint32_t number = 0; number < stages.size(); ++number) {
-    state.stages.push_back(spawn_linked(self, stage, SchedulerActor(self), number, std::move(stages[number])));
+  state.router = router;
+  state.tokenizer = tokenizer;
+  for (std::uint32_t number = 0; number < plan.stages.size(); ++number) {
+    const SchedulerActor me(self);
+    state.stages.push_back(spawn_linked(self, stage, me, epoch, number, std::move(plan.stages[number])));
   }
-  state.sampler = spawn_linked(self, sampler, std::move(tokenizer), std::move(router), SchedulerActor(self));
+  state.sampler = spawn_linked(self, sampler, epoch, std::move(tokenizer), std::move(router), SchedulerActor(self));
   return {
       [self](const Submit& message) { submit(self, message); },
       [self](const Stop& stop) {
@@ -164,10 +145,6 @@ SchedulerActor::behavior_type scheduler(Self self, BatchLimits limits, RouterAct
         pump(self);
       },
       [self](const StepRan& ran) { step_ran(self, ran); },
-      [self](const LookAtClock& look) {
-        look_at_clock(self, look);
-        pump(self);
-      },
       [self](const Complete& complete) {
         forget(self, complete.id);
         pump(self);

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "actors/counters.hpp"
-#include "actors/log.hpp"
 #include "actors/messages.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -13,15 +12,14 @@ namespace troupe::actors {
 
 struct SchedulerState {
   const char* name = "scheduler";
+  Epoch epoch = 0;
   std::optional<Batcher> batcher;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<ReplicaCounters> counters;
-  Log log;
   std::vector<StageActor> stages;
+  RouterActor router;
   SamplerActor sampler;
-  std::map<SequenceId, std::shared_ptr<const Request>> open;     ///< requests that have not ended
-  std::map<SequenceId, caf::actor_clock::time_point> deadlines;  ///< of open requests, those that have one
-  std::optional<caf::actor_clock::time_point> next_look;         ///< at the clock
+  std::map<SequenceId, std::shared_ptr<const Request>> open;  ///< requests that have not ended
 
   struct UnderWay {
     std::shared_ptr<const Step> step;
@@ -31,13 +29,11 @@ struct SchedulerState {
   std::map<StepId, UnderWay> under_way;
 };
 
-/// One replica's scheduler: decides each step (see Batcher), sends it to every stage one step ahead, and gives what
-/// comes back to the sampler. `stages`: the executors of each stage's members. Quits, with the reason, when a member is
-/// broken.
+/// One replica's scheduler, for one epoch: decides each step (see Batcher), sends it to every stage one step ahead, and
+/// gives what comes back to the sampler. Quits, with the reason, when a member is broken.
 [[nodiscard]] SchedulerActor::behavior_type scheduler(SchedulerActor::stateful_pointer<SchedulerState> self,
-                                                      BatchLimits limits, RouterActor router,
+                                                      Epoch epoch, ReplicaPlan plan, RouterActor router,
                                                       std::shared_ptr<const Tokenizer> tokenizer,
-                                                      std::vector<Members> stages,
-                                                      std::shared_ptr<ReplicaCounters> counters, Log log);
+                                                      std::shared_ptr<ReplicaCounters> counters);
 
 }  // namespace troupe::actors

@@ -10,6 +10,7 @@ namespace troupe::actors {
 struct StageState {
   const char* name = "stage";
   SchedulerActor scheduler;
+  Epoch epoch = 0;
   std::uint32_t number = 0;
   std::vector<MemberActor> members;
 
@@ -24,6 +25,6 @@ struct StageState {
 /// reports to the scheduler, as stage `number`, once all have come back, or one is broken. Spawns and links a member
 /// for each executor.
 [[nodiscard]] StageActor::behavior_type stage(StageActor::stateful_pointer<StageState> self, SchedulerActor scheduler,
-                                              std::uint32_t number, Members executors);
+                                              Epoch epoch, std::uint32_t number, Members executors);
 
 }  // namespace troupe::actors

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <utility>
 
 #include "actors/failure.hpp"
 #include "actors/letter.hpp"
@@ -12,6 +13,8 @@ namespace troupe::actors {
 namespace {
 
 using Self = SupervisorActor::stateful_pointer<SupervisorState>;
+using Replica = SupervisorState::Replica;
+using Stage = Replica::Stage;
 
 /// A scheduler that gave up says why in words; whatever else ends an actor is CAF's to name.
 std::string words(const caf::error& reason) {
@@ -19,44 +22,214 @@ std::string words(const caf::error& reason) {
   return "one of its actors has died, " + to_string(reason);
 }
 
-void replica_died(Self self, const std::vector<ReplicaPlan>& replicas, std::uint32_t replica, const caf::error& reason,
-                  const Log& log) {
-  const Error why(Code::aborted, "replica " + std::to_string(replica) + " has failed: " + words(reason));
-  for (const auto& members : replicas[replica].stages) {
-    for (const auto& executor : members) executor->abort(why);
+std::string name_of(std::uint32_t number) { return "replica " + std::to_string(number); }
+
+/// Starts the scheduler of a replica whose executors are there.
+Joined::Replica start(Self self, std::uint32_t number, Replica& replica) {
+  const SupervisorState& state = self->state;
+  const Epoch epoch = replica.at_work.order.epoch;
+  replica.dismissal = exit_letter();
+  if (replica.counters == nullptr) replica.counters = state.board->add(number);
+  replica.scheduler =
+      spawn_monitored(self, scheduler, epoch, replica.at_work.plan, state.router, state.tokenizer, replica.counters);
+  replica.counters->state = ReplicaState::serving;
+  replica.stage = Stage::serving;
+  return {number, epoch, replica.scheduler};
+}
+
+/// Has a replica made. All that its builder says afterwards takes no memory.
+void build(Self self, std::uint32_t number, Replica& replica, Epoch instead_of) {
+  SupervisorState& state = self->state;
+  replica.stage = Stage::building;
+  replica.at_work.plan = {};
+  replica.at_work.order.epoch = ++state.last_epoch;
+  const Epoch epoch = replica.at_work.order.epoch;
+  const auto plan = std::make_shared<Result<ReplicaPlan>>(ReplicaPlan());
+  const auto answer = std::make_shared<caf::mailbox_element_ptr>(letter(Built{number, epoch, plan}));
+  state.builder->build(replica.at_work.order, instead_of,
+                       [me = SupervisorActor(self), plan, answer](Result<ReplicaPlan> built) {
+                         *plan = std::move(built);
+                         post(me, std::move(*answer));
+                       });
+}
+
+/// Has the executors of an epoch ended; the answer, where one is wanted, comes from `number`.
+void retire(Self self, Epoch epoch, std::optional<std::uint32_t> number) {
+  if (!number) return self->state.builder->retire(epoch, [] {});
+  const auto answer = std::make_shared<caf::mailbox_element_ptr>(letter(Retired{*number}));
+  self->state.builder->retire(epoch, [me = SupervisorActor(self), answer] { post(me, std::move(*answer)); });
+}
+
+/// Whether a replica may be made once more, which is then noted.
+bool may_restart(Self self, Replica& replica) {
+  const auto now = self->clock().now();
+  auto& restarts = replica.restarts;
+  while (!restarts.empty() && restarts.front() + self->state.limit.span <= now) restarts.pop_front();
+  if (restarts.size() >= self->state.limit.most) return false;
+  restarts.push_back(now);
+  return true;
+}
+
+/// A replica serves nobody: it is made again, or given up.
+void replace(Self self, std::uint32_t number, Replica& replica, const Error& why) {
+  SupervisorState& state = self->state;
+  const Epoch epoch = replica.at_work.order.epoch;
+  state.log(LogLevel::error, [&] { return why.message(); });
+  if (may_restart(self, replica)) {
+    self->send(state.router, Left{number, why, Left::For::a_while});
+    replica.counters->leave(ReplicaState::restarting);
+    ++replica.counters->restarts;
+    return build(self, number, replica, epoch);
   }
-  replicas[replica].counters->state = ReplicaState::broken;
-  self->send(self->state.router, ReplicaDown{replica, why});
-  log(LogLevel::error, [&] { return why.message(); });
+  self->send(state.router, Left{number, why, Left::For::ever});
+  replica.stage = Stage::broken;
+  replica.counters->leave(ReplicaState::broken);
+  replica.at_work.plan = {};
+  retire(self, epoch, std::nullopt);
+}
+
+void died(Self self, const caf::down_msg& down) {
+  for (auto& [number, replica] : self->state.replicas) {
+    if (!replica.scheduler || replica.scheduler.address() != down.source) continue;
+    replica.scheduler = nullptr;
+    if (replica.stage == Stage::retiring) return retire(self, replica.at_work.order.epoch, number);
+    const Error why(Code::aborted, name_of(number) + " has failed: " + words(down.reason));
+    for (const Members& members : replica.at_work.plan.stages) {
+      for (const auto& executor : members) executor->abort(why);
+    }
+    return replace(self, number, replica, why);
+  }
+}
+
+/// What has been asked for together is whole: it serves, or it goes.
+void finish(Self self, const Growth& growth) {
+  SupervisorState& state = self->state;
+  Joined joined;
+  for (const std::uint32_t number : growth.numbers) {
+    const auto replica = state.replicas.find(number);
+    replica->second.growth.reset();
+    if (!growth.why) {
+      joined.replicas.push_back(start(self, number, replica->second));
+    } else {
+      retire(self, replica->second.at_work.order.epoch, std::nullopt);
+      state.replicas.erase(replica);
+    }
+  }
+  if (growth.why) return growth.asked.numbers->set_value(*growth.why);
+  self->send(state.router, std::move(joined));
+  growth.asked.numbers->set_value(growth.numbers);
+}
+
+/// Its requests go on elsewhere from here on, so its scheduler and executors may end at once.
+void take_out(Self self, std::uint32_t number, Replica& replica) {
+  self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
+  replica.at_work.plan = {};
+  replica.stage = Stage::retiring;
+  replica.counters->leave(ReplicaState::draining);
+  if (!replica.scheduler) return retire(self, replica.at_work.order.epoch, number);
+  post(replica.scheduler, std::move(replica.dismissal));
+}
+
+void built(Self self, const Built& message) {
+  SupervisorState& state = self->state;
+  const auto found = state.replicas.find(message.replica);
+  if (found == state.replicas.end() || found->second.at_work.order.epoch != message.epoch) return;
+  Replica& replica = found->second;
+  Result<ReplicaPlan> plan = std::move(*message.plan);
+  if (plan) replica.at_work.plan = std::move(*plan);
+  if (const std::shared_ptr<Growth> growth = replica.growth) {
+    if (!plan) growth->why = plan.error();
+    if (--growth->missing == 0) finish(self, *growth);
+    return;
+  }
+  if (replica.drain) return take_out(self, message.replica, replica);
+  if (!plan) {
+    const Error why(plan.error().code(), name_of(message.replica) + " cannot be made again: " + plan.error().message());
+    return replace(self, message.replica, replica, why);
+  }
+  self->send(state.router, Joined{{start(self, message.replica, replica)}});
+  state.log(LogLevel::info, [&] { return name_of(message.replica) + " is back"; });
+}
+
+void replicate(Self self, const Replicate& asked) {
+  SupervisorState& state = self->state;
+  const auto growth = std::make_shared<Growth>(Growth{asked, {}, asked.count});
+  for (std::uint32_t i = 0; i < asked.count; ++i) {
+    const std::uint32_t number = state.next_number++;
+    growth->numbers.push_back(number);
+    Replica& replica = state.replicas[number];
+    replica.growth = growth;
+    replica.at_work.order = state.pattern;
+    replica.at_work.order.graph = renamed(state.pattern.graph, 0, number);
+  }
+  for (const std::uint32_t number : growth->numbers) build(self, number, state.replicas[number], 0);
+}
+
+void drain(Self self, const Drain& asked) {
+  auto& replicas = self->state.replicas;
+  const auto found = replicas.find(asked.replica);
+  if (found == replicas.end() || found->second.growth || found->second.drain) {
+    return asked.done->set_value(Error(Code::not_found, "there is no " + name_of(asked.replica)));
+  }
+  const bool others = std::any_of(replicas.begin(), replicas.end(), [&](const auto& each) {
+    return each.first != asked.replica && each.second.stage == Stage::serving;
+  });
+  if (!others) {
+    return asked.done->set_value(
+        Error(Code::invalid_argument, name_of(asked.replica) + " cannot be drained: no other serves"));
+  }
+  found->second.drain = asked;
+  if (found->second.stage != Stage::building) take_out(self, asked.replica, found->second);
+}
+
+void retired(Self self, const Retired& message) {
+  auto& replicas = self->state.replicas;
+  const auto found = replicas.find(message.replica);
+  const Drain asked = *found->second.drain;
+  replicas.erase(found);
+  self->state.board->remove(message.replica);
+  asked.done->set_value(Result<void>());
+  self->state.log(LogLevel::info, [&] { return name_of(message.replica) + " is drained"; });
 }
 
 }  // namespace
 
 SupervisorState::~SupervisorState() {
-  for (std::size_t i = 0; i < schedulers.size(); ++i) post(schedulers[i], std::move(dismissals[i]));
+  for (auto& [number, replica] : replicas) {
+    if (replica.scheduler && replica.dismissal) post(replica.scheduler, std::move(replica.dismissal));
+  }
 }
 
-SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<ReplicaPlan> replicas,
-                                          std::shared_ptr<const Tokenizer> tokenizer, Log log) {
+SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::vector<Incarnation> replicas,
+                                          std::shared_ptr<Builder> builder, std::shared_ptr<const Tokenizer> tokenizer,
+                                          std::shared_ptr<ReplicaBoard> board, Log log, RestartLimit limit) {
   end_on_exception(self);
   SupervisorState& state = self->state;
   state.router = std::move(router);
   self->link_to(state.router);
-  state.schedulers.reserve(replicas.size());  // none is lost between its start and its place here
-  for (const ReplicaPlan& replica : replicas) {
-    state.dismissals.push_back(exit_letter());
-    state.schedulers.push_back(spawn_monitored(self, scheduler, replica.limits, state.router, tokenizer, replica.stages,
-                                               replica.counters, log));
+  state.builder = std::move(builder);
+  state.tokenizer = std::move(tokenizer);
+  state.board = std::move(board);
+  state.log = std::move(log);
+  state.limit = limit;
+  state.pattern = replicas[0].order;
+  Joined joined;
+  for (Incarnation& made : replicas) {
+    const std::uint32_t number = state.next_number++;
+    state.last_epoch = std::max(state.last_epoch, made.order.epoch);
+    Replica& replica = state.replicas[number];
+    replica.at_work = std::move(made);
+    joined.replicas.push_back(start(self, number, replica));
   }
-  self->send(state.router, Replicas{state.schedulers});
-  self->set_down_handler([self, replicas, log](const caf::down_msg& down) {
-    const auto& schedulers = self->state.schedulers;
-    const auto dead = std::find_if(schedulers.begin(), schedulers.end(),
-                                   [&](const SchedulerActor& s) { return s.address() == down.source; });
-    if (dead != schedulers.end())
-      replica_died(self, replicas, static_cast<std::uint32_t>(dead - schedulers.begin()), down.reason, log);
-  });
-  return {[self](const Close&) { self->quit(caf::exit_reason::user_shutdown); }};
+  self->send(state.router, std::move(joined));
+  self->set_down_handler([self](const caf::down_msg& down) { died(self, down); });
+  return {
+      [self](const Built& message) { built(self, message); },
+      [self](const Retired& message) { retired(self, message); },
+      [self](const Replicate& message) { replicate(self, message); },
+      [self](const Drain& message) { drain(self, message); },
+      [self](const Close&) { self->quit(caf::exit_reason::user_shutdown); },
+  };
 }
 
 }  // namespace troupe::actors

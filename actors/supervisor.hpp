@@ -1,25 +1,61 @@
 #pragma once
 
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "actors/builder.hpp"
 #include "actors/counters.hpp"
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
-#include "runtime/program/executor.hpp"
+#include "runtime/deploy/order.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 namespace troupe::actors {
 
-/// What a replica is made of, as its supervisor sees it.
-struct ReplicaPlan {
-  BatchLimits limits;
-  std::vector<Members> stages;  ///< the executors of each stage's members
-  std::shared_ptr<ReplicaCounters> counters = std::make_shared<ReplicaCounters>();
+/// A replica as it was made: its graph and settings, and what has come of them.
+struct Incarnation {
+  Order order;
+  ReplicaPlan plan;
+};
+
+/// How often a replica may break before it is given up: more than `most` times within `span`.
+struct RestartLimit {
+  std::size_t most = 5;
+  caf::actor_clock::duration_type span = std::chrono::minutes(1);
+};
+
+/// Replicas that are asked for together: all of them serve, or none is there.
+struct Growth {
+  Replicate asked;
+  std::vector<std::uint32_t> numbers;
+  std::size_t missing = 0;
+  std::optional<Error> why{};
 };
 
 struct SupervisorState {
   const char* name = "supervisor";
+  struct Replica {
+    Incarnation at_work{};
+    enum class Stage : std::uint8_t { serving, building, retiring, broken } stage = Stage::building;
+    SchedulerActor scheduler{};
+    caf::mailbox_element_ptr dismissal{};  ///< what ends it, made before it
+    std::deque<caf::actor_clock::time_point> restarts{};
+    std::shared_ptr<Growth> growth{};  ///< of which it is a part, until that is whole
+    std::optional<Drain> drain{};
+    std::shared_ptr<ReplicaCounters> counters{};
+  };
   RouterActor router;
-  std::vector<SchedulerActor> schedulers;            ///< [replicas]
-  std::vector<caf::mailbox_element_ptr> dismissals;  ///< [replicas]: what ends each, made before it
+  std::shared_ptr<Builder> builder;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<ReplicaBoard> board;
+  Log log;
+  RestartLimit limit;
+  Order pattern;  ///< of replicas to come: the first one's
+  std::map<std::uint32_t, Replica> replicas;
+  std::uint32_t next_number = 0;
+  Epoch last_epoch = 0;
 
   SupervisorState() = default;
   SupervisorState(const SupervisorState&) = delete;
@@ -27,11 +63,15 @@ struct SupervisorState {
   ~SupervisorState();  ///< however the supervisor ends, its schedulers end
 };
 
-/// The root of a model's actors: links itself to the router, starts a scheduler for each replica (which starts its
-/// stages, they their members) and watches them. When a replica dies, its executors are aborted, its requests fail, the
-/// others go on. When it ends, all of them end.
+/// The root of a model's actors, and owner of what is at work: for each replica {graph, executors} of an epoch. Links
+/// itself to the router, starts a scheduler for each replica (which starts its stages, they their members) and watches
+/// them. A replica that dies is aborted and made again, at an epoch of its own, by the builder; one that dies too often
+/// is given up. Adds replicas and takes them away. When it ends, all of them end.
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
-                                                        RouterActor router, std::vector<ReplicaPlan> replicas,
-                                                        std::shared_ptr<const Tokenizer> tokenizer, Log log);
+                                                        RouterActor router, std::vector<Incarnation> replicas,
+                                                        std::shared_ptr<Builder> builder,
+                                                        std::shared_ptr<const Tokenizer> tokenizer,
+                                                        std::shared_ptr<ReplicaBoard> board, Log log,
+                                                        RestartLimit limit = {});
 
 }  // namespace troupe::actors

@@ -82,10 +82,11 @@ void AbortFlag::raise(Error why) {
 
 Result<void> Counter::wait_until(std::uint64_t target, WaitPolicy policy, Deadline deadline, const AbortFlag& abort,
                                  const char* what) {
+  const std::uint32_t spins = policy.spins_now();
   for (std::uint32_t spin = 0;; ++spin) {
     if (value() >= target) return {};
     if (abort.raised()) return abort.error();
-    if (spin >= policy.spins) break;
+    if (spin >= spins) break;
     relax();
   }
   sleepers_.fetch_add(1, std::memory_order_seq_cst);

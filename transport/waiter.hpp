@@ -13,6 +13,10 @@ namespace troupe::transport {
 /// How a thread waits for another: spins `spins` times, then sleeps in the kernel. Zero where ranks outnumber cores.
 struct WaitPolicy {
   std::uint32_t spins = 20000;
+  const std::atomic<bool>* crowded = nullptr;  ///< while this holds, ranks outnumber cores: no spins
+  [[nodiscard]] std::uint32_t spins_now() const {
+    return crowded != nullptr && crowded->load(std::memory_order_relaxed) ? 0 : spins;
+  }
 };
 
 /// The first error that ended a group; whoever waits in the group returns it. Any thread.

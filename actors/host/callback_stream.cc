@@ -56,7 +56,7 @@ std::optional<Error> CallbackStream::push(Token token) {
 
 void CallbackStream::begin(std::uint32_t cached_tokens) {
   const std::lock_guard lock(mutex_);
-  usage_.cached_tokens = cached_tokens;
+  if (usage_.generated_tokens == 0) usage_.cached_tokens = cached_tokens;  // not where a replica goes on
 }
 
 void CallbackStream::end(Finish finish) {

@@ -1,16 +1,14 @@
 #include "actors/host/checkpoint.hpp"
 
 #include <algorithm>
-#include <numeric>
 
-#include "actors/host/deploy.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/workshop.hpp"
 #include "kernels/floating_point.hpp"
-#include "runtime/deploy/wiring.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
-#include "runtime/memory/kv_budget.hpp"
+#include "runtime/deploy/memory.hpp"
 #include "runtime/model/meta_text.hpp"
+#include "runtime/plan/check.hpp"
 #include "runtime/plan/stage_costs.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -19,40 +17,10 @@ namespace {
 
 std::string text_of(const MetaArray& array) { return "[" + std::to_string(array.count) + " entries]"; }
 
-/// A host's actors are anything to whom only counts or lists.
-bool any_kind(const std::string&) { return true; }
-KnownNames any_transport() { return {any_kind, {}}; }
-
-/// What the shards of each replica hold of the KV cache when it is full.
-class KvMemory {
- public:
-  KvMemory(const ModelDescription& model, const host::Settings& settings, std::size_t replicas)
-      : demands_(replicas, kv_demand(model, settings.context, settings.parallel, settings.rows)) {}
-
-  void add(std::size_t actor, std::uint32_t replica, const std::vector<std::size_t>& block_bytes) {
-    add_shard(demands_[replica], block_bytes);
-    shards_.push_back({actor, replica, block_bytes});
-  }
-
-  /// Fills in kv_full of those that were added.
-  void count(std::vector<ActorMemory>& actors, std::uint64_t most) const {
-    std::vector<std::vector<KvGroup>> groups;
-    for (const KvDemand& demand : demands_) groups.push_back(cut_kv(demand, most).value());
-    for (const Shard& shard : shards_) {
-      const std::vector<std::uint64_t> mine(shard.block_bytes.begin(), shard.block_bytes.end());
-      actors[shard.actor].kv_full = kv_bytes(groups[shard.replica], mine);
-    }
-  }
-
- private:
-  struct Shard {
-    std::size_t actor;
-    std::uint32_t replica;
-    std::vector<std::size_t> block_bytes;
-  };
-  std::vector<KvDemand> demands_;  ///< [replicas]
-  std::vector<Shard> shards_;
-};
+/// What only counts or lists opens none.
+KnownNames any_transport() {
+  return {[](const std::string&) { return true; }, {}};
+}
 
 const Checkpoint::Impl& opened(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   return host::held(impl, "the checkpoint");
@@ -142,56 +110,34 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
 
 std::string Checkpoint::program(const Graph& graph, const std::string& node, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(host::with_model(impl_), options).value();
-  (void)check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_)), any_transport()).value();
+  const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
+  const NodeKinds kinds = NodeKinds::with_any();
+  (void)check_graph(graph, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport()).value();
   const GraphNode* shard = find_node(graph, node);
   if (shard == nullptr) throw Error(Code::not_found, "the graph has no node " + quoted(node));
-  if (shard->kind != "shard") {
+  if (!kinds.is(*shard, Role::shard)) {
     throw Error(Code::invalid_argument,
                 "node " + node + " is of kind " + quoted(shard->kind) + "; only a shard has a program");
   }
-  return to_string(host::program_of(opened(impl_), graph, *shard, options, settings.context).value());
+  return to_string(*host::shard_of(opened(impl_), *shard, ranks_of(graph, node), settings).value().program);
 }
 
 std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
-  const auto settings = host::resolve(host::with_model(impl_), options).value();
-  const auto replicas =
-      check_graph(graph, opened(impl_).model, any_kind, host::known_devices(opened(impl_)), any_transport()).value();
+  const auto settings = host::deploy_settings(host::resolve(host::with_model(impl_), options).value(), options);
+  const NodeKinds kinds = NodeKinds::with_any();
+  const Blueprint blueprint =
+      draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport())
+          .value();
+  MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(),
+                    [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.size, settings); }};
+  const auto parts = memory_of(blueprint, kinds, order).value();
   std::vector<ActorMemory> actors;
-  KvMemory kv(opened(impl_).model, settings, replicas.size());
-  std::vector<const GraphNode*> packed;
-  for (const GraphNode& node : graph.nodes) {
-    ActorMemory memory;
-    memory.actor = node.name;
-    if (node.kind == "shard") {
-      const Program program = host::program_of(opened(impl_), graph, node, options, settings.context).value();
-      const bool shared = std::any_of(packed.begin(), packed.end(),
-                                      [&](const GraphNode* other) { return same_part(graph, *other, node); });
-      const auto device = host::device_of(opened(impl_), node, options).value();
-      if (!shared) memory.weights = device->weight_bytes(program);
-      packed.push_back(&node);
-      memory.activations = device->activation_bytes(program, settings.rows, node.threads);
-      const std::vector<std::size_t> block = kv_block_bytes(program);
-      memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
-      kv.add(actors.size(), node.replica, block);
-      for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
-    }
-    const std::size_t stages = replicas[node.replica].stages.size();
-    for (const GraphEdge& edge : graph.edges) {
-      if (split_end(edge.to).first != node.name || !needs_channel(graph, edge)) continue;
-      const ChannelSize size = channel_size(opened(impl_).model, settings.rows, settings.parallel, edge, stages);
-      memory.other += size.slots * size.slot_bytes;
-      if (node.kind != "shard") memory.other += (node.kind == "sampler" ? 1 : 2) * size.slot_bytes;  // in; in and out
-    }
-    if (node.kind != "shard" && node.kind != "sampler") {
-      const ChannelSize size =
-          channel_size(opened(impl_).model, settings.rows, settings.parallel, {"", "", "tokens"}, stages);
-      memory.other += size.slots * size.slot_bytes;
-    }
-    actors.push_back(memory);
+  for (const GraphNode& node : graph.nodes) {  // one that is no part of its own holds nothing
+    const auto part =
+        std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.actor == node.name; });
+    actors.push_back(part == parts.end() ? ActorMemory{.actor = node.name} : *part);
   }
-  kv.count(actors, options.kv_memory);
   ActorMemory router;
   router.actor = "router";
   router.other = opened(impl_).tokenizer->memory_bytes();

@@ -1,49 +1,40 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "actors/host/checkpoint.hpp"
+#include "actors/host/makers.hpp"
+#include "actors/host/replica_builder.hpp"
 #include "actors/supervisor.hpp"
 #include "runtime/machine/core_ledger.hpp"
-#include "runtime/plan/check.hpp"
-#include "runtime/program/executor.hpp"
+#include "runtime/memory/weight_store.hpp"
 #include "runtime/program/sinks.hpp"
-#include "troupe/actor.hpp"
+#include "troupe/runtime.hpp"
 
 namespace troupe::host {
 
-using ActorKinds = std::map<std::string, ActorFactory>;
-
-/// A graph whose threads run: what the actors hand their steps to.
+/// A graph whose threads run, replica by replica, and who makes more of it.
 struct Deployment {
-  std::shared_ptr<const CoreLedger::Lease> cores;  ///< given back once the threads have ended
-  std::vector<std::shared_ptr<ThreadExecutor>> executors;
-  std::vector<actors::ReplicaPlan> replicas;
-  std::shared_ptr<LogitsSinks> sinks = std::make_shared<LogitsSinks>();
+  std::vector<actors::Incarnation> replicas;
+  std::shared_ptr<ReplicaBuilder> builder;
+  std::shared_ptr<LogitsSinks> sinks;
+  actors::RestartLimit limit{};
+};
+
+/// What of a runtime its models share.
+struct House {
+  Kinds kinds;
+  std::shared_ptr<CoreLedger> cores;
+  std::shared_ptr<WeightStore> store;
+  std::vector<const transport::TransportKind*> transports;
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
-/// `registry`: its transports; `cores`: on which the threads are entered. Throws what the host's `progress` has thrown,
-/// and that alone.
-[[nodiscard]] Result<Deployment> deploy(const Checkpoint::Impl& checkpoint, const Graph& graph,
-                                        const LoadOptions& options, const plugins::Registry& registry,
-                                        const ActorKinds& kinds, CoreLedger& cores,
+/// Throws what the host's `progress` has thrown, and that alone.
+[[nodiscard]] Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
+                                        const LoadOptions& options, const House& house,
                                         std::chrono::nanoseconds patience = peer_patience);
-
-/// The device of a node.
-[[nodiscard]] Result<std::shared_ptr<const Device>> device_of(const Checkpoint::Impl& checkpoint, const GraphNode& node,
-                                                              const LoadOptions& options);
-
-/// For check_graph.
-[[nodiscard]] KnownNames known_devices(const Checkpoint::Impl& checkpoint);
-
-/// The program of one shard, by the rules of its device or not fused, as the options say.
-[[nodiscard]] Result<Program> program_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const GraphNode& node,
-                                         const LoadOptions& options, std::uint32_t context);
 
 }  // namespace troupe::host

@@ -39,13 +39,16 @@ struct Ensemble::Actors {
   std::future<void> ended;
 };
 
-Ensemble::Ensemble(actors::Control& control, const std::vector<actors::ReplicaPlan>& replicas,
-                   const std::shared_ptr<const Tokenizer>& tokenizer, const actors::Log& log)
+Ensemble::Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
+                   const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
+                   const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log,
+                   actors::RestartLimit limit)
     : control_(control), actors_(std::make_unique<Actors>()) {
   const actors::NoLoggerLeft guard;
   caf::actor_system& system = control.system();
-  actors_->router = system.spawn(actors::router, log);
-  actors_->supervisor = system.spawn(actors::supervisor, actors_->router, replicas, tokenizer, log);
+  actors_->router = system.spawn(actors::router, log, limit.most);
+  actors_->supervisor =
+      system.spawn(actors::supervisor, actors_->router, std::move(replicas), builder, tokenizer, board, log, limit);
   try {
     const AfterSupervisor after(actors_->router);
     actors_->ended = after.ended();
@@ -69,5 +72,30 @@ void Ensemble::submit(std::shared_ptr<actors::Request> request, std::shared_ptr<
 }
 
 void Ensemble::stop(SequenceId id, const Error& why) { caf::anon_send(actors_->router, actors::Stop{id, why}); }
+
+template <class Asked, class T>
+Result<T> Ensemble::ask(Asked asked, std::future<Result<T>> answer) {
+  caf::anon_send(actors_->supervisor, std::move(asked));
+  while (answer.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    if (control_.has_lost()) return Error(Code::aborted, "the runtime has lost an actor for want of memory");
+  }
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return Error(Code::aborted, "the model's supervisor has ended");
+  }
+}
+
+Result<std::vector<std::uint32_t>> Ensemble::replicate(std::uint32_t count) {
+  auto numbers = std::make_shared<std::promise<Result<std::vector<std::uint32_t>>>>();
+  auto answer = numbers->get_future();
+  return ask(actors::Replicate{count, std::move(numbers)}, std::move(answer));
+}
+
+Result<void> Ensemble::drain(std::uint32_t replica) {
+  auto done = std::make_shared<std::promise<Result<void>>>();
+  auto answer = done->get_future();
+  return ask(actors::Drain{replica, std::move(done)}, std::move(answer));
+}
 
 }  // namespace troupe::host

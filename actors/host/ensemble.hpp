@@ -1,5 +1,6 @@
 #pragma once
 
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -12,8 +13,9 @@ namespace troupe::host {
 /// A model's actors: its router, its supervisor and all below it. Any thread.
 class Ensemble {
  public:
-  Ensemble(actors::Control& control, const std::vector<actors::ReplicaPlan>& replicas,
-           const std::shared_ptr<const Tokenizer>& tokenizer, const actors::Log& log);
+  Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
+           const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
+           const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log, actors::RestartLimit limit);
   Ensemble(const Ensemble&) = delete;
   Ensemble& operator=(const Ensemble&) = delete;
 
@@ -26,8 +28,15 @@ class Ensemble {
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
 
+  /// These wait: see Model::replicate and Model::drain.
+  [[nodiscard]] Result<std::vector<std::uint32_t>> replicate(std::uint32_t count);
+  [[nodiscard]] Result<void> drain(std::uint32_t replica);
+
  private:
   struct Actors;
+  template <class Asked, class T>
+  Result<T> ask(Asked asked, std::future<Result<T>> answer);
+
   actors::Control& control_;
   std::unique_ptr<Actors> actors_;
 };

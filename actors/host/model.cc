@@ -14,12 +14,19 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
     : checkpoint(std::move(opened)),
       runtime_(std::move(runtime)),
       context_(context),
-      open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() *
-                                                 (std::size_t{options.queue} + options.parallel))),
-      deployment_(std::move(deployment)) {
+      places_(std::size_t{options.queue} + options.parallel),
+      open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() * places_)),
+      sinks_(deployment.sinks),
+      builder_(std::move(deployment.builder)) {
+  // Who asks at once finds them, though their actors have yet to begin.
+  for (std::uint32_t number = 0; number < deployment.replicas.size(); ++number) {
+    const KvStats kv = Batcher(deployment.replicas[number].plan.limits).stats().kv;
+    board_->add(number)->kv_blocks = static_cast<std::uint32_t>(kv.blocks);
+  }
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
-  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), deployment_.replicas, tokenizer, log());
+  ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), std::move(deployment.replicas), builder_, tokenizer,
+                                               board_, log(), deployment.limit);
   if (runtime_->metrics) meter_.emplace(runtime_->metrics_interval, [this] { tell_metrics(); });
 }
 
@@ -28,20 +35,14 @@ Model::Impl::~Impl() {
   const kernels::FloatingPointScope floats;  // the log is the host's
   meter_.reset();
   ensemble_.reset();
-  for (auto& executor : deployment_.executors)
-    executor->abort({Code::aborted, "model closed"});  // short: takes no memory
-  for (auto& executor : deployment_.executors) executor->stop();
+  builder_->close();
   open_->end_all({Code::aborted, "model closed"});
   log()(LogLevel::info, [&] { return "closed " + checkpoint.impl()->file.path; });
 }
 
 void Model::Impl::check_wait() const {
   process_.check();
-  const auto& executors = deployment_.executors;
-  if (!runtime_->control().on_this_thread() &&
-      std::none_of(executors.begin(), executors.end(), [](const auto& e) { return e->on_this_thread(); })) {
-    return;
-  }
+  if (!runtime_->control().on_this_thread() && !builder_->on_its_thread()) return;
   throw Error(
       Code::invalid_argument,
       "this thread runs the model (in on_step, a logits sink, a stream's callback or the log's), which cannot go "
@@ -76,8 +77,7 @@ Stats Model::Impl::stats() const {
   const kernels::FloatingPointScope floats;
   Stats stats;
   open_->report(stats);
-  for (std::uint32_t number = 0; number < deployment_.replicas.size(); ++number) {
-    const ReplicaStats replica = deployment_.replicas[number].counters->read(number);
+  for (const ReplicaStats& replica : board_->read()) {
     stats.queued += replica.queued;
     stats.running += replica.running;
     stats.replicas.push_back(replica);
@@ -94,16 +94,38 @@ void Model::Impl::tell_metrics() const noexcept {
   }
 }
 
+std::vector<std::uint32_t> Model::Impl::replicate(std::uint32_t count) {
+  constexpr std::uint32_t most = 256;
+  check_wait();
+  if (count < 1 || count > most) {
+    throw Error(Code::invalid_argument, "replicate is asked for " + std::to_string(count) +
+                                            " replicas; it must be between 1 and " + std::to_string(most));
+  }
+  auto numbers = ensemble_->replicate(count).value();
+  open_->add_room(static_cast<std::ptrdiff_t>(places_ * count));
+  return numbers;
+}
+
+void Model::Impl::drain(std::uint32_t replica) {
+  check_wait();
+  ensemble_->drain(replica).value();
+  open_->add_room(-static_cast<std::ptrdiff_t>(places_));
+}
+
 Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 const Checkpoint& Model::checkpoint() const { return host::held(impl_, "the model").checkpoint; }
 
 Stats Model::stats() const { return host::held(impl_, "the model").stats(); }
 
-std::vector<std::uint32_t> Model::replicate(std::uint32_t) const {
-  throw Error(Code::unsupported, "replicas at run time are not there yet");
+std::vector<std::uint32_t> Model::replicate(std::uint32_t count) const {
+  const kernels::FloatingPointScope floats;
+  return host::held(impl_, "the model").replicate(count);
 }
 
-void Model::drain(std::uint32_t) const { throw Error(Code::unsupported, "replicas at run time are not there yet"); }
+void Model::drain(std::uint32_t replica) const {
+  const kernels::FloatingPointScope floats;
+  host::held(impl_, "the model").drain(replica);
+}
 
 }  // namespace troupe

@@ -9,6 +9,7 @@
 #include "actors/host/ensemble.hpp"
 #include "actors/host/meter.hpp"
 #include "actors/host/open_requests.hpp"
+#include "actors/host/replica_builder.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/runtime.hpp"
 #include "troupe/runtime.hpp"
@@ -34,10 +35,14 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   [[nodiscard]] SequenceId draw_id() { return ++last_id_; }
 
   /// Where the actors look for the sinks of requests.
-  [[nodiscard]] const std::shared_ptr<LogitsSinks>& sinks() const { return deployment_.sinks; }
+  [[nodiscard]] const std::shared_ptr<LogitsSinks>& sinks() const { return sinks_; }
 
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
+
+  /// See Model.
+  [[nodiscard]] std::vector<std::uint32_t> replicate(std::uint32_t count);
+  void drain(std::uint32_t replica);
 
   /// Throws invalid_argument where the calling thread could wait for ever: it is one that the model needs to go on, or
   /// the model's are in the parent of this process.
@@ -58,9 +63,12 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   const host::Process process_;
   const std::shared_ptr<Runtime::Impl> runtime_;
   const std::uint32_t context_;
+  const std::size_t places_;  ///< requests that may run and wait, of each replica
   const std::shared_ptr<host::OpenRequests> open_;
   std::atomic<SequenceId> last_id_{0};
-  host::Deployment deployment_;
+  const std::shared_ptr<LogitsSinks> sinks_;
+  const std::shared_ptr<actors::ReplicaBoard> board_ = std::make_shared<actors::ReplicaBoard>();
+  std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;
   std::optional<host::Meter> meter_;
 };

@@ -38,6 +38,11 @@ double Rate::at(std::chrono::steady_clock::time_point now) const {
   return count == 0 ? 0.0 : static_cast<double>(count) / std::max(since.count(), 0.1);
 }
 
+void OpenRequests::add_room(std::ptrdiff_t requests) {
+  const std::lock_guard lock(mutex_);
+  most_ += static_cast<std::size_t>(requests);
+}
+
 void OpenRequests::enter(SequenceId id, const std::shared_ptr<CallbackStream>& stream) {
   const std::lock_guard lock(mutex_);
   if (open_.size() >= most_) {

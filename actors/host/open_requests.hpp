@@ -36,6 +36,9 @@ class OpenRequests {
   /// `most`: that may run and wait, all replicas together.
   explicit OpenRequests(std::size_t most) : most_(most) {}
 
+  /// For so many more, or fewer, from now on.
+  void add_room(std::ptrdiff_t requests);
+
   /// Throws queue_full.
   void enter(SequenceId id, const std::shared_ptr<CallbackStream>& stream);
 
@@ -56,8 +59,8 @@ class OpenRequests {
   void end_all(const Error& why);
 
  private:
-  const std::size_t most_;
   mutable std::mutex mutex_;
+  std::size_t most_;
   std::condition_variable changed_;
   std::size_t last_calls_ = 0;  ///< still to return
   std::map<SequenceId, std::weak_ptr<CallbackStream>> open_;

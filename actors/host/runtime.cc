@@ -32,7 +32,7 @@ void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOp
 auto shares_of(const Graph& graph) {
   std::vector<std::array<std::uint32_t, 9>> shares;
   for (const GraphNode& node : graph.nodes) {
-    if (node.kind != "shard") continue;
+    if (node.layers == Range{}) continue;
     shares.push_back({node.replica, node.layers.first, node.layers.last, node.attention.first, node.attention.last,
                       node.ffn.first, node.ffn.last, node.vocabulary.first, node.vocabulary.last});
   }
@@ -48,7 +48,7 @@ void say_what_has_no_effect(const actors::Log& log, const Checkpoint& checkpoint
         [&] { return "plan \"" + options.plan + "\" has no effect beside a graph, which is drawn otherwise"; });
   }
   const auto other_threads = std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {
-    return node.kind == "shard" && options.threads != 0 && node.threads != options.threads;
+    return node.layers != Range{} && options.threads != 0 && node.threads != options.threads;
   });
   if (other_threads > 0) {
     log(LogLevel::warning, [&] {
@@ -127,7 +127,8 @@ Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry
 std::string devices_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options) {
   std::set<std::string> names;
   for (const GraphNode& node : graph.nodes) {
-    if (node.kind == "shard") names.emplace(host::device_of(checkpoint, node, options).value()->name());
+    if (node.layers == Range{}) continue;
+    names.emplace(open_device(checkpoint.devices, node.device, {options.isa}).value()->name());
   }
   return joined(names);
 }
@@ -142,9 +143,11 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
     check_memory(checkpoint, graph, options);
     return resolved;
   });
-  auto deployment =
-      host::deploy(*checkpoint.impl(), graph, options, runtime->registry, runtime->kinds(), *runtime->cores).value();
-  const std::size_t nodes = deployment.executors.size();
+  auto deployment = host::deploy(checkpoint.impl(), graph, options, runtime->house()).value();
+  std::size_t nodes = 0;
+  for (const auto& replica : deployment.replicas) {
+    for (const auto& members : replica.plan.stages) nodes += members.size();
+  }
   Model model = with_memory([&] {
     return Model(
         host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
@@ -163,7 +166,8 @@ Runtime::Impl::Impl(RuntimeOptions options, plugins::Registry plugins)
       metrics(std::move(options.metrics)),
       metrics_interval(options.metrics_interval),
       registry(std::move(plugins)),
-      control_threads_(options.control_threads) {}
+      control_threads_(options.control_threads),
+      house_{{}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), registry.transports} {}
 
 Runtime Runtime::Impl::runtime_with(plugins::Registry plugins, RuntimeOptions options) {
   Runtime runtime;
@@ -173,17 +177,17 @@ Runtime Runtime::Impl::runtime_with(plugins::Registry plugins, RuntimeOptions op
 
 void Runtime::Impl::add_kind(const std::string& kind, ActorFactory factory) {
   const std::lock_guard lock(mutex_);
-  const bool taken = kind == "shard" || kind == "sampler" || kinds_.contains(kind);
+  const bool taken = house_.kinds.nodes().has(kind);
   if (taken || kind.empty() || !factory) {
     throw Error(Code::invalid_argument, "actor kind \"" + kind + "\" cannot be added: " +
                                             (taken ? "the name is taken" : "it needs a name and a factory"));
   }
-  kinds_.emplace(kind, std::move(factory));
+  house_.kinds.add_host_actor(kind, std::move(factory));
 }
 
-host::ActorKinds Runtime::Impl::kinds() const {
+host::House Runtime::Impl::house() const {
   const std::lock_guard lock(mutex_);
-  return kinds_;
+  return house_;
 }
 
 void Runtime::Impl::start_control() {

@@ -25,10 +25,11 @@ class Runtime::Impl {
   const std::function<void(std::string_view, const Stats&)> metrics;
   const std::chrono::milliseconds metrics_interval;
   const plugins::Registry registry;
-  const std::shared_ptr<CoreLedger> cores = std::make_shared<CoreLedger>();
 
   void add_kind(const std::string& kind, ActorFactory factory);
-  [[nodiscard]] host::ActorKinds kinds() const;
+
+  /// What models share: the kinds of actor as they are now.
+  [[nodiscard]] host::House house() const;
 
   /// Starts the threads of the actors' system, where no model has been loaded before. Throws Error; also in a child of
   /// fork().
@@ -41,7 +42,7 @@ class Runtime::Impl {
   const host::Process process_;
   const std::uint32_t control_threads_;
   mutable std::mutex mutex_;  ///< guards what follows
-  host::ActorKinds kinds_;
+  host::House house_;
   std::unique_ptr<actors::Control> control_;
 };
 

@@ -37,4 +37,9 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   return settings;
 }
 
+DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
+  return {settings.context,  settings.rows,        settings.parallel, options.fusion,
+          options.kv_memory, options.prefix_cache, options.isa};
+}
+
 }  // namespace troupe::host

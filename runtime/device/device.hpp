@@ -25,10 +25,12 @@ class Device {
   /// Unsupported, naming what of a program this device does not have.
   [[nodiscard]] virtual Result<void> check(const Program& program) const = 0;
 
-  [[nodiscard]] virtual std::size_t weight_bytes(const Program& program) const = 0;  ///< that packing takes
+  /// How its weights lie in memory: devices that say the same share them (see WeightStore).
+  [[nodiscard]] virtual std::string_view packing() const = 0;
+  [[nodiscard]] virtual std::size_t weight_bytes(const Weight& weight) const = 0;  ///< that packing takes
   /// As pack_weights.
-  [[nodiscard]] virtual Result<std::shared_ptr<const ShardWeights>> pack(
-      const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced) const = 0;
+  [[nodiscard]] virtual Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(
+      const std::vector<const Weight*>& weights, std::uint32_t threads, const Advanced& advanced) const = 0;
 
   /// Bytes that a runner allocates, beside weights and KV blocks.
   [[nodiscard]] virtual std::size_t activation_bytes(const Program& program, std::size_t rows,

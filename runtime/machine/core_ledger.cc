@@ -1,6 +1,7 @@
 #include "runtime/machine/core_ledger.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace troupe {
 namespace {
@@ -11,27 +12,44 @@ bool meet(const std::vector<int>& a, const std::vector<int>& b) {
 
 }  // namespace
 
-CoreLedger::Lease::Lease(std::shared_ptr<CoreLedger> ledger, std::list<Entry>::iterator entry, bool pinned,
-                         bool crowded)
-    : ledger_(std::move(ledger)), entry_(entry), pinned_(pinned), crowded_(crowded) {}
-
-CoreLedger::Lease::~Lease() {
-  const std::lock_guard lock(ledger_->mutex_);
-  ledger_->entries_.erase(entry_);
+CoreLedger::Leases CoreLedger::enter(const std::vector<std::size_t>& threads, const std::vector<int>& cores,
+                                     std::uint32_t quota) {
+  const std::size_t all = std::accumulate(threads.begin(), threads.end(), std::size_t{0});
+  const std::size_t most_busy = std::min<std::size_t>(cores.size(), quota);
+  Leases leases;
+  leases.reserve(threads.size());  // none ends while the lock is held, which its end takes
+  const std::lock_guard lock(mutex_);
+  const bool pinned = all == cores.size() && all + threads_on(cores) <= most_busy;
+  auto core = cores.begin();
+  for (const std::size_t each : threads) {
+    std::vector<int> mine;
+    if (pinned) mine.assign(core, core + static_cast<std::ptrdiff_t>(each));
+    if (pinned) core += static_cast<std::ptrdiff_t>(each);
+    std::list<Entry> entry;
+    entry.emplace_back(each, cores, most_busy);
+    leases.push_back(std::make_shared<const Lease>(shared_from_this(), entry.begin(), std::move(mine)));
+    entries_.splice(entries_.end(), entry);
+  }
+  note_crowds();
+  return leases;
 }
 
-std::shared_ptr<const CoreLedger::Lease> CoreLedger::enter(std::size_t threads, std::vector<int> cores,
-                                                           std::uint32_t quota) {
-  std::list<Entry> entry;
-  entry.push_back({threads, std::move(cores)});
-  const std::size_t count = entry.front().cores.size();
+void CoreLedger::leave(std::list<Entry>::iterator entry) {
   const std::lock_guard lock(mutex_);
-  std::size_t others = 0;
-  for (const Entry& other : entries_) others += meet(other.cores, entry.front().cores) ? other.threads : 0;
-  const bool crowded = others + threads > std::min<std::size_t>(count, quota);
-  auto lease = std::make_shared<const Lease>(shared_from_this(), entry.begin(), threads == count && !crowded, crowded);
-  entries_.splice(entries_.end(), entry);
-  return lease;
+  entries_.erase(entry);
+  note_crowds();
+}
+
+/// Precondition: mutex_ is held.
+void CoreLedger::note_crowds() {
+  for (Entry& entry : entries_) entry.crowded = threads_on(entry.cores) > entry.most_busy;
+}
+
+/// Precondition: mutex_ is held.
+std::size_t CoreLedger::threads_on(const std::vector<int>& cores) const {
+  std::size_t sum = 0;
+  for (const Entry& entry : entries_) sum += meet(entry.cores, cores) ? entry.threads : 0;
+  return sum;
 }
 
 }  // namespace troupe

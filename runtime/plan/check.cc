@@ -22,10 +22,9 @@ bool is_name(const std::string& name) {
 
 class Checker {
  public:
-  Checker(const Graph& graph, const ModelDescription& model,
-          const std::function<bool(const std::string&)>& is_host_kind, const KnownNames& devices,
+  Checker(const Graph& graph, const ModelDescription& model, const NodeKinds& kinds, const KnownNames& devices,
           const KnownNames& transports)
-      : graph_(graph), model_(model), is_host_kind_(is_host_kind), devices_(devices), transports_(transports) {}
+      : graph_(graph), model_(model), kinds_(kinds), devices_(devices), transports_(transports) {}
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
@@ -43,7 +42,7 @@ class Checker {
   }
 
  private:
-  [[nodiscard]] bool is_host(const GraphNode& node) const { return node.kind != "shard" && node.kind != "sampler"; }
+  [[nodiscard]] bool is_host(const GraphNode& node) const { return kinds_.is(node, Role::between); }
 
   void wrong(const std::string& what) {
     if (++problems_ <= most_named) wrong_ += (wrong_.empty() ? "" : "; ") + what;
@@ -90,15 +89,14 @@ class Checker {
 
   void check_nodes() {
     for (const GraphNode& node : graph_.nodes) {
-      if (is_host(node) && !is_host_kind_(node.kind)) {
-        wrong("node " + node.name + " is of kind \"" + node.kind +
-              "\"; known are shard, sampler and what the host has added");
+      if (!kinds_.has(node.kind)) {
+        wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are " + kinds_.names());
       }
       if (!devices_.has(node.device)) {
         wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
       }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
-      const bool shard = node.kind == "shard";
+      const bool shard = kinds_.is(node, Role::shard);
       const bool holds =
           node.layers != Range{} || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
       if (!shard && holds) wrong("node " + node.name + " is no shard, so it holds no layers, leaves or vocabulary");
@@ -109,7 +107,7 @@ class Checker {
       if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
       ReplicaLayout& replica = replicas_[node.replica];
       if (is_host(node)) replica.host_actors.push_back(&node);
-      if (node.kind != "sampler") continue;
+      if (!kinds_.is(node, Role::sampler)) continue;
       if (replica.sampler != nullptr) wrong("replica " + std::to_string(node.replica) + " has two samplers");
       replica.sampler = &node;
     }
@@ -126,7 +124,7 @@ class Checker {
       if (group.nodes.empty()) wrong("group " + group.name + " is empty");
       for (const std::string& name : group.nodes) {
         const GraphNode* node = find_node(graph_, name);
-        if (node == nullptr || node->kind != "shard") {
+        if (node == nullptr || !kinds_.is(*node, Role::shard)) {
           wrong("group " + group.name + " names " + name + ", which is no shard");
           continue;
         }
@@ -139,7 +137,7 @@ class Checker {
       if (first != nullptr) replicas_[first->replica].stages.push_back(&group);
     }
     for (const GraphNode& node : graph_.nodes) {
-      if (node.kind == "shard" && !grouped.contains(node.name)) wrong("shard " + node.name + " is in no group");
+      if (kinds_.is(node, Role::shard) && !grouped.contains(node.name)) wrong("shard " + node.name + " is in no group");
     }
   }
 
@@ -191,18 +189,11 @@ class Checker {
     }
   }
 
-  /// The ports of a node and what flows there; a host's actor takes whatever comes.
-  [[nodiscard]] std::map<std::string, std::string> ports(const GraphNode& node, bool outgoing) const {
-    if (is_host(node)) return {{outgoing ? "out" : "in", ""}};
-    if (node.kind == "sampler")
-      return outgoing ? std::map<std::string, std::string>{{"tokens", "tokens"}}
-                      : std::map<std::string, std::string>{{"logits", "logits"}};
-    if (!outgoing)
-      return node.layers.first == 0 ? std::map<std::string, std::string>{{"tokens", "tokens"}}
-                                    : std::map<std::string, std::string>{{"hidden", "hidden"}};
-    if (node.layers.last != model_.layer_count()) return {{"hidden", "hidden"}};
-    if (node.vocabulary.first == 0) return {{"logits", "logits"}};
-    return {};
+  /// The ports of a node on one side.
+  [[nodiscard]] std::vector<Port> ports(const GraphNode& node, bool outgoing) const {
+    std::vector<Port> ports = kinds_.of(node).ports(node, model_);
+    std::erase_if(ports, [&](const Port& port) { return port.out != outgoing; });
+    return ports;
   }
 
   void check_edges() {
@@ -210,19 +201,21 @@ class Checker {
       const std::string name = edge.from + " -> " + edge.to;
       const GraphNode* nodes[2];
       for (const bool outgoing : {true, false}) {
-        const auto [node_name, port] = split_end(outgoing ? edge.from : edge.to);
+        const auto end = split_end(outgoing ? edge.from : edge.to);
+        const auto& [node_name, port] = end;
         const GraphNode* node = nodes[outgoing ? 0 : 1] = find_node(graph_, node_name);
         if (node == nullptr) {
           wrong("edge " + name + ": there is no node " + node_name);
           continue;
         }
         const auto known = ports(*node, outgoing);
-        const auto found = known.find(port);
+        const auto found =
+            std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.name == end.second; });
         if (found == known.end()) {
           wrong("edge " + name + ": " + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port +
                 "\"");
-        } else if (!found->second.empty() && found->second != edge.flows) {
-          wrong("edge " + name + ": " + found->second + " flow there, not " + edge.flows);
+        } else if (!found->flows.empty() && found->flows != edge.flows) {
+          wrong("edge " + name + ": " + std::string(found->flows) + " flow there, not " + edge.flows);
         } else if (is_host(*node) && edge.flows != "hidden" && edge.flows != "logits") {
           wrong("edge " + name + ": a host's actor takes hidden or logits, not " + edge.flows);
         } else {
@@ -245,7 +238,7 @@ class Checker {
   }
 
   /// The first rank of a group takes the hidden state for all and has what all have; the others need no edges.
-  [[nodiscard]] bool may_be_open(const GraphNode& node, const std::string& flows) const {
+  [[nodiscard]] bool may_be_open(const GraphNode& node, std::string_view flows) const {
     const auto group = group_of_.find(node.name);
     return flows == "hidden" && group != group_of_.end() && group->second->nodes[0] != node.name;
   }
@@ -253,11 +246,12 @@ class Checker {
   void check_ports() {
     for (const GraphNode& node : graph_.nodes) {
       for (const bool outgoing : {false, true}) {
-        for (const auto& [port, flows] : ports(node, outgoing)) {
-          const auto& edges = ends_[{outgoing, node.name + ":" + port}];
-          if (edges.empty() && !may_be_open(node, flows)) wrong("port " + node.name + ":" + port + " is not joined");
-          if (edges.size() > 1 && (!outgoing || flows == "logits")) {
-            wrong("port " + node.name + ":" + port + " has " + std::to_string(edges.size()) + " edges, not one");
+        for (const Port& port : ports(node, outgoing)) {
+          const std::string end = node.name + ":" + std::string(port.name);
+          const auto& edges = ends_[{outgoing, end}];
+          if (edges.empty() && !may_be_open(node, port.flows)) wrong("port " + end + " is not joined");
+          if (edges.size() > 1 && (!outgoing || port.flows == "logits")) {
+            wrong("port " + end + " has " + std::to_string(edges.size()) + " edges, not one");
           }
         }
       }
@@ -281,12 +275,13 @@ class Checker {
 
   void check_flow() {
     for (const GraphNode& node : graph_.nodes) {
-      for (const auto& [port, flows] : ports(node, false)) {
-        if (flows == "tokens" || ends_[{false, node.name + ":" + port}].empty()) continue;
-        const GraphNode* from = origin(node, port, 0);
+      for (const Port& port : ports(node, false)) {
+        const std::string name(port.name);
+        if (port.flows == "tokens" || ends_[{false, node.name + ":" + name}].empty()) continue;
+        const GraphNode* from = origin(node, name, 0);
         if (from == nullptr) {
           if (problems_ == 0) wrong("a cycle leads through " + node.name);
-        } else if (flows == "hidden" && from->layers.last != node.layers.first) {
+        } else if (port.flows == "hidden" && from->layers.last != node.layers.first) {
           wrong("the hidden state after layer " + std::to_string(from->layers.last - 1) + " of " + from->name +
                 " flows into " + node.name + ", which begins with layer " + std::to_string(node.layers.first));
         }
@@ -318,7 +313,7 @@ class Checker {
 
   const Graph& graph_;
   const ModelDescription& model_;
-  const std::function<bool(const std::string&)>& is_host_kind_;
+  const NodeKinds& kinds_;
   const KnownNames &devices_, &transports_;
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
@@ -342,9 +337,9 @@ const GraphNode* find_node(const Graph& graph, const std::string& name) {
 }
 
 Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
-                                               const std::function<bool(const std::string&)>& is_host_kind,
-                                               const KnownNames& devices, const KnownNames& transports) {
-  return Checker(graph, model, is_host_kind, devices, transports).run();
+                                               const NodeKinds& kinds, const KnownNames& devices,
+                                               const KnownNames& transports) {
+  return Checker(graph, model, kinds, devices, transports).run();
 }
 
 }  // namespace troupe

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/deploy/node_kinds.hpp"
 #include "runtime/model/description.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
@@ -24,12 +25,11 @@ struct KnownNames {
 };
 
 /// Checks a graph against a model before anything is deployed: shares whole, every port joined (but "hidden" of ranks
-/// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. `is_host_kind`:
-/// whether the host has added an actor kind of that name. The error (invalid_argument, one line) names all that is
-/// wrong. The layout points into the graph.
-[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(
-    const Graph& graph, const ModelDescription& model, const std::function<bool(const std::string&)>& is_host_kind,
-    const KnownNames& devices, const KnownNames& transports);
+/// after the first of a group), one state into each group, shapes agree, no cycle but the sampler's. The error
+/// (invalid_argument, one line) names all that is wrong. The layout points into the graph.
+[[nodiscard]] Result<std::vector<ReplicaLayout>> check_graph(const Graph& graph, const ModelDescription& model,
+                                                             const NodeKinds& kinds, const KnownNames& devices,
+                                                             const KnownNames& transports);
 
 /// "node:port" -> node, port.
 [[nodiscard]] std::pair<std::string, std::string> split_end(const std::string& end);

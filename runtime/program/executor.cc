@@ -9,12 +9,12 @@
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
-                               std::shared_ptr<transport::Activity> activity)
+                               std::shared_ptr<transport::Activity> activity, const void* owner)
     : activity_(std::move(activity)),
       runner_(std::move(runner)),
       core_(core),
-      thread_(start_thread("troupe.step", [this] { work(); })),
-      id_(thread_.get_id()) {}
+      thread_(start_thread(
+          "troupe.step", [this] { work(); }, owner)) {}
 
 void ThreadExecutor::stop() {
   {
@@ -57,7 +57,9 @@ void ThreadExecutor::work() {
       jobs_.pop_front();
     }
     kernels::set_floating_point_mode();  // `done` may have run code of the host's
-    job.done(run(*job.step));
+    StepOutcome outcome = run(*job.step);
+    outcome.epoch = job.step->epoch;
+    job.done(std::move(outcome));
   }
 }
 

@@ -35,14 +35,13 @@ class ThreadExecutor : public Executor {
  public:
   /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
   /// may wait for each other, where this one is at work from when it is given a step until it has run all that it has.
-  ThreadExecutor(std::unique_ptr<StepRunner> runner, int core, std::shared_ptr<transport::Activity> activity);
+  /// `owner`: of its thread (see on_thread_of).
+  ThreadExecutor(std::unique_ptr<StepRunner> runner, int core, std::shared_ptr<transport::Activity> activity,
+                 const void* owner = nullptr);
   ~ThreadExecutor() override { stop(); }
   void submit(std::shared_ptr<const Step> step, Done done) override;
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
   void abort(const Error& why) override { runner_->abort(why); }
-
-  /// Whether the calling thread is the one that runs the steps.
-  [[nodiscard]] bool on_this_thread() const { return std::this_thread::get_id() == id_; }
 
   /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit`
   /// does nothing. Actors may hold an executor for longer than what its runner looks at lives. Not together with
@@ -68,7 +67,6 @@ class ThreadExecutor : public Executor {
   std::deque<Job> jobs_;
   bool stopping_ = false, at_work_ = false;
   std::thread thread_;
-  std::thread::id id_;  ///< thread_'s, for good
 };
 
 }  // namespace troupe

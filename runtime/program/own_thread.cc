@@ -26,18 +26,21 @@ class BlockedSignals {
 };
 
 thread_local bool is_own = false;
+thread_local const void* owner_of_this = nullptr;
 
 }  // namespace
 
-std::thread start_thread(const char* name, std::function<void()> work) {
+std::thread start_thread(const char* name, std::function<void()> work, const void* owner) {
   const BlockedSignals blocked;
-  return std::thread([name, work = std::move(work)] {
+  return std::thread([name, work = std::move(work), owner] {
     is_own = true;
+    owner_of_this = owner;
     pthread_setname_np(pthread_self(), name);
     work();
   });
 }
 
 bool on_own_thread() { return is_own; }
+bool on_thread_of(const void* owner) { return owner != nullptr && owner_of_this == owner; }
 
 }  // namespace troupe

@@ -29,6 +29,8 @@ void LogitsSinks::give(SequenceId sequence, std::uint32_t position, std::span<co
     seat = found->second;
   }
   const std::lock_guard lock(seat->mutex);
+  if (position < seat->next) return;
+  seat->next = position + 1;
   const LogitsSink* const sink = std::exchange(seat->sink, nullptr);  // one that throws is not called again
   if (sink == nullptr) return;
   (*sink)(position, logits);

@@ -15,6 +15,7 @@ class LogitsSinks {
   struct Seat {
     std::mutex mutex;  ///< held while the sink is called
     const LogitsSink* sink;
+    std::uint32_t next = 0;  ///< the first position that it may still get
   };
 
  public:
@@ -32,8 +33,8 @@ class LogitsSinks {
     std::shared_ptr<Seat> seat_;
   };
 
-  /// Calls the sink of a sequence, where the host is still there. What it throws comes through, and it is not called
-  /// again.
+  /// Calls the sink of a sequence, where the host is still there, and where it has not had this position, from a
+  /// replica that has broken since. What it throws comes through, and it is not called again.
   void give(SequenceId sequence, std::uint32_t position, std::span<const float> logits) const;
 
  private:

@@ -23,16 +23,6 @@ struct Job {
   std::size_t first_group, last_group, bytes;
 };
 
-std::size_t bytes_of(const Weight& weight) {
-  std::size_t bytes = 0;
-  if (weight.use == Weight::Use::vector) bytes = weight.source.tensor_columns * sizeof(float);
-  if (weight.use == Weight::Use::matrix) {
-    const kernels::PackedMatrix layout = kernels::packed_layout(weight.source);
-    bytes = layout.groups() * layout.group_bytes + kernels::packed_padding;
-  }
-  return (bytes + alignment - 1) / alignment * alignment;
-}
-
 LoadedWeight place(const Weight& weight, std::byte* data, std::vector<Job>& jobs) {
   LoadedWeight loaded;
   loaded.columns = weight.source.tensor_columns;
@@ -57,7 +47,7 @@ LoadedWeight place(const Weight& weight, std::byte* data, std::vector<Job>& jobs
 /// Does all jobs, unless it is told to stop.
 class Packer {
  public:
-  Packer(const std::vector<Job>& jobs, std::size_t bytes, const std::function<bool(std::size_t)>& advanced)
+  Packer(const std::vector<Job>& jobs, std::size_t bytes, const Advanced& advanced)
       : jobs_(jobs), advanced_(advanced), done_(bytes) {
     for (const Job& job : jobs) done_ -= job.bytes;  // the rest needs no packing
   }
@@ -92,7 +82,7 @@ class Packer {
   }
 
   const std::vector<Job>& jobs_;
-  const std::function<bool(std::size_t)>& advanced_;
+  const Advanced& advanced_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stopped_{false};
   std::mutex reporting_;
@@ -101,28 +91,51 @@ class Packer {
 
 }  // namespace
 
+std::size_t weight_bytes(const Weight& weight) {
+  std::size_t bytes = 0;
+  if (weight.use == Weight::Use::vector) bytes = weight.source.tensor_columns * sizeof(float);
+  if (weight.use == Weight::Use::matrix) {
+    const kernels::PackedMatrix layout = kernels::packed_layout(weight.source);
+    bytes = layout.groups() * layout.group_bytes + kernels::packed_padding;
+  }
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
 std::size_t weight_bytes(const Program& program) {
   std::size_t bytes = 0;
-  for (const Weight& weight : program.weights) bytes += bytes_of(weight);
+  for (const Weight& weight : program.weights) bytes += weight_bytes(weight);
   return bytes;
 }
 
-Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
-                                                         const std::function<bool(std::size_t)>& advanced) {
-  const std::size_t bytes = weight_bytes(program);
+Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(const std::vector<const Weight*>& weights,
+                                                                     std::uint32_t threads, const Advanced& advanced) {
+  std::size_t bytes = 0;
+  for (const Weight* weight : weights) bytes += weight_bytes(*weight);
   auto memory = Buffer::allocate(bytes, "packed weights");
   if (!memory) return memory.error();
-  auto packed = std::make_shared<ShardWeights>();
-  packed->memory = std::move(*memory);
+  const auto shared = std::make_shared<const Buffer>(std::move(*memory));
 
+  std::vector<std::shared_ptr<const WeightPiece>> pieces;
   std::vector<Job> jobs;
-  std::byte* at = packed->memory.data();
-  for (const Weight& weight : program.weights) {
-    packed->weights.push_back(place(weight, at, jobs));
-    at += bytes_of(weight);
+  std::byte* at = shared->data();
+  for (const Weight* weight : weights) {
+    pieces.push_back(std::make_shared<const WeightPiece>(place(*weight, at, jobs), shared));
+    at += weight_bytes(*weight);
   }
   if (!Packer(jobs, bytes, advanced).run(threads))
     return Error(Code::cancelled, "the packing of weights was cancelled");
+  return pieces;
+}
+
+Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
+                                                         const Advanced& advanced) {
+  std::vector<const Weight*> all;
+  for (const Weight& weight : program.weights) all.push_back(&weight);
+  auto pieces = pack_weights(all, threads, advanced);
+  if (!pieces) return pieces.error();
+  auto packed = std::make_shared<ShardWeights>();
+  for (const auto& piece : *pieces) packed->weights.push_back(piece->weight());
+  packed->pieces = std::move(*pieces);
   return std::shared_ptr<const ShardWeights>(std::move(packed));
 }
 

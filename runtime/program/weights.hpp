@@ -19,19 +19,39 @@ struct LoadedWeight {
   std::uint32_t columns = 0;
 };
 
-/// The packed weights of one shard, in one piece of memory. Immutable once packed; replicas share it.
-struct ShardWeights {
-  Buffer memory;
-  std::vector<LoadedWeight> weights;  ///< [Program::weights]
+/// One weight in memory, immutable. Whoever holds it keeps it, and what it looks into.
+class WeightPiece {
+ public:
+  WeightPiece(LoadedWeight weight, std::shared_ptr<const Buffer> memory)
+      : weight_(weight), memory_(std::move(memory)) {}
+  [[nodiscard]] const LoadedWeight& weight() const { return weight_; }
+
+ private:
+  LoadedWeight weight_;
+  std::shared_ptr<const Buffer> memory_;  ///< that it lies in, with those that were packed together with it
 };
 
-/// Bytes that pack_weights allocates.
+/// The weights of one shard.
+struct ShardWeights {
+  std::vector<LoadedWeight> weights;  ///< [Program::weights]
+  std::vector<std::shared_ptr<const WeightPiece>> pieces;
+};
+
+/// Bytes that packing a weight takes.
+[[nodiscard]] std::size_t weight_bytes(const Weight& weight);
 [[nodiscard]] std::size_t weight_bytes(const Program& program);
 
-/// Packs in parallel on up to `threads` threads, fewer where the system has no more. Calls `advanced` with the bytes
-/// done so far, weight_bytes at the end: from one thread at a time, and never again once it has said false, which ends
-/// the packing with Code::cancelled. It must not throw.
-[[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(
-    const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced);
+/// Called with the bytes done so far: from one thread at a time, and never again once it has said false, which ends the
+/// packing with Code::cancelled. It must not throw.
+using Advanced = std::function<bool(std::size_t done)>;
+
+/// Packs weights into one piece of memory, in parallel on up to `threads` threads, fewer where the system has no more.
+/// `advanced` comes to all of their bytes at the end. Nothing is allocated, nor said, where there is nothing to pack.
+[[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(
+    const std::vector<const Weight*>& weights, std::uint32_t threads, const Advanced& advanced);
+
+/// The same of all weights of a program, which nobody shares.
+[[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
+                                                                       const Advanced& advanced);
 
 }  // namespace troupe

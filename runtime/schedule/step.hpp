@@ -13,6 +13,7 @@ namespace troupe {
 
 using StepId = std::uint64_t;      ///< counts from 1 within a replica
 using SequenceId = std::uint64_t;  ///< Generation::id()
+using Epoch = std::uint64_t;       ///< of a replica as it was made: every making has one of its own, and none is 0
 
 /// A slot's place in a KV table from which on something else stands there.
 struct TableChange {
@@ -47,6 +48,7 @@ struct SequenceSlice {
 /// One pass of one micro-batch through the stages. Plain data, the same for every actor of the replica.
 struct Step {
   StepId id = 0;
+  Epoch epoch = 0;
   std::uint32_t token_messages = 0;  ///< what the first stage takes from its token channel before it begins
   std::vector<OpenedSlot> opened{};  ///< before the rows are computed
   std::vector<SequenceSlice> slices{};
@@ -90,6 +92,7 @@ struct SliceFailure {
 /// What one actor reports of a step, and, merged, what a step came to.
 struct StepOutcome {
   StepId id = 0;
+  Epoch epoch = 0;  ///< the step's; set by who ran it
   std::vector<SampledToken> tokens{};
   std::vector<SliceFailure> failures{};  ///< slices that failed; the others' results stand
   std::optional<Error> broken{};         ///< the actor cannot go on: a peer died or a wait passed its deadline

@@ -40,8 +40,8 @@ class FakeReplica {
   }
   [[nodiscard]] const BatchLimits& limits() const { return limits_; }
 
-  /// Which text ends after how many tokens, and which slice fails at which position, in which stage.
-  std::map<SequenceId, std::uint32_t> ends_after;
+  /// At which position a text has its end token, and which slice fails at which position, in which stage.
+  std::map<SequenceId, std::uint32_t> ends_at;
   struct Failure {
     std::uint32_t position, stage;
     Error why;
@@ -66,7 +66,7 @@ class FakeReplica {
       if (member->steps.empty()) return false;
     }
     const Step& step = *stages_[stage][0]->steps.front().step;
-    if (step.id >= broken_from) return stage == 0 && !reported_broken_;
+    if (is_broken_at(step)) return stage == 0 && !reported_broken_;
     if (stage == 0) return step.token_messages <= channel_.size();
     return computed_[stage - 1] >= step.id;
   }
@@ -74,7 +74,7 @@ class FakeReplica {
   /// Every member of a stage does its next step.
   void compute(std::uint32_t stage) {
     const std::shared_ptr<const Step> step = stages_[stage][0]->steps.front().step;
-    if (step->id >= broken_from) return report_broken();
+    if (is_broken_at(*step)) return report_broken();
     REQUIRE(step->id == ++computed_[stage]);
     if (stage == 0) receive(*step);
     for (std::size_t i = 0; i < stages_[stage].size(); ++i) {
@@ -96,6 +96,16 @@ class FakeReplica {
       }
     }
     return result;
+  }
+
+  /// From the first step with this sequence on, it is broken.
+  SequenceId broken_by = 0;
+
+  /// Its threads end: what has not been run or reported will not be.
+  void end() {
+    for (const auto& stage : stages_) {
+      for (const auto& member : stage) member->end();
+    }
   }
 
   [[nodiscard]] bool aborted() const {
@@ -136,8 +146,10 @@ class FakeReplica {
       Done done;
     };
     void submit(std::shared_ptr<const Step> step, Done done) override {
+      if (ended) return;
       if (step->id >= throws_from) throw std::runtime_error("no place for a step");
       REQUIRE(step->id == ++last);
+      epoch = step->epoch;
       steps.push_back({std::move(step), std::move(done)});
       if (aborted) finish_all();
     }
@@ -146,6 +158,11 @@ class FakeReplica {
       aborted = true;
       why = error;
       finish_all();
+    }
+    void end() {
+      ended = true;
+      steps.clear();
+      outcomes.clear();
     }
     void finish(StepOutcome outcome) {
       outcomes.push_back({std::move(outcome), std::move(steps.front().done)});
@@ -157,10 +174,12 @@ class FakeReplica {
     void report() {
       auto [outcome, done] = std::move(outcomes.front());
       outcomes.pop_front();
+      outcome.epoch = epoch;
       done(std::move(outcome));
     }
+    Epoch epoch = 0;
     StepId last = 0, throws_from = UINT64_MAX;
-    bool fills = false, aborted = false;
+    bool fills = false, aborted = false, ended = false;
     std::optional<Error> why;
     std::deque<Job> steps;
     std::deque<std::pair<StepOutcome, Done>> outcomes;
@@ -170,6 +189,12 @@ class FakeReplica {
     SequenceId sequence;
     std::uint32_t position;
   };
+
+  [[nodiscard]] bool is_broken_at(const Step& step) const {
+    const bool has = std::any_of(step.slices.begin(), step.slices.end(),
+                                 [&](const SequenceSlice& slice) { return slice.sequence == broken_by; });
+    return reported_broken_ || step.id >= broken_from || has;
+  }
 
   void report_broken() {
     reported_broken_ = true;
@@ -210,9 +235,8 @@ class FakeReplica {
       const SequenceSlice& slice = step.slices[s];
       if (!slice.sample) continue;
       const std::uint32_t position = slice.first_position + slice.rows();
-      const auto end = ends_after.find(slice.sequence);
-      const bool ends = end != ends_after.end() && samples_[slice.sequence] == end->second;
-      ++samples_[slice.sequence];
+      const auto end = ends_at.find(slice.sequence);
+      const bool ends = end != ends_at.end() && end->second == position;
       outcome.tokens.push_back({s, ends ? end_token : fake_token(slice.sequence, position)});
       channel_.back().push_back({slice.slot, slice.sequence, position});
     }
@@ -224,7 +248,7 @@ class FakeReplica {
   std::vector<StepId> computed_;  ///< [stages]: steps done
   std::deque<std::vector<Sampled>> channel_;
   std::map<std::uint32_t, Sampled> board_;  ///< by slot
-  std::map<SequenceId, std::uint32_t> samples_, rows_;
+  std::map<SequenceId, std::uint32_t> rows_;
   std::size_t most_at_once_ = 0;
   bool reported_broken_ = false;
 };

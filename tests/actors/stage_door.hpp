@@ -67,20 +67,19 @@ class KeptStream final : public actors::Stream {
 /// that hear of it run at once, as where executors fill every core.
 class StageDoor {
  public:
-  StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replica_count = 1, std::size_t members = 1)
+  StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replica_count = 1, std::size_t members = 1,
+            actors::RestartLimit limit = {})
       : random(seed),
+        limits_(limits),
+        members_(members),
         system_(with_test_scheduler(config_)),
         coordinator_(static_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
     system_.await_actors_before_shutdown(false);
-    std::vector<actors::ReplicaPlan> plans;
-    for (std::size_t i = 0; i < replica_count; ++i) {
-      replicas.push_back(std::make_unique<FakeReplica>(limits, members));
-      replicas.back()->fill_cores(random() % 2 == 0);
-      plans.push_back({limits, replicas.back()->executors()});
-    }
+    std::vector<actors::Incarnation> made;
+    for (Epoch epoch = 1; epoch <= replica_count; ++epoch) made.push_back({{epoch, {}, {}}, make_replica(epoch)});
     const actors::Log log([this](LogLevel level, std::string_view line) { logged.emplace_back(level, line); });
-    router_ = system_.spawn(actors::router, log);
-    supervisor_ = system_.spawn(actors::supervisor, router_, std::move(plans), tokenizer_, log);
+    router_ = system_.spawn(actors::router, log, limit.most);
+    supervisor_ = system_.spawn(actors::supervisor, router_, std::move(made), builder_, tokenizer_, board, log, limit);
     run_actors();
   }
   ~StageDoor() {
@@ -113,6 +112,19 @@ class StageDoor {
     return id;
   }
 
+  [[nodiscard]] std::future<Result<std::vector<std::uint32_t>>> replicate(std::uint32_t count) {
+    auto numbers = std::make_shared<std::promise<Result<std::vector<std::uint32_t>>>>();
+    auto answer = numbers->get_future();
+    caf::anon_send(supervisor_, actors::Replicate{count, std::move(numbers)});
+    return answer;
+  }
+  [[nodiscard]] std::future<Result<void>> drain(std::uint32_t replica) {
+    auto done = std::make_shared<std::promise<Result<void>>>();
+    auto answer = done->get_future();
+    caf::anon_send(supervisor_, actors::Drain{replica, std::move(done)});
+    return answer;
+  }
+
   void stop(SequenceId id) {
     caf::anon_send(router_, actors::Stop{id, Error(Code::cancelled, "the request was cancelled")});
   }
@@ -127,6 +139,7 @@ class StageDoor {
         if (replica->can_compute(stage)) possible.emplace_back([&, stage] { replica->compute(stage); });
       }
     }
+    if (!builder_->jobs.empty()) possible.emplace_back([&] { builder_->run_one(); });
     if (possible.empty()) return false;
     possible[random() % possible.size()]();
     return true;
@@ -143,11 +156,17 @@ class StageDoor {
 
   /// Whichever replica a request comes to.
   void end_after(SequenceId id, std::uint32_t tokens) {
-    for (const auto& replica : replicas) replica->ends_after[id] = tokens;
+    ends_at_[id] = wishes[id - 1].prompt + tokens;
+    for (const auto& replica : replicas) replica->ends_at = ends_at_;
   }
   void fail_at(SequenceId id, std::uint32_t position, std::uint32_t stage,
                const Error& why = {Code::out_of_range, "layer 3: too much"}) {
-    for (const auto& replica : replicas) replica->fails_at.insert({id, {position, stage, why}});
+    fails_at_.insert({id, {position, stage, why}});
+    for (const auto& replica : replicas) replica->fails_at = fails_at_;
+  }
+
+  [[nodiscard]] std::size_t unfinished() const {
+    return std::count_if(streams.begin(), streams.end(), [](const auto& stream) { return !stream->over; });
   }
 
   /// What a stream should hold, had nothing gone wrong.
@@ -182,20 +201,22 @@ class StageDoor {
 
   /// With nothing under way: no actor remembers a request, and every slot and block is free.
   void check_clean() {
-    for (std::size_t r = 0; r < replicas.size(); ++r) {
-      const auto& scheduler = state<actors::SchedulerActor, actors::SchedulerState>(scheduler_of(r));
-      REQUIRE(replicas[r]->idle());
+    for (const auto& replica : replicas) REQUIRE(replica->idle());
+    for (const auto& [number, replica] : supervisor_state().replicas) {
+      if (!replica.scheduler) continue;
+      const auto& scheduler = state<actors::SchedulerActor, actors::SchedulerState>(replica.scheduler);
       REQUIRE(scheduler.open.empty());
       REQUIRE(scheduler.under_way.empty());
       REQUIRE(scheduler.batcher->idle());
-      REQUIRE(scheduler.batcher->free_blocks() == Batcher(replicas[r]->limits()).free_blocks());
+      REQUIRE(scheduler.batcher->free_blocks() == Batcher(limits_).free_blocks());
       REQUIRE(state<actors::SamplerActor, actors::SamplerState>(scheduler.sampler).open.empty());
       for (const auto& stage : scheduler.stages)
         REQUIRE(state<actors::StageActor, actors::StageState>(stage).pending.empty());
     }
     const auto& router = state<actors::RouterActor, actors::RouterState>(router_);
     REQUIRE(router.open.empty());
-    for (const auto& replica : router.replicas) REQUIRE(replica.load == 0);
+    REQUIRE(router.deadlines.empty());
+    for (const auto& [number, replica] : router.replicas) REQUIRE(replica.load == 0);
   }
 
   /// Ends the troupe, and checks that nothing is left of it.
@@ -206,11 +227,15 @@ class StageDoor {
     for (const auto& each : streams) REQUIRE(each->over);
     supervisor_ = nullptr;
     router_ = nullptr;
+    builder_->jobs.clear();
     for (const auto& replica : replicas) REQUIRE(replica->released());
   }
 
   [[nodiscard]] actors::SchedulerActor scheduler_of(std::size_t replica) {
-    return state<actors::SupervisorActor, actors::SupervisorState>(supervisor_).schedulers[replica];
+    return supervisor_state().replicas.at(static_cast<std::uint32_t>(replica)).scheduler;
+  }
+  [[nodiscard]] const actors::SupervisorState& supervisor_state() const {
+    return state<actors::SupervisorActor, actors::SupervisorState>(supervisor_);
   }
   template <class Handle, class State>
   [[nodiscard]] static const State& state(const Handle& handle) {
@@ -231,11 +256,53 @@ class StageDoor {
   std::vector<Wish> wishes;
   std::vector<std::shared_ptr<KeptStream>> streams;
   std::vector<std::pair<LogLevel, std::string>> logged;
+  const std::shared_ptr<actors::ReplicaBoard> board = std::make_shared<actors::ReplicaBoard>();
+  std::optional<Error> builds_fail;           ///< why whatever is built cannot be
+  std::function<void(FakeReplica&)> on_made;  ///< called with each that is made later
 
  private:
+  /// What a builder's thread would do is done when the test lets it.
+  struct FakeBuilder final : actors::Builder {
+    explicit FakeBuilder(StageDoor& house) : door(house) {}
+    void build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) override {
+      jobs.emplace_back([this, epoch = order.epoch, instead_of, done = std::move(done)] {
+        door.end_replica(instead_of);
+        const auto why = door.builds_fail;
+        done(why ? Result<actors::ReplicaPlan>(*why) : Result<actors::ReplicaPlan>(door.make_replica(epoch)));
+      });
+    }
+    void retire(Epoch epoch, std::function<void()> done) override {
+      jobs.emplace_back([this, epoch, done = std::move(done)] {
+        door.end_replica(epoch);
+        done();
+      });
+    }
+    void run_one() {
+      const auto job = std::move(jobs.front());
+      jobs.pop_front();
+      job();
+    }
+    StageDoor& door;
+    std::deque<std::function<void()>> jobs;
+  };
+
+  void end_replica(Epoch epoch) {
+    if (epochs_.contains(epoch)) epochs_.at(epoch)->end();
+  }
+
+  actors::ReplicaPlan make_replica(Epoch epoch) {
+    replicas.push_back(std::make_unique<FakeReplica>(limits_, members_));
+    replicas.back()->fill_cores(random() % 2 == 0);
+    replicas.back()->ends_at = ends_at_;
+    replicas.back()->fails_at = fails_at_;
+    epochs_[epoch] = replicas.back().get();
+    if (on_made) on_made(*replicas.back());
+    return {limits_, replicas.back()->executors()};
+  }
+
   [[nodiscard]] std::uint32_t ends_at(SequenceId id) const {
-    const auto end = replicas[0]->ends_after.find(id);
-    return end == replicas[0]->ends_after.end() ? UINT32_MAX : end->second;
+    const auto end = ends_at_.find(id);
+    return end == ends_at_.end() ? UINT32_MAX : end->second - wishes[id - 1].prompt;
   }
   static caf::actor_system_config& with_test_scheduler(caf::actor_system_config& config) {
     config.set("scheduler.policy", caf::atom("testing"));
@@ -246,6 +313,12 @@ class StageDoor {
     coordinator_.run_once();
   }
 
+  const BatchLimits limits_;
+  const std::size_t members_;
+  std::map<Epoch, FakeReplica*> epochs_;
+  std::map<SequenceId, std::uint32_t> ends_at_;  ///< positions
+  std::multimap<SequenceId, FakeReplica::Failure> fails_at_;
+  std::shared_ptr<FakeBuilder> builder_ = std::make_shared<FakeBuilder>(*this);
   std::shared_ptr<const Tokenizer> tokenizer_ = std::make_shared<FakeTokenizer>();
   caf::actor_system_config config_;
   caf::actor_system system_;

@@ -9,9 +9,8 @@
 #include <memory>
 #include <vector>
 
-#include "actors/host/checkpoint.hpp"
-#include "actors/host/deploy.hpp"
 #include "actors/host/settings.hpp"
+#include "actors/host/workshop.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "tests/transport/ends.hpp"
@@ -32,16 +31,14 @@ class PlainLoop {
  public:
   PlainLoop(const Checkpoint& checkpoint, const LoadOptions& options) {
     const Checkpoint::Impl& impl = *checkpoint.impl();
-    const host::Settings settings = host::resolve(impl, options).value();
+    const auto settings = host::deploy_settings(host::resolve(impl, options).value(), options);
     const Graph graph = checkpoint.expand(options);
-    auto program =
-        std::make_shared<Program>(host::program_of(impl, graph, graph.nodes[0], options, settings.context).value());
     ShardParts parts;
-    parts.weights = pack_weights(*program, 2, [](std::size_t) { return true; }).value();
-    parts.program = std::move(program);
+    parts.program = host::shard_of(impl, graph.nodes[0], 1, settings).value().program;
+    parts.weights = pack_weights(*parts.program, 2, [](std::size_t) { return true; }).value();
     parts.rows = settings.rows;
+    parts.threads = graph.nodes[0].threads;
     parts.context = settings.context;
-    parts.threads = settings.threads;
     testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
     parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
     parts.logits_end = std::make_unique<LogitsEnd>(*kernels::find_table(), 1, std::make_shared<LogitsSinks>(),

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <thread>
 
-#include "actors/host/deploy.hpp"
+#include "actors/host/workshop.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/memory/kv_groups.hpp"
 #include "tests/equality/subject.hpp"
@@ -15,8 +15,8 @@ namespace {
 ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
                        const LoadOptions& options) {
   ShardParts shard;
-  shard.program = std::make_shared<const Program>(
-      host::program_of(*checkpoint.impl(), graph, node, options, options.context).value());
+  const DeploySettings settings{.context = options.context, .fusion = options.fusion, .isa = options.isa};
+  shard.program = host::shard_of(*checkpoint.impl(), node, ranks_of(graph, node.name), settings).value().program;
   shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
   shard.rows = shard.context = options.chunk;
   shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);

@@ -154,12 +154,14 @@ class Plain : public Device {
   [[nodiscard]] std::string_view name() const override { return "plain"; }
   [[nodiscard]] std::span<const FusionRule> rules() const override { return {}; }
   [[nodiscard]] Result<void> check(const Program& program) const override { return processor_->check(program); }
-  [[nodiscard]] std::size_t weight_bytes(const Program& program) const override {
-    return processor_->weight_bytes(program);
+  [[nodiscard]] std::string_view packing() const override { return processor_->packing(); }
+  [[nodiscard]] std::size_t weight_bytes(const Weight& weight) const override {
+    return processor_->weight_bytes(weight);
   }
-  [[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack(
-      const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced) const override {
-    return processor_->pack(program, threads, advanced);
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(const std::vector<const Weight*>& weights,
+                                                                             std::uint32_t threads,
+                                                                             const Advanced& advanced) const override {
+    return processor_->pack(weights, threads, advanced);
   }
   [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
                                              std::uint32_t threads) const override {

@@ -20,13 +20,19 @@ const ModelDescription& model() {
 
 std::string toml_of(const char* plan) { return to_toml(expand(*parse_plan(plan), model(), {}, 1).value()); }
 
+NodeKinds kinds_with_tap() {
+  NodeKinds kinds;
+  kinds.add_host_actor("tap");
+  return kinds;
+}
+
 void parse(const std::string& text) {
   try {
     const Graph graph = parse_graph(text);
     const std::string toml = to_toml(graph);
     check(to_toml(parse_graph(toml)) == toml);
     (void)to_dot(graph);
-    const auto checked = check_graph(graph, model(), [](const std::string& kind) { return kind == "tap"; },
+    const auto checked = check_graph(graph, model(), kinds_with_tap(),
                                      {[](const std::string& name) { return name == "cpu"; }, "cpu"},
                                      {[](const std::string& name) { return name == "memory"; }, "memory"});
     if (!checked) check_error(checked.error());

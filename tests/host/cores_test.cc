@@ -62,12 +62,14 @@ TEST_CASE("fault 18: executors say that they fill the cores only where they have
     return;
   }
   const Checkpoint checkpoint = Runtime().open(tiny_path());
-  const auto ledger = std::make_shared<CoreLedger>();
+  const host::House house{
+      {}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), plugins::builtin().transports};
   const LoadOptions options{.threads = cores};
-  const auto fills = [](const host::Deployment& deployment) { return deployment.executors[0]->fills_cores(); };
+  const auto fills = [](const host::Deployment& deployment) {
+    return deployment.replicas[0].plan.stages[0][0]->fills_cores();
+  };
   const auto deploy = [&] {
-    return host::deploy(*checkpoint.impl(), checkpoint.expand(options), options, plugins::builtin(), {}, *ledger)
-        .value();
+    return host::deploy(checkpoint.impl(), checkpoint.expand(options), options, house).value();
   };
   auto first = std::make_unique<host::Deployment>(deploy());
   CHECK(fills(*first));

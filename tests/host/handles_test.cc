@@ -178,8 +178,8 @@ TEST_CASE("fault 22: threads have names of their own, and leave the host's signa
     const auto mask = std::stoull(blocked, nullptr, 16);
     if (ours) CHECK(((mask >> (SIGTERM - 1)) & 1) == 1);
   }
-  // Two shards of two threads each, an actor, a clock, and who runs the actors' messages.
-  CHECK(named == 7);
+  // Two shards of two threads each, an actor, a clock, who runs the actors' messages, and who makes replicas anew.
+  CHECK(named == 8);
 }
 
 TEST_CASE("fault 3: callbacks may throw what has no words, and let go of what called them", "[bad-input]") {

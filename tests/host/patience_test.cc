@@ -22,14 +22,17 @@ struct House {
     const LoadOptions options{.plan = "pp2", .threads = 1};
     Graph graph = checkpoint.expand(options);
     graph = with_actors(with_actors(graph, "held", "hidden"), "plain", "logits");
-    const host::ActorKinds kinds{{"held", factory_of(what)}, {"plain", factory_of([](const StepView&) {})}};
-    deployment = host::deploy(*checkpoint.impl(), graph, options, plugins::builtin(), kinds, *ledger, patience).value();
+    host::House house{
+        {}, std::make_shared<CoreLedger>(), std::make_shared<WeightStore>(), plugins::builtin().transports};
+    house.kinds.add_host_actor("held", factory_of(what));
+    house.kinds.add_host_actor("plain", factory_of([](const StepView&) {}));
+    deployment = host::deploy(checkpoint.impl(), graph, options, house, patience).value();
   }
 
   /// What comes of a step in each executor, from the first that gives to the last that takes, so that none waits for
   /// one that has not been asked; without the first `absent` ones.
   std::vector<StepOutcome> run(std::size_t absent, const std::function<void()>& meanwhile) {
-    auto& stages = deployment.replicas[0].stages;  // two shards, two actors, the sampler
+    auto& stages = deployment.replicas[0].plan.stages;  // two shards, two actors, the sampler
     REQUIRE(stages.size() == 5);
     std::vector<std::shared_ptr<Executor>> chain{stages[0][0], stages[2][0], stages[1][0], stages[3][0], stages[4][0]};
     chain.erase(chain.begin(), chain.begin() + static_cast<std::ptrdiff_t>(absent));
@@ -45,7 +48,6 @@ struct House {
   }
 
   Checkpoint checkpoint = Runtime().open(tiny_path());
-  std::shared_ptr<CoreLedger> ledger = std::make_shared<CoreLedger>();
   host::Deployment deployment;
 };
 

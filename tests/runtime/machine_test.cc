@@ -45,6 +45,11 @@ class Tree {
 const std::string v2_mount = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate";
 const std::string v1_mount = "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct";
 
+std::shared_ptr<const CoreLedger::Lease> enter(const std::shared_ptr<CoreLedger>& ledger, std::size_t threads,
+                                               const std::vector<int>& cores, std::uint32_t quota) {
+  return ledger->enter({threads}, cores, quota)[0];
+}
+
 }  // namespace
 
 TEST_CASE("fault 17: the quota of a control group, version 2") {
@@ -183,39 +188,54 @@ TEST_CASE("fault 17: a thread is pinned to one core, and one that there is not i
 TEST_CASE("fault 18: cores belong to one model, and come back") {
   const auto ledger = std::make_shared<CoreLedger>();
   const std::vector<int> cores{2, 3, 5};
-  auto first = ledger->enter(3, cores, no_quota);
+  auto first = enter(ledger, 3, cores, no_quota);
   CHECK(first->pinned() == cores);
-  CHECK_FALSE(first->crowded());
-  auto second = ledger->enter(3, cores, no_quota);
+  CHECK_FALSE(first->crowded().load());
+  auto second = enter(ledger, 3, cores, no_quota);
   CHECK(second->pinned().empty());
-  CHECK(second->crowded());
+  CHECK(second->crowded().load());
   first.reset();
-  auto third = ledger->enter(3, cores, no_quota);  // the second runs there still
+  auto third = enter(ledger, 3, cores, no_quota);  // the second runs there still
   CHECK(third->pinned().empty());
-  CHECK(third->crowded());
+  CHECK(third->crowded().load());
   second.reset();
   third.reset();
-  CHECK(ledger->enter(3, cores, no_quota)->pinned() == cores);
+  CHECK(enter(ledger, 3, cores, no_quota)->pinned() == cores);
 }
 
 TEST_CASE("fault 18: threads are pinned only where they fill the cores, alone and within the quota") {
   const auto ledger = std::make_shared<CoreLedger>();
   const std::vector<int> cores{0, 1};
-  CHECK(ledger->enter(2, cores, 2)->pinned() == cores);
-  const auto throttled = ledger->enter(2, cores, 1);
+  CHECK(enter(ledger, 2, cores, 2)->pinned() == cores);
+  const auto throttled = enter(ledger, 2, cores, 1);
   CHECK(throttled->pinned().empty());
-  CHECK(throttled->crowded());
-  const auto elsewhere = ledger->enter(1, {7}, no_quota);  // loaded by a thread that may run on other cores
+  CHECK(throttled->crowded().load());
+  const auto elsewhere = enter(ledger, 1, {7}, no_quota);  // loaded by a thread that may run on other cores
   CHECK(elsewhere->pinned() == std::vector<int>{7});
-  CHECK(ledger->enter(1, {1}, no_quota)->pinned().empty());
+  CHECK(enter(ledger, 1, {1}, no_quota)->pinned().empty());
 
   const auto other = std::make_shared<CoreLedger>();
-  const auto one = other->enter(1, cores, no_quota), two = other->enter(1, cores, no_quota);
+  const auto one = enter(other, 1, cores, no_quota), two = enter(other, 1, cores, no_quota);
   CHECK(one->pinned().empty());
   CHECK(two->pinned().empty());
-  CHECK_FALSE(two->crowded());  // together they just fill the cores
-  CHECK(other->enter(1, cores, no_quota)->crowded());
-  CHECK(other->enter(3, cores, no_quota)->pinned().empty());
+  CHECK_FALSE(two->crowded().load());  // together they just fill the cores
+  CHECK(enter(other, 1, cores, no_quota)->crowded().load());
+  CHECK(enter(other, 3, cores, no_quota)->pinned().empty());
+}
+
+TEST_CASE("the threads of several replicas fill the cores together, and who is crowded changes as others come and go") {
+  const auto ledger = std::make_shared<CoreLedger>();
+  const std::vector<int> cores{4, 6, 7};
+  auto both = ledger->enter({1, 2}, cores, no_quota);
+  CHECK(both[0]->pinned() == std::vector<int>{4});
+  CHECK(both[1]->pinned() == std::vector<int>{6, 7});
+  CHECK_FALSE(both[0]->crowded().load());
+  auto third = enter(ledger, 2, cores, no_quota);
+  CHECK(third->pinned().empty());
+  for (const auto& each : {both[0], both[1], third}) CHECK(each->crowded().load());
+  both.pop_back();
+  CHECK_FALSE(both[0]->crowded().load());  // one and two threads: they just fill the cores
+  CHECK_FALSE(third->crowded().load());
 }
 
 }  // namespace troupe::testing

@@ -30,10 +30,22 @@ inline Graph graph_of(const std::string& plan, const ModelDescription& model) {
   return expand(parse_plan(plan).value(), model, {}, 1).value();
 }
 
+inline NodeKinds kinds_with_tap() {
+  NodeKinds kinds;
+  kinds.add_host_actor("tap");
+  return kinds;
+}
+
+inline KnownNames only_cpu() {
+  return {[](const std::string& name) { return name == "cpu"; }, "cpu"};
+}
+
+inline KnownNames some_transports() {
+  return {[](const std::string& name) { return name == "memory" || name == "pigeon"; }, "memory, pigeon"};
+}
+
 inline Result<std::vector<ReplicaLayout>> checked(const Graph& graph, const ModelDescription& model) {
-  return check_graph(graph, model, [](const std::string& kind) { return kind == "tap"; },
-                     {[](const std::string& name) { return name == "cpu"; }, "cpu"},
-                     {[](const std::string& name) { return name == "memory" || name == "pigeon"; }, "memory, pigeon"});
+  return check_graph(graph, model, kinds_with_tap(), only_cpu(), some_transports());
 }
 
 inline bool one_line(const std::string& text) {

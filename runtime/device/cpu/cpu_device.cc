@@ -29,12 +29,13 @@ class CpuDevice : public Device {
     return {};
   }
 
-  [[nodiscard]] std::size_t weight_bytes(const Program& program) const override {
-    return troupe::weight_bytes(program);
-  }
-  [[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack(
-      const Program& program, std::uint32_t threads, const std::function<bool(std::size_t)>& advanced) const override {
-    return pack_weights(program, threads, advanced);
+  /// Every instruction set reads the same (see kernels/packed.hpp).
+  [[nodiscard]] std::string_view packing() const override { return "cpu"; }
+  [[nodiscard]] std::size_t weight_bytes(const Weight& weight) const override { return troupe::weight_bytes(weight); }
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(const std::vector<const Weight*>& weights,
+                                                                             std::uint32_t threads,
+                                                                             const Advanced& advanced) const override {
+    return pack_weights(weights, threads, advanced);
   }
   [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
                                              std::uint32_t threads) const override {

@@ -1,0 +1,117 @@
+#include "actors/host/replica_builder.hpp"
+
+#include <new>
+#include <utility>
+
+#include "kernels/floating_point.hpp"
+
+namespace troupe::host {
+
+ReplicaBuilder::ReplicaBuilder(std::unique_ptr<Workshop> workshop, std::vector<MadeReplica> made)
+    : workshop_(std::move(workshop)) {
+  for (MadeReplica& replica : made) {
+    const Epoch epoch = replica.epoch;
+    made_.emplace(epoch, std::move(replica));
+  }
+  thread_ = start_thread(
+      "troupe.build", [this] { work(); }, workshop_.get());
+}
+
+void ReplicaBuilder::build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) {
+  ask([this, order = std::move(order), instead_of, done = std::move(done)] { done(make(order, instead_of)); });
+}
+
+void ReplicaBuilder::retire(Epoch epoch, std::function<void()> done) {
+  ask([this, epoch, done = std::move(done)] {
+    (void)end(epoch);
+    done();
+  });
+}
+
+void ReplicaBuilder::ask(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_one();
+}
+
+void ReplicaBuilder::work() {
+  kernels::set_floating_point_mode();
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return closing_ || !jobs_.empty(); });
+      if (closing_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+/// The weights of what is to come are held before what has been is ended, so that those which stay are not packed anew.
+Result<actors::ReplicaPlan> ReplicaBuilder::make(const Order& order, Epoch instead_of) {
+  try {
+    const std::function<void(double)> until_closed = [this](double) {
+      if (closing_) throw Error(Code::aborted, "model closed");
+    };
+    Progress progress(until_closed);
+    const auto plots = workshop_->prepare({order}, progress);
+    std::shared_ptr<const CoreLedger::Lease> cores = end(instead_of);
+    if (!plots) {
+      made_[order.epoch].cores = std::move(cores);  // for the next attempt
+      return plots.error();
+    }
+    if (cores == nullptr) {
+      if (auto fits = fits_beside_others((*plots)[0].blueprint); !fits) return fits.error();
+      cores = workshop_->enter(*plots)[0];
+    }
+    MadeReplica& place = made_[order.epoch];
+    place.cores = cores;
+    auto made = workshop_->make((*plots)[0], std::move(cores));
+    if (!made) return made.error();
+    place = std::move(*made);
+    return place.plan;
+  } catch (const std::bad_alloc&) {
+    return Error(Code::out_of_memory, "out of memory");  // short: takes none
+  }
+}
+
+Result<void> ReplicaBuilder::fits_beside_others(const Blueprint& to_come) const {
+  std::vector<const Blueprint*> at_work;
+  for (const auto& [epoch, replica] : made_) at_work.push_back(&replica.blueprint);
+  return workshop_->check_memory(at_work, to_come);
+}
+
+/// Returns the cores that it had.
+std::shared_ptr<const CoreLedger::Lease> ReplicaBuilder::end(Epoch epoch) {
+  const auto found = made_.find(epoch);
+  if (found == made_.end()) return nullptr;
+  for (const auto& executor : found->second.executors) executor->abort({Code::aborted, "replica retired"});
+  for (const auto& executor : found->second.executors) executor->stop();
+  auto cores = std::move(found->second.cores);
+  made_.erase(found);
+  return cores;
+}
+
+void ReplicaBuilder::close() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+  for (const auto& [epoch, replica] : made_) {
+    for (const auto& executor : replica.executors) executor->abort({Code::aborted, "model closed"});  // takes no memory
+  }
+  for (const auto& [epoch, replica] : made_) {
+    for (const auto& executor : replica.executors) executor->stop();
+  }
+  made_.clear();
+  jobs_.clear();
+}
+
+}  // namespace troupe::host

@@ -1,0 +1,208 @@
+#include "actors/host/workshop.hpp"
+
+#include <algorithm>
+#include <new>
+#include <system_error>
+
+#include "runtime/deploy/memory.hpp"
+#include "runtime/machine/cores.hpp"
+#include "runtime/machine/cpu_quota.hpp"
+#include "runtime/program/fusion.hpp"
+
+namespace troupe::host {
+namespace {
+
+/// Want of memory and threads as values.
+template <class Make>
+auto with_room(const Make& make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return Error(Code::out_of_memory,
+                 "the graph's channels and tables do not fit the memory; a smaller chunk, context or "
+                 "number of parallel sequences needs less");
+  } catch (const std::system_error& thrown) {
+    return Error(Code::failed, std::string("a thread of the graph cannot be started: ") + thrown.what());
+  }
+}
+
+std::size_t threads_of(const Blueprint& blueprint) {
+  std::size_t threads = 0;
+  for (const Part& part : blueprint.parts) threads += part.node.layers == Range{} ? 0 : part.node.threads;
+  return threads;
+}
+
+/// An actor of the host's that sees hidden states may make of each request's what it likes, and wants to see every row:
+/// then no prefix is shared.
+bool shares_prefixes(const Blueprint& blueprint) {
+  const auto taps = [](const Part& part) {
+    const bool holds_layers = part.node.layers != Range{};
+    return !holds_layers &&
+           std::any_of(part.in.begin(), part.in.end(), [](auto& end) { return end.flows == "hidden"; });
+  };
+  return blueprint.settings.prefix_cache && std::none_of(blueprint.parts.begin(), blueprint.parts.end(), taps);
+}
+
+/// The next `count` of the cores that are left; none where there are fewer.
+std::vector<int> take(std::vector<int>& cores, std::uint32_t count) {
+  if (cores.size() < count) return {};
+  std::vector<int> taken(cores.begin(), cores.begin() + count);
+  cores.erase(cores.begin(), cores.begin() + count);
+  return taken;
+}
+
+}  // namespace
+
+Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& orders, Progress& progress) {
+  const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
+  std::vector<Plot> plots;
+  std::vector<WantedWeights> wanted;
+  for (const Order& order : orders) {
+    auto blueprint =
+        draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint), transports_.known());
+    if (!blueprint) return blueprint.error();
+    plots.push_back({std::move(*blueprint), {}, {}});
+    KvDemand demand = kv_demand_of(checkpoint.model, order.settings);
+    for (const Part& part : plots.back().blueprint.parts) {
+      if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
+      auto shard = shard_of(checkpoint, part.node, part.group.size, order.settings);
+      if (!shard) return shard.error();
+      add_shard(demand, kv_block_bytes(*shard->program));
+      plots.back().goods[part.node.name] = {shard->device, shard->program, nullptr};
+      wanted.push_back(std::move(*shard));
+    }
+    auto kv = cut_kv(demand, order.settings.kv_memory);
+    if (!kv) return kv.error();
+    plots.back().kv = std::move(*kv);
+  }
+  auto weights = tools_.store->load(checkpoint.bytes, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
+    return progress.tell(static_cast<double>(done) / static_cast<double>(all));
+  });
+  if (!weights) return weights.error();
+  auto next = weights->begin();
+  for (Plot& plot : plots) {
+    for (const Part& part : plot.blueprint.parts) {
+      if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
+        goods->second.weights = std::move(*next++);
+      }
+    }
+  }
+  return plots;
+}
+
+Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work, const Blueprint& to_come) const {
+  if (tools_.memory_limit == 0) return {};
+  const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
+  const DeploySettings& settings = to_come.settings;
+  MemoryOrder order{checkpoint.model, settings, checkpoint.bytes.get(),
+                    [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
+  std::uint64_t promised = checkpoint.tokenizer->memory_bytes();
+  std::vector<const Blueprint*> all = at_work;
+  all.push_back(&to_come);
+  for (const Blueprint* blueprint : all) {
+    const auto parts = memory_of(*blueprint, tools_.kinds.nodes(), order);
+    if (!parts) return parts.error();
+    for (const ActorMemory& part : *parts) promised += part.total();
+  }
+  if (promised <= tools_.memory_limit) return {};
+  return Error(Code::out_of_memory, "with one replica more the model needs up to " + std::to_string(promised) +
+                                        " bytes, the limit is " + std::to_string(tools_.memory_limit));
+}
+
+CoreLedger::Leases Workshop::enter(const std::vector<Plot>& plots) const {
+  std::vector<std::size_t> threads;
+  for (const Plot& plot : plots) threads.push_back(threads_of(plot.blueprint));
+  return tools_.cores->enter(threads, usable_cores(), cpu_quota());
+}
+
+Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreLedger::Lease> cores) {
+  return with_room([&]() -> Result<MadeReplica> {
+    const DeploySettings& settings = plot.blueprint.settings;
+    MadeReplica made;
+    made.epoch = plot.blueprint.epoch;
+    made.blueprint = plot.blueprint;
+    made.cores = std::move(cores);
+    made.plan.limits = {.stages = plot.blueprint.replicas[0].pipeline,
+                        .rows = settings.rows,
+                        .parallel = settings.parallel,
+                        .context = settings.context,
+                        .kv = plot.kv,
+                        .prefix_cache = shares_prefixes(plot.blueprint)};
+    if (auto started = start_parts(plot, made); !started) return started.error();
+    return made;
+  });
+}
+
+Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& settings, transport::WaitPolicy policy) {
+  Workbench bench{.model = tools_.checkpoint->model, .settings = settings, .policy = policy};
+  for (const PartEnd& end : part.in) {
+    const auto transport = transports_.get(end.via);
+    if (!transport) return transport.error();
+    auto receiver = (*transport)->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
+    if (!receiver) return receiver.error();
+    bench.in.push_back(std::move(*receiver));
+  }
+  for (const PartEnd& end : part.out) {
+    const auto transport = transports_.get(end.via);
+    if (!transport) return transport.error();
+    auto sender = (*transport)->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
+    if (!sender) return sender.error();
+    bench.out.push_back(std::move(*sender));
+  }
+  if (part.group.size == 1) return bench;
+  const auto transport = transports_.get(part.group.via);
+  if (!transport) return transport.error();
+  auto rank =
+      (*transport)
+          ->make_rank({part.group.name, static_cast<int>(part.group.size)}, static_cast<int>(part.group.rank), policy);
+  if (!rank) return rank.error();
+  bench.group = std::move(*rank);
+  return bench;
+}
+
+Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
+  const Blueprint& blueprint = plot.blueprint;
+  const auto activity = std::make_shared<transport::Activity>();
+  std::vector<int> cores = made.cores->pinned();
+  for (const auto& stage : blueprint.replicas[0].stages) {
+    actors::Members& members = made.plan.stages.emplace_back();
+    for (const std::uint32_t number : stage) {
+      const Part& part = blueprint.parts[number];
+      auto bench = bench_of(part, blueprint.settings, {.crowded = &made.cores->crowded()});
+      if (!bench) return bench.error();
+      bench->kv = plot.kv;
+      bench->sinks = tools_.sinks;
+      bench->deadline = {tools_.patience, activity.get()};
+      if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
+        bench->goods = goods->second;
+        bench->cores = take(cores, part.node.threads);
+      }
+      const int core = bench->cores.empty() ? -1 : bench->cores[0];
+      auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
+      if (!runner) return runner.error();
+      made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this));
+      members.push_back(made.executors.back());
+    }
+  }
+  return {};
+}
+
+KnownNames known_devices(const Checkpoint::Impl& checkpoint) {
+  return {[&](const std::string& name) { return open_device(checkpoint.devices, name, {}).ok(); },
+          device_names(checkpoint.devices)};
+}
+
+Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, std::uint32_t ranks,
+                               const DeploySettings& settings) {
+  auto device = open_device(checkpoint.devices, shard.device, {settings.isa});
+  if (!device) return device.error();
+  ModelDescription model = checkpoint.model;
+  model.context = settings.context;
+  auto program = build_program(*checkpoint.architecture, checkpoint.file, model, shard, ranks);
+  if (!program) return program.error();
+  if (settings.fusion) fuse(*program, (*device)->rules());
+  if (const auto can = (*device)->check(*program); !can) return can.error();
+  return WantedWeights{std::make_shared<const Program>(std::move(*program)), std::move(*device)};
+}
+
+}  // namespace troupe::host

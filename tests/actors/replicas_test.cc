@@ -1,0 +1,146 @@
+#include "tests/actors/stage_door.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+using Numbers = std::vector<std::uint32_t>;
+
+constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 200};
+
+/// Replicas come and go under eight streams, and break as well where `failures` says so.
+void check_changes(std::uint32_t seed, std::size_t changes, std::size_t failures) {
+  INFO("seed " << seed);
+  StageDoor door(seed, limits, 1 + seed % 2, 1, {SIZE_MAX, std::chrono::minutes(1)});
+  door.on_made = [&](FakeReplica& replica) {
+    if (failures == 0 || door.random() % 2 == 0) return;
+    --failures;
+    replica.broken_from = 3 + door.random() % 20;
+  };
+  std::size_t streams = 0, made = 0, gone = 0;
+  const auto more = [&] {
+    door.submit({.prompt = 1 + static_cast<std::uint32_t>(door.random() % 9), .max_tokens = 30});
+    ++streams;
+  };
+  while (made + gone < changes) {
+    while (door.unfinished() < 8) more();
+    std::vector<std::future<Result<Numbers>>> grown;
+    std::vector<std::future<Result<void>>> drained;
+    const auto& replicas = door.supervisor_state().replicas;
+    if (replicas.size() < 4) grown.push_back(door.replicate(1 + door.random() % 2));
+    if (door.random() % 2 == 0) {
+      auto victim = replicas.begin();
+      std::advance(victim, door.random() % replicas.size());
+      drained.push_back(door.drain(victim->first));
+    }
+    for (unsigned turns = 20 + door.random() % 200; turns > 0; --turns) door.turn();
+    const auto settled = [](auto& answer) {
+      return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    };
+    for (auto& each : grown) {
+      while (!settled(each)) REQUIRE(door.turn());
+      made += each.get().value().size();
+    }
+    for (auto& each : drained) {
+      while (!settled(each)) REQUIRE(door.turn());
+      gone += each.get().ok() ? 1 : 0;
+    }
+  }
+  door.run();
+  for (SequenceId id = 1; id <= streams; ++id) door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+template <class T>
+T now(StageDoor& door, std::future<T> answer) {
+  door.run();
+  return answer.get();
+}
+
+}  // namespace
+
+TEST_CASE("replicas come and go under load, and no stream notices") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 20; ++seed) check_changes(seed, 12, 0);
+}
+
+TEST_CASE("replicas come and go while they break, and no stream notices", "[bad-input]") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 20; ++seed) check_changes(seed, 12, 10);
+}
+
+TEST_CASE("500 failures and 200 changes leave every stream as it is", "[long]") {
+  check_changes(first_seed(), 200, 500);
+  check_changes(first_seed() + 1, 200, 500);
+}
+
+TEST_CASE("a new replica takes requests, and has a number of its own") {
+  StageDoor door(first_seed(), limits, 2);
+  CHECK(now(door, door.replicate(2)).value() == Numbers{2, 3});
+  for (int i = 0; i < 8; ++i) door.submit({.prompt = 1, .max_tokens = 9});
+  door.run();
+  for (const auto& replica : door.replicas) CHECK(replica->most_at_once() > 0);
+  CHECK(now(door, door.drain(3)).ok());
+  CHECK(now(door, door.replicate(1)).value() == Numbers{4});
+  for (SequenceId id = 1; id <= 8; ++id) door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("replicas that are asked for together are all there, or none is", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  auto answer = door.replicate(3);
+  door.run_actors();
+  while (door.replicas.size() < 3) REQUIRE(door.turn());
+  door.builds_fail = Error(Code::out_of_memory, "no room for a lamp");
+  const auto numbers = now(door, std::move(answer));
+  REQUIRE_FALSE(numbers);
+  CHECK(numbers.error().code() == Code::out_of_memory);
+  CHECK(door.supervisor_state().replicas.size() == 1);
+  const SequenceId id = door.submit({.prompt = 1, .max_tokens = 9});
+  door.run();
+  door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("the last replica that serves cannot be drained, nor one that is not there", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2);
+  const SequenceId id = door.submit({.prompt = 1, .max_tokens = 30});
+  CHECK(now(door, door.drain(7)).error().code() == Code::not_found);
+  CHECK(now(door, door.drain(0)).ok());
+  CHECK(now(door, door.drain(0)).error().code() == Code::not_found);
+  const auto last = now(door, door.drain(1));
+  REQUIRE_FALSE(last);
+  CHECK(last.error().code() == Code::invalid_argument);
+  CHECK_THAT(last.error().message(), Contains("no other serves"));
+  door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("a replica that is being made again, or that has been given up, can be drained", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2, 1, {0, std::chrono::minutes(1)});
+  if (GENERATE(true, false)) door.builds_fail = Error(Code::failed, "");
+  for (int i = 0; i < 4; ++i) door.submit({.prompt = 1, .max_tokens = 30});
+  door.run_actors();
+  door.kill(door.scheduler_of(1));
+  door.run_actors();
+  CHECK(now(door, door.drain(1)).ok());
+  CHECK(door.supervisor_state().replicas.size() == 1);
+  for (SequenceId id = 1; id <= 4; ++id) door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("who waits for a change hears when the supervisor ends", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2);
+  auto grown = door.replicate(1);
+  auto drained = door.drain(0);
+  door.run_actors();
+  door.close();
+  CHECK_THROWS_AS(grown.get(), std::future_error);
+  CHECK_THROWS_AS(drained.get(), std::future_error);
+}
+
+}  // namespace troupe::testing

@@ -1,0 +1,145 @@
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "tests/host/faulty.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+using Numbers = std::vector<std::uint32_t>;
+
+constexpr std::uint32_t count = 40;
+
+/// Streams without a pause, on threads of their own, each compared with what it should be.
+class Load {
+ public:
+  Load(const Model& model, const Ids& expected) {
+    for (int i = 0; i < 4; ++i) {
+      threads_.emplace_back([&] {
+        while (!over_) {
+          const Outcome outcome = outcome_of(model.generate(Ids{1, 2, 3}, tokens(count)));
+          if (outcome.ids != expected || outcome.error) ++disturbed_;
+          ++streams_;
+        }
+      });
+    }
+  }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  ~Load() {
+    over_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    CHECK(disturbed_ == 0);
+    CHECK(streams_ > 0);
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::atomic<int> disturbed_{0}, streams_{0};
+  std::vector<std::thread> threads_;
+};
+
+std::size_t threads_now() {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
+}
+
+void check_changes(const char* plan, std::size_t changes, std::uint32_t seed) {
+  INFO(plan << ", seed " << seed);
+  Random random(seed);
+  const Runtime runtime;
+  const Model model = runtime.load(tiny_path(), {.plan = plan, .threads = 1, .parallel = 4});
+  const Ids expected = continued(model, {1, 2, 3}, count);
+  const std::size_t before = threads_now();
+  Numbers there{0};
+  {
+    const Load load(model, expected);
+    for (std::size_t i = 0; i < changes; ++i) {
+      if (there.size() == 1 || (there.size() < 3 && random() % 2 == 0)) {
+        for (const std::uint32_t number : model.replicate(1 + random() % 2)) there.push_back(number);
+      } else {
+        const auto victim = there.begin() + static_cast<std::ptrdiff_t>(random() % there.size());
+        model.drain(*victim);
+        there.erase(victim);
+      }
+    }
+    while (there.size() > 1) {
+      model.drain(there.back());
+      there.pop_back();
+    }
+  }
+  CHECK(threads_now() <= before);
+  CHECK(continued(model, {1, 2, 3}, count) == expected);
+}
+
+}  // namespace
+
+TEST_CASE("replicas: they come and go under load, no stream notices, and nothing is left behind") {
+  for (const char* plan : {"tp1", "pp2"}) check_changes(plan, 8, first_seed());
+}
+
+TEST_CASE("replicas: 200 changes under load", "[long]") { check_changes("pp2", 200, first_seed()); }
+
+TEST_CASE("replicas: what is wrong is said, and nothing changes", "[bad-input]") {
+  const Model model = Runtime().load(tiny_path(), {.threads = 1});
+  CHECK(error_of([&] { model.drain(0); }).code() == Code::invalid_argument);
+  CHECK(error_of([&] { model.drain(3); }).code() == Code::not_found);
+  CHECK(error_of([&] { (void)model.replicate(0); }).code() == Code::invalid_argument);
+  CHECK(error_of([&] { (void)model.replicate(1000); }).code() == Code::invalid_argument);
+  CHECK(model.replicate(2) == Numbers{1, 2});
+  model.drain(0);
+  CHECK(error_of([&] { model.drain(0); }).code() == Code::not_found);
+  CHECK(continued(model, {1, 2, 3}, 8).size() == 8);
+}
+
+TEST_CASE("replicas: who runs the model cannot wait for a change", "[bad-input]") {
+  const Model model = Runtime().load(tiny_path(), {.threads = 1});
+  std::optional<Error> grown, drained;
+  model.logits({1, 2, 3}, false, [&](std::uint32_t, std::span<const float>) {
+    grown = error_of([&] { (void)model.replicate(1); });
+    drained = error_of([&] { model.drain(0); });
+  });
+  CHECK(grown->code() == Code::invalid_argument);
+  CHECK(drained->code() == Code::invalid_argument);
+}
+
+TEST_CASE("replicas: the memory limit counts for those that come later too", "[bad-input]") {
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  LoadOptions options{.plan = "dp2", .threads = 1, .parallel = 2};
+  for (const ActorMemory& actor : checkpoint.memory(checkpoint.expand(options), options)) {
+    options.memory_limit += actor.total();
+  }
+  options.plan = "tp1";
+  const Model model = runtime.load(checkpoint, options);
+  CHECK(model.replicate(1) == Numbers{1});
+  CHECK(error_of([&] { (void)model.replicate(1); }).code() == Code::out_of_memory);
+  model.drain(0);
+  CHECK(model.replicate(1) == Numbers{3});
+}
+
+TEST_CASE("replicas: each has a queue of its own") {
+  Gate gate;
+  Runtime runtime;
+  runtime.add_actor("held", factory_of([&](const StepView&) { gate.pass(); }));
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Model model = runtime.load(checkpoint, with_actors(checkpoint.expand({.threads = 1}), "held", "logits"),
+                                   {.parallel = 1, .queue = 1});
+  std::vector<Generation> streams;
+  const auto fill = [&] {
+    const Error error = error_of([&] {
+      for (;;) streams.push_back(model.generate(Ids{1, 2}, tokens(4)));
+    });
+    CHECK(error.code() == Code::queue_full);
+    return streams.size();
+  };
+  CHECK(fill() == 2);
+  CHECK(model.replicate(1) == Numbers{1});
+  CHECK(fill() == 4);
+  gate.open();
+  for (Generation& stream : streams) CHECK(read(stream).ids.size() == 4);
+}
+
+}  // namespace troupe::testing

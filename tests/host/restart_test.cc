@@ -1,0 +1,163 @@
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "tests/host/faulty.hpp"
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+
+/// Threads and descriptors of this process.
+struct Belongings {
+  std::size_t threads = count("/proc/self/task"), descriptors = count("/proc/self/fd");
+
+  static std::size_t count(const char* folder) {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+  }
+  friend bool operator==(const Belongings&, const Belongings&) = default;
+};
+
+constexpr std::uint32_t count = 24, streams = 8;
+
+Ids prompt_of(std::uint32_t stream) {
+  Ids ids;
+  for (std::uint32_t i = 0; i < 3 + stream * 9; ++i) ids.push_back(static_cast<TokenId>((stream * 31 + i * 7) % 250));
+  return ids;
+}
+
+/// Every other one is sampled.
+GenerateOptions request_of(std::uint32_t stream) {
+  GenerateOptions options = tokens(count);
+  if (stream % 2 == 1) options.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.95F, .seed = stream};
+  return options;
+}
+
+struct Text {
+  Ids ids;
+  std::string text;
+  friend bool operator==(const Text&, const Text&) = default;
+};
+
+Text text_of(Generation& stream) {
+  Text text;
+  while (auto token = stream.next()) {
+    if (token->id != no_token) text.ids.push_back(token->id);
+    text.text += token->text;
+  }
+  return text;
+}
+
+std::vector<Text> texts_of(const Model& model) {
+  std::vector<Generation> all;
+  for (std::uint32_t i = 0; i < streams; ++i) all.push_back(model.generate(prompt_of(i), request_of(i)));
+  std::vector<Text> texts;
+  for (Generation& each : all) texts.push_back(text_of(each));
+  return texts;
+}
+
+std::vector<Text> undisturbed() { return texts_of(Runtime().load(tiny_path(), {.threads = 1, .parallel = 4})); }
+
+/// Rounds of streams, each with a fault at a random step, until there have been so many.
+void check_faults(const char* plan, std::uint32_t seed, std::size_t faults) {
+  INFO(plan << ", seed " << seed);
+  Random random(seed);
+  const std::vector<Text> expected = undisturbed();
+  FaultyHouse house({.plan = plan, .threads = 1, .chunk = 32, .parallel = 4});
+  REQUIRE(texts_of(*house.model) == expected);
+  const Belongings before;
+  constexpr Fault all[] = {Fault::throws, Fault::no_memory, Fault::silent};
+  for (std::size_t struck = 0; struck < faults;) {
+    const Fault fault = all[random() % 3];
+    house.faults->arm(fault, 1 + random() % 60);
+    INFO("fault " << struck << ", of kind " << static_cast<int>(fault));
+    REQUIRE(texts_of(*house.model) == expected);
+    struck += house.faults->struck() ? 1 : 0;
+  }
+  REQUIRE(texts_of(*house.model) == expected);
+  // A second replica may still be on its way back.
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(10);
+  while (Belongings() != before && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+  CHECK(Belongings() == before);
+}
+
+}  // namespace
+
+TEST_CASE("restart: streams are those of an undisturbed run, whatever breaks", "[bad-input]") {
+  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2"}) check_faults(plan, first_seed(), 6);
+}
+
+TEST_CASE("restart: 500 failures leave every stream as it is, and nothing behind", "[long]") {
+  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2"}) check_faults(plan, first_seed(), 100);
+}
+
+TEST_CASE("restart: logits of every position come once, in order, whatever breaks", "[bad-input]") {
+  FaultyHouse house({.plan = "pp2", .threads = 1, .chunk = 16});
+  const Ids ids = prompt_of(7);
+  const auto logits = [&] {
+    std::vector<std::vector<float>> rows;
+    house.model->logits(ids, true, [&](std::uint32_t position, std::span<const float> row) {
+      CHECK(position == rows.size());
+      rows.emplace_back(row.begin(), row.end());
+    });
+    return rows;
+  };
+  const auto expected = logits();
+  REQUIRE(expected.size() == ids.size());
+  for (std::int64_t step = 1; step <= 10; step += 3) {  // of five, on two shards
+    house.faults->arm(Fault::throws, step);
+    CHECK(logits() == expected);
+    CHECK(house.faults->struck());
+  }
+}
+
+TEST_CASE("restart: five times in a minute, and then its error", "[bad-input]") {
+  std::mutex mutex;
+  std::size_t broken = 0, back = 0;
+  FaultyHouse house({.threads = 1}, {}, [&](LogLevel level, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    broken += level == LogLevel::error ? 1 : 0;
+    back += line.ends_with("is back") ? 1 : 0;
+  });
+  const Ids expected = continued(*house.model, {1, 2, 3}, count);
+  for (int i = 0; i < 5; ++i) {
+    house.faults->arm(Fault::throws, 10);
+    CHECK(continued(*house.model, {1, 2, 3}, count) == expected);
+  }
+  house.faults->arm(Fault::throws, 10);
+  const Outcome last = outcome_of(house.model->generate(Ids{1, 2, 3}, tokens(count)));
+  CHECK(last.code() == Code::aborted);
+  CHECK_THAT(last.error->message(), Contains("replica 0 has failed: a step threw"));
+  CHECK(std::equal(last.ids.begin(), last.ids.end(), expected.begin()));
+  const Outcome late = outcome_of(house.model->generate(Ids{1, 2, 3}, tokens(count)));
+  CHECK(late.code() == Code::aborted);
+  CHECK(late.ids.empty());
+  house.model.reset();
+  CHECK(broken == 6);
+  CHECK(back == 5);
+}
+
+TEST_CASE("restart: what an actor of the host's throws breaks nothing, and its factory makes it again", "[bad-input]") {
+  std::atomic<int> made{0};
+  Runtime runtime;
+  std::atomic<bool> bad{false};
+  runtime.add_actor("moody", [&](const auto&) {
+    ++made;
+    return std::make_unique<Doing>([&](const StepView&) {
+      if (bad) throw Error(Code::failed, "not today");
+    });
+  });
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Model model = runtime.load(checkpoint, with_actors(checkpoint.expand({.threads = 1}), "moody", "logits"), {});
+  const Ids expected = continued(model, {1, 2, 3}, count);
+  bad = true;
+  const Outcome outcome = outcome_of(model.generate(Ids{1, 2, 3}, tokens(count)));
+  CHECK(outcome.code() == Code::failed);
+  bad = false;
+  CHECK(continued(model, {1, 2, 3}, count) == expected);
+  CHECK(made == 1);
+}
+
+}  // namespace troupe::testing
