@@ -1,0 +1,40 @@
+#include <atomic>
+
+#include "tests/c/requests.hpp"
+
+namespace troupe::testing {
+namespace {
+
+std::vector<troupe_replica_stats> replicas(const troupe_model* model) {
+  std::vector<troupe_replica_stats> found;
+  succeeds([&](auto* error) {
+    return troupe_model_replicas(
+        model,
+        [](void* user, const troupe_replica_stats* replica) {
+          static_cast<std::vector<troupe_replica_stats>*>(user)->push_back(*replica);
+        },
+        &found, error);
+  });
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("C: replicas come and go while the model runs") {
+  const HeldRuntime runtime = new_runtime();
+  const HeldModel model = loaded(runtime);
+  const Ids expected = read(started(model, hello, tokens(10))).ids;
+  std::uint32_t numbers[2] = {};
+  succeeds([&](auto* error) { return troupe_model_replicate(model, 2, numbers, error); });
+  CHECK(replicas(model).size() == 3);
+  CHECK(read(started(model, hello, tokens(10))).ids == expected);
+  succeeds([&](auto* error) { return troupe_model_drain(model, numbers[0], error); });
+  succeeds([&](auto* error) { return troupe_model_drain(model, numbers[1], error); });
+  fails(TROUPE_NOT_FOUND, "", [&](auto* error) { return troupe_model_drain(model, numbers[1], error); });
+  fails(TROUPE_INVALID_ARGUMENT, "", [&](auto* error) { return troupe_model_drain(model, 0, error); });
+  CHECK(read(started(model, hello, tokens(10))).ids == expected);
+  needs("model", [&](auto* error) { return troupe_model_replicate(nullptr, 1, nullptr, error); });
+  needs("model", [&](auto* error) { return troupe_model_drain(nullptr, 0, error); });
+}
+
+}  // namespace troupe::testing
