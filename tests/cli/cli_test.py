@@ -383,7 +383,7 @@ class Run(Case):
         self.assertEqual(self.run_model(*prompt, "--graph", path), expected)
 
     def test_plans_that_cannot_be(self):
-        limits = {"tp9": "8", "dp200": "128", "pp31": "", "tp0": "", "tp2:0": "", "xp2": "", "tp2.tp2": "", "dp2:1": "",
+        limits = {"tp9": "8", "dp200": "256", "pp31": "", "tp0": "", "tp2:0": "", "xp2": "", "tp2.tp2": "", "dp2:1": "",
                   "tp": "", "2": "", "tp2.": "", "tp99999999999999999999": ""}
         for plan, limit in limits.items():
             self.fail_with(2, "run", "-m", MODEL, "-p", "hi", "--plan", plan, names=limit)
