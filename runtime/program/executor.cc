@@ -64,9 +64,11 @@ void ThreadExecutor::work() {
 }
 
 StepOutcome ThreadExecutor::run(const Step& step) noexcept {
-  if (threw_) return broken_by(step.id, {Code::aborted, "a step threw"});
+  if (broken_) return broken_by(step.id, {Code::aborted, "a step broke"});
   try {
-    return runner_->run(step);
+    StepOutcome outcome = runner_->run(step);
+    broken_ = outcome.broken.has_value();
+    return outcome;
   } catch (const std::bad_alloc&) {
     return broken_by(step.id, {Code::out_of_memory, "out of memory"});
   } catch (...) {
@@ -76,8 +78,8 @@ StepOutcome ThreadExecutor::run(const Step& step) noexcept {
 
 /// The errors here are so short that none of their copies allocates: memory may be what is wanting.
 StepOutcome ThreadExecutor::broken_by(StepId id, Error why) noexcept {
-  if (!threw_) runner_->abort(why);
-  threw_ = true;
+  if (!broken_) runner_->abort(why);
+  broken_ = true;
   StepOutcome outcome{.id = id};
   outcome.broken = std::move(why);
   return outcome;

@@ -29,8 +29,9 @@ class Executor {
   virtual void abort(const Error& why) = 0;
 };
 
-/// Runs steps on a plain thread. The scheduler bounds how many are under way. What a runner throws, want of memory
-/// above all, breaks the step that it threw at and every later one, and wakes its peers.
+/// Runs steps on a plain thread. The scheduler bounds how many are under way. A step that is broken
+/// is the last that the runner sees: every later one is broken too. What a runner throws, want of memory above all,
+/// breaks the step that it threw at, and wakes its peers.
 class ThreadExecutor : public Executor {
  public:
   /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
@@ -60,7 +61,7 @@ class ThreadExecutor : public Executor {
 
   std::shared_ptr<transport::Activity> activity_;  // the runner looks at it
   std::unique_ptr<StepRunner> runner_;
-  bool threw_ = false;  ///< the runner did
+  bool broken_ = false;  ///< a step was: the runner has not seen all that later ones build on
   int core_;
   std::mutex mutex_;
   std::condition_variable changed_;
