@@ -80,7 +80,7 @@ TEST_CASE("fault 6: what a runner throws breaks its step and all later ones, and
   }
 }
 
-TEST_CASE("an executor runs steps in order, and once it is stopped runs and knows nothing more") {
+TEST_CASE("an executor runs steps in order, none behind a broken one, and once it is stopped knows nothing more") {
   Runner::Notes notes;
   std::vector<StepOutcome> outcomes;
   ThreadExecutor executor(std::make_unique<Runner>(notes), -1, std::make_shared<transport::Activity>());
@@ -97,10 +97,9 @@ TEST_CASE("an executor runs steps in order, and once it is stopped runs and know
   CHECK(notes.gone);
   submit(5);
   executor.stop();
-  REQUIRE(outcomes.size() >= 2);  // step 3 may have been run before the stop
-  CHECK(notes.ran.size() == outcomes.size());
-  CHECK_FALSE(outcomes[0].broken);
-  CHECK(outcomes[1].broken);
+  REQUIRE(outcomes.size() >= 2);                  // step 3 may have come to its end before the stop
+  CHECK(notes.ran == std::vector<StepId>{1, 2});  // what stands behind a broken step is not run
+  for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].broken.has_value() == (i >= 1));
   for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].id == i + 1);
 }
 
