@@ -164,8 +164,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
              "avx2, avx512 or reference (default: the best that this processor has)");
-  add_bytes(verb, "--kv-memory", load.kv_memory,
-            "of a replica's KV cache at most, as 512M; requests wait for room (default: enough for all)");
+  add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off, so that all is computed)"));
