@@ -167,7 +167,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
-                 (load.prefix_cache ? " (default on)" : " (default: off, so that all is computed)"));
+                 (load.prefix_cache ? " (default on)" : " (default: off)"));
   add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
 }
 
