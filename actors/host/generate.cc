@@ -135,6 +135,7 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   Impl& impl = host::held(impl_, "the model");
   impl.check_wait();
   if (!sink) throw Error(Code::invalid_argument, "the logits sink is empty; logits need somewhere to go");
+  if (options.cancel.stop_requested()) throw Error(Code::cancelled, "the request was cancelled");
   const SequenceId id = impl.draw_id();
   const LogitsSinks::Entry entry(impl.sinks(), id, sink);
   Generation stream = taken(impl.log(), [&] {
