@@ -18,13 +18,13 @@ struct Others {
 void begin(Self self, const Begin& begin, const Tokenizer& tokenizer) {
   GeneratedText text(begin.request->terms);
   text.replay(begin.said, tokenizer);
-  self->state.open.insert_or_assign(begin.request->sequence.id, SamplerState::Text{begin.request, std::move(text)});
+  self->state.open.insert_or_assign(begin.request->sequence.id, std::move(text));
 }
 
 void take(Self self, const Sampled::One& sampled, const Others& others) {
   const auto text = self->state.open.find(sampled.id);
   if (text == self->state.open.end()) return;
-  auto [token, ended, stop] = text->second.text.push(sampled.token, *others.tokenizer);
+  auto [token, ended, stop] = text->second.push(sampled.token, *others.tokenizer);
   if (token && token->id != no_token && sampled.logprobs) token->logprobs = *sampled.logprobs;
   const Epoch epoch = self->state.epoch;
   std::optional<Finish> last;

@@ -10,11 +10,7 @@ namespace troupe::actors {
 struct SamplerState {
   const char* name = "sampler";
   Epoch epoch = 0;
-  struct Text {
-    std::shared_ptr<const Request> request;
-    GeneratedText text;
-  };
-  std::map<SequenceId, Text> open;  ///< texts that have not ended
+  std::map<SequenceId, GeneratedText> open;  ///< texts that have not ended
 };
 
 /// Owns what is known of each text under way (see GeneratedText): sends the router what may be shown, and ends the text

@@ -20,8 +20,8 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       builder_(std::move(deployment.builder)) {
   // Who asks at once finds them, though their actors have yet to begin.
   for (std::uint32_t number = 0; number < deployment.replicas.size(); ++number) {
-    const KvStats kv = Batcher(deployment.replicas[number].plan.limits).stats().kv;
-    board_->add(number)->kv_blocks = static_cast<std::uint32_t>(kv.blocks);
+    const auto counters = board_->add(number);
+    for (const KvGroup& group : deployment.replicas[number].plan.limits.kv) counters->kv_blocks += group.blocks;
   }
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());

@@ -32,7 +32,7 @@ void check_memory(const Checkpoint& checkpoint, const Graph& graph, const LoadOp
 auto shares_of(const Graph& graph) {
   std::vector<std::array<std::uint32_t, 9>> shares;
   for (const GraphNode& node : graph.nodes) {
-    if (node.layers == Range{}) continue;
+    if (!node.holds_layers()) continue;
     shares.push_back({node.replica, node.layers.first, node.layers.last, node.attention.first, node.attention.last,
                       node.ffn.first, node.ffn.last, node.vocabulary.first, node.vocabulary.last});
   }
@@ -48,7 +48,7 @@ void say_what_has_no_effect(const actors::Log& log, const Checkpoint& checkpoint
         [&] { return "plan \"" + options.plan + "\" has no effect beside a graph, which is drawn otherwise"; });
   }
   const auto other_threads = std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {
-    return node.layers != Range{} && options.threads != 0 && node.threads != options.threads;
+    return node.holds_layers() && options.threads != 0 && node.threads != options.threads;
   });
   if (other_threads > 0) {
     log(LogLevel::warning, [&] {
@@ -127,7 +127,7 @@ Checkpoint as_wanted(const Checkpoint& opened, const plugins::Registry& registry
 std::string devices_of(const Checkpoint::Impl& checkpoint, const Graph& graph, const LoadOptions& options) {
   std::set<std::string> names;
   for (const GraphNode& node : graph.nodes) {
-    if (node.layers == Range{}) continue;
+    if (!node.holds_layers()) continue;
     names.emplace(open_device(checkpoint.devices, node.device, {options.isa}).value()->name());
   }
   return joined(names);

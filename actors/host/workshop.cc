@@ -28,7 +28,7 @@ auto with_room(const Make& make) -> decltype(make()) {
 
 std::size_t threads_of(const Blueprint& blueprint) {
   std::size_t threads = 0;
-  for (const Part& part : blueprint.parts) threads += part.node.layers == Range{} ? 0 : part.node.threads;
+  for (const Part& part : blueprint.parts) threads += part.node.holds_layers() ? part.node.threads : 0;
   return threads;
 }
 
@@ -36,8 +36,7 @@ std::size_t threads_of(const Blueprint& blueprint) {
 /// then no prefix is shared.
 bool shares_prefixes(const Blueprint& blueprint) {
   const auto taps = [](const Part& part) {
-    const bool holds_layers = part.node.layers != Range{};
-    return !holds_layers &&
+    return !part.node.holds_layers() &&
            std::any_of(part.in.begin(), part.in.end(), [](auto& end) { return end.flows == "hidden"; });
   };
   return blueprint.settings.prefix_cache && std::none_of(blueprint.parts.begin(), blueprint.parts.end(), taps);

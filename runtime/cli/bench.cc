@@ -72,7 +72,7 @@ BenchSetup setup_of(const Checkpoint& checkpoint, const Graph& graph, const Mode
   BenchSetup setup{flags.model, 0, flags.graph ? *flags.graph : flags.load.plan, flags.load.isa, 0, flags.load};
   for (const auto& tensor : checkpoint.tensors()) setup.model_size += tensor.bytes;
   for (const auto& node : graph.nodes) {
-    if (node.layers != Range{}) setup.threads = std::max(setup.threads, node.threads);
+    if (node.holds_layers()) setup.threads = std::max(setup.threads, node.threads);
   }
   return setup;
 }

@@ -80,7 +80,7 @@ void print_memory(const std::vector<ActorMemory>& actors, const LoadOptions& loa
 
 void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOptions load) {
   for (const auto& node : graph.nodes) {
-    if (node.layers == Range{} || node.replica != 0) continue;  // replicas run the same programs
+    if (!node.holds_layers() || node.replica != 0) continue;  // replicas run the same programs
     for (const bool fusion : {false, true}) {
       load.fusion = fusion;
       print("\nprogram of " + printable(node.name) + (fusion ? ", after fusion\n" : ", before fusion\n") +

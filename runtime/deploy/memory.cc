@@ -24,10 +24,7 @@ std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
 Result<void> count_kv(const ReplicaParts& replica, const MemoryOrder& order, std::vector<ActorMemory>& all) {
   KvDemand demand = kv_demand_of(order.model, order.settings);
   for (const auto& stage : replica.stages) {
-    for (const std::uint32_t part : stage) {
-      const std::vector<std::size_t> block(order.kv_blocks[part].begin(), order.kv_blocks[part].end());
-      if (!block.empty()) add_shard(demand, block);
-    }
+    for (const std::uint32_t part : stage) add_shard(demand, order.kv_blocks[part]);
   }
   const auto groups = cut_kv(demand, order.settings.kv_memory);
   if (!groups) return groups.error();
@@ -66,8 +63,7 @@ Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& 
   const Program& program = *wanted->program;
   memory.weights = new_weights(*wanted, order);
   memory.activations = wanted->device->activation_bytes(program, order.settings.rows, part.node.threads);
-  const std::vector<std::size_t> block = kv_block_bytes(program);
-  order.kv_blocks[order.part].assign(block.begin(), block.end());
+  const std::vector<std::uint64_t>& block = order.kv_blocks[order.part] = kv_block_bytes(program);
   memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
   for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
   add_channels(part, memory);

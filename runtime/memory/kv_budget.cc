@@ -53,7 +53,7 @@ KvDemand kv_demand(const ModelDescription& model, std::uint32_t context, std::ui
   return demand;
 }
 
-void add_shard(KvDemand& demand, std::span<const std::size_t> block_bytes) {
+void add_shard(KvDemand& demand, std::span<const std::uint64_t> block_bytes) {
   for (std::size_t g = 0; g < block_bytes.size(); ++g) demand.block_bytes[g] += block_bytes[g];
 }
 

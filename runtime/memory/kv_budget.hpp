@@ -23,7 +23,7 @@ struct KvDemand {
                                  std::uint32_t rows);
 
 /// Counts a shard in: what it holds of a block of each group.
-void add_shard(KvDemand& demand, std::span<const std::size_t> block_bytes);
+void add_shard(KvDemand& demand, std::span<const std::uint64_t> block_bytes);
 
 /// How many blocks each group has, once and for all: `bytes` at most, or, where that is 0, for `parallel` sequences at
 /// full context. One that has a window needs no more than its sequences can see at once, and never more than one that

@@ -83,6 +83,7 @@ Result<std::vector<std::shared_ptr<const ShardWeights>>> WeightStore::load(const
                                                                            std::span<const WantedWeights> wanted,
                                                                            std::uint32_t threads,
                                                                            const Progress& progress) {
+  forget_expired();
   Loading loading(*this, file);
   for (const WantedWeights& each : wanted) loading.look_up(each);
   std::vector<std::shared_ptr<const ShardWeights>> all;
@@ -102,6 +103,11 @@ std::uint64_t WeightStore::bytes() const {
   return sum;
 }
 
+void WeightStore::forget_expired() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [](const auto& entry) { return entry.second.piece.expired(); });
+}
+
 std::shared_ptr<const WeightPiece> WeightStore::find(const PieceKey& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(key);
@@ -112,7 +118,6 @@ std::shared_ptr<const WeightPiece> WeightStore::find(const PieceKey& key) const 
 std::shared_ptr<const WeightPiece> WeightStore::keep(const PieceKey& key, std::size_t bytes,
                                                      std::shared_ptr<const WeightPiece> piece) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(entries_, [](const auto& entry) { return entry.second.piece.expired(); });
   const auto [entry, is_new] = entries_.try_emplace(key, Entry{piece, bytes});
   if (is_new) return piece;
   auto other = entry->second.piece.lock();

@@ -54,6 +54,7 @@ class WeightStore {
   };
   class Loading;
 
+  void forget_expired();
   [[nodiscard]] std::shared_ptr<const WeightPiece> find(const PieceKey& key) const;
   std::shared_ptr<const WeightPiece> keep(const PieceKey& key, std::size_t bytes,
                                           std::shared_ptr<const WeightPiece> piece);

@@ -98,7 +98,7 @@ class Checker {
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
       const bool shard = kinds_.is(node, Role::shard);
       const bool holds =
-          node.layers != Range{} || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
+          node.holds_layers() || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
       if (!shard && holds) wrong("node " + node.name + " is no shard, so it holds no layers, leaves or vocabulary");
       if (!is_host(node) && !node.options.empty()) {
         wrong("node " + node.name + " is of kind " + node.kind + "; options are for the host's actors");

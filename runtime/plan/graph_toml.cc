@@ -174,8 +174,8 @@ toml::table table_of(const Graph& graph) {
   toml::array nodes, edges, groups;
   for (const GraphNode& node : graph.nodes) {
     toml::table table{{"name", node.name}, {"kind", node.kind}, {"device", node.device}, {"replica", node.replica}};
-    if (node.layers != Range{} || node.threads != 1) table.insert("threads", node.threads);
-    if (node.layers != Range{}) table.insert("layers", range_to_toml(node.layers));
+    if (node.holds_layers() || node.threads != 1) table.insert("threads", node.threads);
+    if (node.holds_layers()) table.insert("layers", range_to_toml(node.layers));
     if (node.attention != Range{}) table.insert("attention", range_to_toml(node.attention));
     if (node.ffn != Range{}) table.insert("ffn", range_to_toml(node.ffn));
     if (node.vocabulary != Range{}) table.insert("vocabulary", range_to_toml(node.vocabulary));

@@ -9,8 +9,6 @@ namespace {
 
 constexpr GroupId tp = 0;  // of a program that has groups
 
-Range scaled(Range range, std::uint32_t units) { return {range.first * units, range.last * units}; }
-
 Rotation rotation_of(const RotationShape& shape) {
   Rotation rotation{shape.style, shape.dims, std::vector<double>(shape.dims / 2)};
   kernels::rope_frequencies(shape.theta, shape.dims, rotation.frequencies.data());
@@ -176,7 +174,7 @@ ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t w
 
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
   const std::uint32_t heads = part_.query_heads.size();
-  const auto blocks = static_cast<std::uint32_t>((model_.context + kernels::kv_block - 1) / kernels::kv_block);
+  const std::uint32_t blocks = kv_blocks_for(model_.context);
   const std::uint64_t places = std::uint64_t{heads} * blocks * kernels::kv_block;
   if (places > UINT32_MAX) {
     fail({Code::unsupported, file_.path + ": " + std::to_string(heads) + " heads with a context of " +
@@ -247,10 +245,10 @@ Result<Program> ProgramBuilder::take() {
   return std::move(program_);
 }
 
-std::vector<std::size_t> kv_block_bytes(const Program& program) {
-  std::vector<std::size_t> bytes(program.kv_groups, 0);
+std::vector<std::uint64_t> kv_block_bytes(const Program& program) {
+  std::vector<std::uint64_t> bytes(program.kv_groups, 0);
   for (const KvPlace& place : program.kv) {
-    const std::size_t end = place.offset + place.heads * kernels::kv_head_bytes(place.head_dim);
+    const std::uint64_t end = place.offset + place.heads * kernels::kv_head_bytes(place.head_dim);
     bytes[place.group] = std::max(bytes[place.group], end);
   }
   return bytes;

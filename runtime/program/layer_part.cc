@@ -9,8 +9,6 @@ Range in_ratio(Range part, std::uint32_t whole, std::uint32_t units) {
   return {at(part.first), at(part.last)};
 }
 
-Range scaled(Range range, std::uint32_t units) { return {range.first * units, range.last * units}; }
-
 /// The KV heads that query heads [first, last) read.
 Range kv_heads_of(Range heads, const LayerShape& layer) {
   const std::uint32_t group = layer.heads / layer.kv_heads;

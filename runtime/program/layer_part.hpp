@@ -5,6 +5,10 @@
 
 namespace troupe {
 
+[[nodiscard]] inline Range scaled(Range range, std::uint32_t units) {
+  return {range.first * units, range.last * units};
+}
+
 /// What a shard computes of one layer.
 struct LayerPart {
   Leaves attention, ffn;               ///< of the whole layer

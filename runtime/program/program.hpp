@@ -95,7 +95,7 @@ struct Program {
 inline constexpr std::uint32_t logit_tile = 16;
 
 /// Bytes of one block of each of the model's groups of layers, as this shard holds it.
-[[nodiscard]] std::vector<std::size_t> kv_block_bytes(const Program& program);
+[[nodiscard]] std::vector<std::uint64_t> kv_block_bytes(const Program& program);
 
 /// One line an op: what `inspect --program` prints.
 [[nodiscard]] std::string to_string(const Program& program);

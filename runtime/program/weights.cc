@@ -101,12 +101,6 @@ std::size_t weight_bytes(const Weight& weight) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
-std::size_t weight_bytes(const Program& program) {
-  std::size_t bytes = 0;
-  for (const Weight& weight : program.weights) bytes += weight_bytes(weight);
-  return bytes;
-}
-
 Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(const std::vector<const Weight*>& weights,
                                                                      std::uint32_t threads, const Advanced& advanced) {
   std::size_t bytes = 0;
@@ -125,18 +119,6 @@ Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(const std::
   if (!Packer(jobs, bytes, advanced).run(threads))
     return Error(Code::cancelled, "the packing of weights was cancelled");
   return pieces;
-}
-
-Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
-                                                         const Advanced& advanced) {
-  std::vector<const Weight*> all;
-  for (const Weight& weight : program.weights) all.push_back(&weight);
-  auto pieces = pack_weights(all, threads, advanced);
-  if (!pieces) return pieces.error();
-  auto packed = std::make_shared<ShardWeights>();
-  for (const auto& piece : *pieces) packed->weights.push_back(piece->weight());
-  packed->pieces = std::move(*pieces);
-  return std::shared_ptr<const ShardWeights>(std::move(packed));
 }
 
 }  // namespace troupe

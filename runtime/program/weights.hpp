@@ -39,7 +39,6 @@ struct ShardWeights {
 
 /// Bytes that packing a weight takes.
 [[nodiscard]] std::size_t weight_bytes(const Weight& weight);
-[[nodiscard]] std::size_t weight_bytes(const Program& program);
 
 /// Called with the bytes done so far: from one thread at a time, and never again once it has said false, which ends the
 /// packing with Code::cancelled. It must not throw.
@@ -49,9 +48,5 @@ using Advanced = std::function<bool(std::size_t done)>;
 /// `advanced` comes to all of their bytes at the end. Nothing is allocated, nor said, where there is nothing to pack.
 [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(
     const std::vector<const Weight*>& weights, std::uint32_t threads, const Advanced& advanced);
-
-/// The same of all weights of a program, which nobody shares.
-[[nodiscard]] Result<std::shared_ptr<const ShardWeights>> pack_weights(const Program& program, std::uint32_t threads,
-                                                                       const Advanced& advanced);
 
 }  // namespace troupe

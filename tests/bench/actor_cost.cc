@@ -13,6 +13,7 @@
 #include "actors/host/workshop.hpp"
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "tests/packed_program.hpp"
 #include "tests/transport/ends.hpp"
 #include "troupe/troupe.hpp"
 
@@ -35,7 +36,7 @@ class PlainLoop {
     const Graph graph = checkpoint.expand(options);
     ShardParts parts;
     parts.program = host::shard_of(impl, graph.nodes[0], 1, settings).value().program;
-    parts.weights = pack_weights(*parts.program, 2, [](std::size_t) { return true; }).value();
+    parts.weights = testing::packed_program(*parts.program, 2).value();
     parts.rows = settings.rows;
     parts.threads = graph.nodes[0].threads;
     parts.context = settings.context;

@@ -1,24 +1,6 @@
-#include <atomic>
-
 #include "tests/c/requests.hpp"
 
 namespace troupe::testing {
-namespace {
-
-std::vector<troupe_replica_stats> replicas(const troupe_model* model) {
-  std::vector<troupe_replica_stats> found;
-  succeeds([&](auto* error) {
-    return troupe_model_replicas(
-        model,
-        [](void* user, const troupe_replica_stats* replica) {
-          static_cast<std::vector<troupe_replica_stats>*>(user)->push_back(*replica);
-        },
-        &found, error);
-  });
-  return found;
-}
-
-}  // namespace
 
 TEST_CASE("C: replicas come and go while the model runs") {
   const HeldRuntime runtime = new_runtime();

@@ -47,4 +47,17 @@ inline Read read(HeldRequest request) {
   return got;
 }
 
+inline std::vector<troupe_replica_stats> replicas(const troupe_model* model) {
+  std::vector<troupe_replica_stats> found;
+  succeeds([&](auto* error) {
+    return troupe_model_replicas(
+        model,
+        [](void* user, const troupe_replica_stats* replica) {
+          static_cast<std::vector<troupe_replica_stats>*>(user)->push_back(*replica);
+        },
+        &found, error);
+  });
+  return found;
+}
+
 }  // namespace troupe::testing

@@ -3,23 +3,6 @@
 #include "tests/c/requests.hpp"
 
 namespace troupe::testing {
-namespace {
-
-std::vector<troupe_replica_stats> replicas(const troupe_model* model) {
-  std::vector<troupe_replica_stats> found;
-  succeeds([&](auto* error) {
-    return troupe_model_replicas(
-        model,
-        [](void* user, const troupe_replica_stats* replica) {
-          static_cast<std::vector<troupe_replica_stats>*>(user)->push_back(*replica);
-        },
-        &found, error);
-  });
-  return found;
-}
-
-}  // namespace
-
 TEST_CASE("C: a model says what it has done, replica by replica") {
   const HeldRuntime runtime = new_runtime();
   const HeldModel model = loaded(runtime, "dp2");

@@ -5,6 +5,7 @@
 #include "runtime/device/cpu/cpu_device.hpp"
 #include "runtime/device/cpu/rules.hpp"
 #include "tests/device/late_group.hpp"
+#include "tests/device/on_processor.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -26,37 +27,23 @@ std::vector<FusionRule> drawn_rules(std::uint64_t seed) {
   return rules;
 }
 
-class LateDevice : public Device {
+class LateDevice : public OnProcessor {
  public:
   LateDevice(std::string name, std::uint64_t seed, std::vector<FusionRule> rules)
-      : name_(std::move(name)), seed_(seed), rules_(std::move(rules)) {}
+      : OnProcessor(cpu_kind.open({}, {}).value()), name_(std::move(name)), seed_(seed), rules_(std::move(rules)) {}
 
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] std::span<const FusionRule> rules() const override { return rules_; }
-  [[nodiscard]] Result<void> check(const Program& program) const override { return processor_->check(program); }
   [[nodiscard]] std::string_view packing() const override { return "late"; }
-  [[nodiscard]] std::size_t weight_bytes(const Weight& weight) const override {
-    return processor_->weight_bytes(weight);
-  }
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(const std::vector<const Weight*>& weights,
-                                                                             std::uint32_t threads,
-                                                                             const Advanced& advanced) const override {
-    return processor_->pack(weights, threads, advanced);
-  }
-  [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
-                                             std::uint32_t threads) const override {
-    return processor_->activation_bytes(program, rows, threads);
-  }
   [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
     for (auto& group : parts.groups) {
       const int rank = group->rank();
       group = std::make_shared<LateGroup>(std::move(group), seed_ + static_cast<std::uint64_t>(rank));
     }
-    return processor_->make_runner(std::move(parts));
+    return OnProcessor::make_runner(std::move(parts));
   }
 
  private:
-  std::shared_ptr<const Device> processor_ = cpu_kind.open({}, {}).value();
   std::string name_;
   std::uint64_t seed_;
   std::vector<FusionRule> rules_;

@@ -7,6 +7,7 @@
 #include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/memory/kv_groups.hpp"
 #include "tests/equality/subject.hpp"
+#include "tests/packed_program.hpp"
 #include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
@@ -17,7 +18,7 @@ ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const G
   ShardParts shard;
   const DeploySettings settings{.context = options.context, .fusion = options.fusion, .isa = options.isa};
   shard.program = host::shard_of(*checkpoint.impl(), node, ranks_of(graph, node.name), settings).value().program;
-  shard.weights = pack_weights(*shard.program, 1, [](std::size_t) { return true; }).value();
+  shard.weights = packed_program(*shard.program, 1).value();
   shard.rows = shard.context = options.chunk;
   shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "tests/equality/subject.hpp"
-#include "tests/model_files.hpp"
+#include "tests/model_at_hand.hpp"
 
 // Whose KV blocks a sequence reads, and how often it has to compute them, does not show in logits or texts.
 
@@ -90,13 +90,10 @@ std::uint64_t one_sequence(const Checkpoint& checkpoint, LoadOptions options) {
 }
 
 void compare(const char* file) {
-  const auto path = model_path(file);
-  if (!std::filesystem::exists(path)) {
-    WARN("skipped: there is no " << path.string());
-    return;
-  }
+  const auto path = model_at_hand(file);
+  if (!path) return;
   const Runtime runtime;
-  const Checkpoint checkpoint = runtime.open(path.string());
+  const Checkpoint checkpoint = runtime.open(*path);
   const std::vector<Text> prompts = prompts_of(checkpoint);
   const Model alone = runtime.load(checkpoint, {.context = context, .parallel = 1, .prefix_cache = false});
   const std::vector<Text> expected = texts_of(alone, prompts);

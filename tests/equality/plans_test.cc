@@ -9,7 +9,7 @@
 #include "kernels/table.hpp"
 #include "tests/equality/covering.hpp"
 #include "tests/equality/subject.hpp"
-#include "tests/model_files.hpp"
+#include "tests/model_at_hand.hpp"
 
 // The numerics contract: how a model is spread, chunked, batched and computed does not show in its logits, bit for bit.
 
@@ -46,10 +46,8 @@ std::uint64_t seed() {
 
 /// Nothing, and a line that says so, where the model is not on this machine.
 std::optional<Subject> subject(const char* file, std::size_t length) {
-  const auto path = model_path(file);
-  if (std::filesystem::exists(path)) return std::optional<Subject>(std::in_place, path.string(), length);
-  WARN("skipped: there is no " << path.string());
-  return std::nullopt;
+  const auto path = model_at_hand(file);
+  return path ? std::optional<Subject>(std::in_place, *path, length) : std::nullopt;
 }
 
 /// A case and the lengths of its prompts.

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/equality/subject.hpp"
-#include "tests/model_files.hpp"
+#include "tests/model_at_hand.hpp"
 
 // What is said follows from the logits, the seed and the position alone, so plan and company do not show in a text
 // either.
@@ -46,13 +46,10 @@ std::vector<Text> texts_of(const Model& model, std::span<const TokenId> text, bo
 }
 
 void compare(const char* file) {
-  const auto path = model_path(file);
-  if (!std::filesystem::exists(path)) {
-    WARN("skipped: there is no " << path.string());
-    return;
-  }
+  const auto path = model_at_hand(file);
+  if (!path) return;
   const Runtime runtime;
-  const Checkpoint checkpoint = runtime.open(path.string());
+  const Checkpoint checkpoint = runtime.open(*path);
   const std::vector<TokenId> text = checkpoint.prompt(some_text(150));
   const auto said = [&](const char* plan, std::uint32_t chunk, std::uint32_t parallel, bool together) {
     const LoadOptions options{.plan = plan, .threads = 1, .context = 1024, .chunk = chunk, .parallel = parallel};

@@ -15,6 +15,7 @@
 #include "plugins/architectures/common.hpp"
 #include "plugins/builtin.hpp"
 #include "runtime/device/cpu/cpu_device.hpp"
+#include "tests/device/on_processor.hpp"
 #include "transport/memory/memory.hpp"
 #include "troupe/troupe.hpp"
 
@@ -148,33 +149,16 @@ constexpr transport::TransportKind toy_transport{"toy", []() -> Result<std::uniq
                                                  }};
 
 // A device: the processor, with a name of its own and no fused ops.
-class Plain : public Device {
+class Plain : public testing::OnProcessor {
  public:
-  explicit Plain(std::shared_ptr<const Device> processor) : processor_(std::move(processor)) {}
+  using OnProcessor::OnProcessor;
   [[nodiscard]] std::string_view name() const override { return "plain"; }
   [[nodiscard]] std::span<const FusionRule> rules() const override { return {}; }
-  [[nodiscard]] Result<void> check(const Program& program) const override { return processor_->check(program); }
-  [[nodiscard]] std::string_view packing() const override { return processor_->packing(); }
-  [[nodiscard]] std::size_t weight_bytes(const Weight& weight) const override {
-    return processor_->weight_bytes(weight);
-  }
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(const std::vector<const Weight*>& weights,
-                                                                             std::uint32_t threads,
-                                                                             const Advanced& advanced) const override {
-    return processor_->pack(weights, threads, advanced);
-  }
-  [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
-                                             std::uint32_t threads) const override {
-    return processor_->activation_bytes(program, rows, threads);
-  }
   [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
     ++runners;
-    return processor_->make_runner(std::move(parts));
+    return OnProcessor::make_runner(std::move(parts));
   }
   static inline int runners = 0;
-
- private:
-  std::shared_ptr<const Device> processor_;
 };
 constexpr DeviceKind toy_device{
     "plain", [] { return std::vector<std::string>{"plain"}; },

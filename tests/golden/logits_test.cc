@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/model_files.hpp"
+#include "tests/model_at_hand.hpp"
 #include "troupe/troupe.hpp"
 
 // The golden files hold the answers of a float64 reference, and how far from them llama.cpp is. Their README defines
@@ -87,12 +87,9 @@ void compare(const char* model_file, const char* golden_file) {
     WARN("skipped: there is no " << golden.string());
     return;
   }
-  const auto path = testing::model_path(model_file);
-  if (!std::filesystem::exists(path)) {
-    WARN("skipped: there is no " << path.string());
-    return;
-  }
-  const Model model = Runtime().load(path.string(), {.parallel = 1});
+  const auto path = testing::model_at_hand(model_file);
+  if (!path) return;
+  const Model model = Runtime().load(*path, {.parallel = 1});
   Score ours, llama;
   for (std::string line; std::getline(lines, line);) {
     const auto json = boost::json::parse(line);

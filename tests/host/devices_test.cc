@@ -11,14 +11,6 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-std::vector<float> all_logits(const Model& model) {
-  std::vector<float> all;
-  model.logits(
-      model.checkpoint().tokenize("a text of some seventy tokens, so that there are two blocks of the cache in it."),
-      true, [&](std::uint32_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
-  return all;
-}
-
 /// The graph of a plan whose shards take turns on all of this processor's devices.
 Graph mixed(const Checkpoint& checkpoint, const LoadOptions& options) {
   Graph graph = checkpoint.expand(options);
@@ -33,14 +25,14 @@ Graph mixed(const Checkpoint& checkpoint, const LoadOptions& options) {
 TEST_CASE("devices: a graph that mixes them gives the same bits") {
   const MemoryFile file(TinyModel{}.file());
   const Checkpoint checkpoint = Runtime().open(file.path());
-  const std::vector<float> expected = all_logits(Runtime().load(checkpoint, {.threads = 1}));
+  const std::vector<float> expected = logits_of_two_blocks(Runtime().load(checkpoint, {.threads = 1}));
   for (const char* plan : {"tp2", "pp2", "pp2.tp2", "dp2", "dp2.tp3:1", "tp4"}) {
     for (const bool fusion : {true, false}) {
       INFO(plan << (fusion ? ", fused" : ", plain"));
       const LoadOptions options{.plan = plan, .threads = 1, .chunk = 40, .fusion = fusion};
       const Model model = Runtime().load(checkpoint, mixed(checkpoint, options), options);
       for (int again = 0; again < 2; ++again) {  // on both replicas
-        const auto got = all_logits(model);
+        const auto got = logits_of_two_blocks(model);
         REQUIRE(got.size() == expected.size());
         CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
       }

@@ -128,4 +128,13 @@ inline Graph with_actors(Graph graph, const std::string& kind, const std::string
   return graph;
 }
 
+/// Of every position of a text, side by side.
+inline std::vector<float> logits_of_two_blocks(const Model& model) {
+  std::vector<float> all;
+  model.logits(
+      model.checkpoint().tokenize("a text of some seventy tokens, so that there are two blocks of the cache in it."),
+      true, [&](std::uint32_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  return all;
+}
+
 }  // namespace troupe::testing

@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "actors/host/workshop.hpp"
-#include "runtime/program/weights.hpp"
 #include "tests/host/house.hpp"
+#include "tests/packed_program.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -65,11 +65,11 @@ TEST_CASE("fault 3: packing ends on all its threads once it is told to, and asks
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   const Program program = whole_program(checkpoint);
   std::size_t all = 0;
-  REQUIRE(pack_weights(program, 1, [&](std::size_t) { return ++all > 0; }).ok());
+  REQUIRE(packed_program(program, 1, [&](std::size_t) { return ++all > 0; }).ok());
   for (const std::uint32_t threads : {1U, 2U, 8U}) {
     for (const std::size_t at : {std::size_t{1}, all / 2, all}) {
       std::size_t calls = 0;
-      const auto packed = pack_weights(program, threads, [&](std::size_t) { return ++calls != at; });
+      const auto packed = packed_program(program, threads, [&](std::size_t) { return ++calls != at; });
       REQUIRE_FALSE(packed);
       CHECK(packed.error().code() == Code::cancelled);
       CHECK(calls == at);
@@ -111,12 +111,12 @@ TEST_CASE("fault 4: where no more threads can be had, packing goes on with those
     refused = true;
   }
   std::size_t done = 0;
-  const auto packed = pack_weights(program, 8, [&](std::size_t bytes) { return (done = bytes) > 0; });
+  const auto packed = packed_program(program, 8, [&](std::size_t bytes) { return (done = bytes) > 0; });
   pthread_setattr_default_np(&usual);
   CHECK(refused);
   REQUIRE(packed.ok());
   CHECK(done == weight_bytes(program));
-  const auto expected = pack_weights(program, 1, [](std::size_t) { return true; }).value();
+  const auto expected = packed_program(program, 1).value();
   for (std::size_t i = 0; i < program.weights.size(); ++i) {
     const kernels::PackedMatrix &mine = (*packed)->weights[i].matrix, &theirs = expected->weights[i].matrix;
     if (program.weights[i].use != Weight::Use::matrix) continue;

@@ -10,26 +10,19 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-std::vector<float> all_logits(const Model& model) {
-  std::vector<float> all;
-  model.logits(
-      model.checkpoint().tokenize("a text of some seventy tokens, so that there are two blocks of the cache in it."),
-      true, [&](std::uint32_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
-  return all;
-}
-
 TEST_CASE("layers of unlike geometry: every plan gives the same bits, fused or not") {
   TinyModel tiny;
   tiny.unlike = {{8, 2, 256}, {12, 4, 416}, {16, 16, 288}, {10, 5, 1024}};
   const MemoryFile file(tiny.file());
   const Checkpoint checkpoint = Runtime().open(file.path());
-  const std::vector<float> expected = all_logits(Runtime().load(checkpoint, {.threads = 1, .isa = "reference"}));
+  const std::vector<float> expected =
+      logits_of_two_blocks(Runtime().load(checkpoint, {.threads = 1, .isa = "reference"}));
   REQUIRE(expected.size() > 64 * 272);
   for (const std::string& plan : checkpoint.plans(4)) {
     for (const bool fusion : {true, false}) {
       INFO(plan << (fusion ? ", fused" : ", plain"));
       const auto got =
-          all_logits(Runtime().load(checkpoint, {.plan = plan, .threads = 1, .chunk = 40, .fusion = fusion}));
+          logits_of_two_blocks(Runtime().load(checkpoint, {.plan = plan, .threads = 1, .chunk = 40, .fusion = fusion}));
       REQUIRE(got.size() == expected.size());
       CHECK(std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0);
     }

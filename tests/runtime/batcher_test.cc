@@ -79,19 +79,25 @@ void play(Random& random, BatcherSimulation& game, const BatchLimits& limits, in
   }
 }
 
+/// A game from its first request to its end, of limits that are drawn.
+BatchStats play_through(std::uint32_t seed, BatchLimits (*draw)(Random&)) {
+  INFO("seed " << seed);
+  Random random(seed);
+  const BatchLimits limits = draw(random);
+  INFO("stages " << limits.stages << ", parallel " << limits.parallel << ", rows " << limits.rows << ", context "
+                 << limits.context);
+  BatcherSimulation game(limits);
+  play(random, game, limits);
+  game.finish();
+  game.check_end();
+  return game.batcher().stats();
+}
+
 }  // namespace
 
 TEST_CASE("a batcher keeps its promises whatever comes and in whatever order") {
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 150; ++seed) {
-    INFO("seed " << seed);
-    Random random(seed);
-    const BatchLimits limits = random_limits(random);
-    INFO("stages " << limits.stages << ", parallel " << limits.parallel << ", rows " << limits.rows << ", context "
-                   << limits.context);
-    BatcherSimulation game(limits);
-    play(random, game, limits);
-    game.finish();
-    game.check_end();
+    (void)play_through(seed, random_limits);
   }
 }
 
@@ -99,17 +105,9 @@ TEST_CASE(
     "with few blocks, shared prefixes and windows a batcher keeps its promises, and everybody gets their tokens") {
   std::uint64_t given_back = 0, cached = 0;
   for (std::uint32_t seed = first_seed(); seed < first_seed() + 300; ++seed) {
-    INFO("seed " << seed);
-    Random random(seed);
-    const BatchLimits limits = random_bounded_limits(random);
-    INFO("stages " << limits.stages << ", parallel " << limits.parallel << ", rows " << limits.rows << ", context "
-                   << limits.context);
-    BatcherSimulation game(limits);
-    play(random, game, limits);
-    game.finish();
-    game.check_end();
-    given_back += game.batcher().stats().given_back;
-    cached += game.batcher().stats().cached_tokens;
+    const BatchStats stats = play_through(seed, random_bounded_limits);
+    given_back += stats.given_back;
+    cached += stats.cached_tokens;
   }
   CHECK(given_back > 100);  // both happen
   CHECK(cached > 10000);

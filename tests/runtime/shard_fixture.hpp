@@ -6,6 +6,7 @@
 
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/shard_runner.hpp"
+#include "tests/packed_program.hpp"
 #include "tests/transport/ends.hpp"
 
 namespace troupe::testing {
@@ -76,7 +77,7 @@ struct Shard {
       weight.source.tensor = reinterpret_cast<const std::byte*>(all.data());
     }
     parts.program = program;
-    parts.weights = pack_weights(*program, 1, [](std::size_t) { return true; }).value();
+    parts.weights = packed_program(*program, 1).value();
     parts.rows = 8;
     parts.threads = threads;
     parts.policy.spins = 0;

@@ -26,7 +26,7 @@ std::uint32_t end_of_layers(const Program& program) {
 
 KvStore store_of(const ShardParts& parts) {
   std::vector<KvStore::Group> groups;
-  for (const std::size_t bytes : kv_block_bytes(*parts.program)) {
+  for (const std::uint64_t bytes : kv_block_bytes(*parts.program)) {
     groups.push_back({bytes, groups.size() < parts.kv_blocks.size() ? parts.kv_blocks[groups.size()] : 0});
   }
   return KvStore(groups);

@@ -25,6 +25,7 @@ struct GraphNode {
   /// What a shard holds: layers, and of each layer a share of the attention's leaves and of the FFN's; of the output
   /// head (at the last layer's shard) a share of the vocabulary's rows. The shard of layer 0 reads the embedding.
   Range layers{}, attention{}, ffn{}, vocabulary{};
+  [[nodiscard]] bool holds_layers() const { return layers != Range{}; }  ///< as shards do
 
   std::map<std::string, std::string> options{};  ///< of a host's actor, handed to its factory
 };
