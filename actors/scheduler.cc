@@ -21,6 +21,7 @@ void publish(const Batcher& batcher, ReplicaCounters& counters) {
   counters.kv_blocks.store(static_cast<std::uint32_t>(stats.kv.blocks), order);
   counters.kv_used.store(static_cast<std::uint32_t>(stats.kv.held), order);
   counters.kv_cached.store(static_cast<std::uint32_t>(stats.kv.cached), order);
+  counters.preempted.store(static_cast<std::uint32_t>(stats.given_back), order);
 }
 
 /// Sends out every step that may be sent now.

@@ -95,7 +95,8 @@ Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work
   const DeploySettings& settings = to_come.settings;
   MemoryOrder order{checkpoint.model, settings, checkpoint.bytes.get(),
                     [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
-  std::uint64_t promised = checkpoint.tokenizer->memory_bytes();
+  std::uint64_t promised = 0;
+  for (const ActorMemory& shared : shared_memory(checkpoint, false)) promised += shared.total();
   std::vector<const Blueprint*> all = at_work;
   all.push_back(&to_come);
   for (const Blueprint* blueprint : all) {

@@ -83,7 +83,19 @@ Result<void> TokenBoard::receive(std::uint32_t count, transport::Deadline deadli
     if (auto received = channel_->receive(transport::tensor_of(message_.data(), 1, message_.size()), deadline);
         !received)
       return received;
-    for (std::int32_t i = 0; i < message_[0]; ++i) tokens_[message_[1 + 2 * i]] = message_[2 + 2 * i];
+    if (auto taken = take_message(); !taken) return taken;
+  }
+  return {};
+}
+
+Result<void> TokenBoard::take_message() {
+  const std::size_t count = static_cast<std::uint32_t>(message_[0]);
+  if (count > tokens_.size()) return Error(Code::failed, "a message of sampled tokens has more than there are slots");
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t slot = static_cast<std::uint32_t>(message_[1 + 2 * i]);
+    if (slot >= tokens_.size())
+      return Error(Code::failed, "a message of sampled tokens names a slot that is not there");
+    tokens_[slot] = message_[2 + 2 * i];
   }
   return {};
 }

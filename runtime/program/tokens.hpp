@@ -72,6 +72,8 @@ class TokenBoard {
   void abort(const Error& why) { channel_->abort(why); }
 
  private:
+  [[nodiscard]] Result<void> take_message();
+
   std::vector<TokenId> tokens_;
   std::vector<std::int32_t> message_;
   std::unique_ptr<transport::Receiver> channel_;
