@@ -11,7 +11,16 @@
 namespace troupe::kernels {
 
 /// How the elements of a weight are stored in a model file (GGUF specification, ggml type names).
-enum class Format : std::uint8_t { f32, f16, q4_0, q4_1, q5_0, q8_0, q4_k, q6_k };
+enum class Format : std::uint8_t {
+  f32,
+  f16,
+  q4_0,
+  q4_1,
+  q5_0,
+  q8_0,
+  q4_k,
+  q6_k,
+};
 
 struct FormatInfo {
   Format format;
