@@ -3,9 +3,9 @@
 usage: added_test.py [--build]
 
 Applies the patches to a copy, one on the other, and compares what they touch with "(N files)" or "(N files + M lines)"
-behind the kind's name in each room's README: existing files, or new ones and lines in existing ones; tests aside. With
---build it then builds the copy's tests of kernels and of extension, and runs them: the patches bring cases of their own,
-and make the toy architecture use what they add.
+behind the kind's name in each room's README: existing files, or new ones and lines in existing ones; tests aside.
+With --build it then builds the copy's tests of kernels and of extension, and runs them: the patches bring cases of
+their own, and make the toy architecture use what they add.
 
 They are patches because that is what adding something looks like, and what git can check. One that does not apply any
 more: make its change by hand, then git diff -U1.
@@ -21,11 +21,14 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 KINDS = {  # in this order: the rule fuses the op
+    "architecture": "An architecture",
+    "node_kind": "A kind of node",
     "weight_format": "A weight format",
     "kernel_variant": "A kernel variant",
     "op": "An op",
     "fusion_rule": "A fusion rule",
 }
+COUNTS = r"(\d+ files?(?: \+ \d+ lines?)?)"
 TARGETS = ("kernels_tests", "extension_tests")
 
 
@@ -62,7 +65,7 @@ def faults_of(kind, rooms):
     for room, files in rooms.items():
         readme = f"{room}/README.md"
         with open(os.path.join(SOURCE, readme), encoding="utf-8") as file:
-            said = re.search(rf"- \*\*{KINDS[kind]}\*\* \((\d+ files?(?: \+ \d+ lines?)?)(.*?)(?:\n-|\n\n|\Z)", file.read(), re.S)
+            said = re.search(rf"- \*\*{KINDS[kind]}\*\* \({COUNTS}(.*?)(?:\n-|\n\n|\Z)", file.read(), re.S)
         if said is None:
             yield f'{readme} does not say "- **{KINDS[kind]}** ({in_words(files)})"'
             continue
@@ -110,7 +113,8 @@ def main():
         return 77
     with tempfile.TemporaryDirectory() as folder:
         copy = os.path.join(os.path.realpath(folder), "troupe")
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("build", "build-*", ".git", ".cache", "__pycache__"))
+        left_out = shutil.ignore_patterns("build", "build-*", ".git", ".cache", "__pycache__")
+        shutil.copytree(SOURCE, copy, ignore=left_out)
         faults = list(apply_all(copy))
         for fault in faults:
             print(fault, file=sys.stderr)
