@@ -97,7 +97,8 @@ def run(*command, copy):
     environment = dict(os.environ, CCACHE_BASEDIR=copy, CCACHE_NOHASHDIR="true")
     environment.setdefault("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
     print("+", *command, flush=True)
-    subprocess.run(command, cwd=copy, env=environment, check=True)
+    if subprocess.run(command, cwd=copy, env=environment).returncode != 0:
+        sys.exit(f"added_test.py: {' '.join(command)} failed")
 
 
 def build_and_run(copy):
