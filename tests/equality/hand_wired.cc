@@ -48,8 +48,8 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
     ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
     if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     if (rank == 0)
-      shard.logits_end =
-          std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, only(channel_in_memory(2, 64).sender), "shard");
+      shard.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, checkpoint.vocabulary(), 1, sinks,
+                                                     only(channel_in_memory(2, 64).sender), "shard");
     runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
   }
 
