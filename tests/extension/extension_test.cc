@@ -154,7 +154,7 @@ class Plain : public testing::OnProcessor {
   using OnProcessor::OnProcessor;
   [[nodiscard]] std::string_view name() const override { return "plain"; }
   [[nodiscard]] std::span<const FusionRule> rules() const override { return {}; }
-  [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
+  [[nodiscard]] Result<std::unique_ptr<ProgramRunner>> make_runner(ProgramParts parts) const override {
     ++runners;
     return OnProcessor::make_runner(std::move(parts));
   }
