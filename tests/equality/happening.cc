@@ -89,8 +89,9 @@ void Happening::send_older_requests(std::size_t length, std::span<const TokenId>
   for (std::size_t i = 0; i < others * replicas_.size(); ++i) {
     const std::size_t lacking = 1 + random_() % std::min(kernels::kv_block / 2, steps);
     const std::size_t tokens = std::min(text.size(), kernels::kv_block - lacking);
-    older_requests_.push_back(model_->generate({text.end() - static_cast<std::ptrdiff_t>(tokens), text.end()},
-                                               {.max_tokens = 40, .ignore_end = true}));
+    older_requests_.push_back(
+        model_->generate({text.end() - static_cast<std::ptrdiff_t>(tokens), text.end()},
+                         {.max_tokens = static_cast<std::uint32_t>(lacking + 8), .ignore_end = true}));
   }
 }
 
