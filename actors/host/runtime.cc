@@ -99,17 +99,24 @@ LoadOptions watched(LoadOptions options) {
   return options;
 }
 
-/// Runs a load, and tells the log how it went.
+/// Runs a load, and tells the log how it went, where there is memory to tell. Want of memory is an Error, however
+/// little there is: its message takes none.
 template <class Load>
 Model logged(const actors::Log& log, const std::string& path, const Load& load) {
   const auto failed = [&](const char* why) {
-    log(LogLevel::error, [&] { return "loading " + path + " failed: " + why; });
+    try {
+      log(LogLevel::error, [&] { return "loading " + path + " failed: " + why; });
+    } catch (const std::bad_alloc&) {
+    }
   };
   try {
     return load();
   } catch (const Error& error) {
     failed(error.what());
     throw;
+  } catch (const std::bad_alloc&) {
+    failed("out of memory");
+    throw Error(Code::out_of_memory, "out of memory");
   } catch (...) {
     failed("the host's progress callback threw");
     throw;

@@ -96,7 +96,8 @@ TEST_CASE("whichever allocation of a load fails, it says so, and the next one su
         } catch (const Error& error) {
           why = error.code();
         }
-      }).join();
+      })
+          .join();
       refused = Refusal::end() ? 1 : 0;
       CHECK((!why || why == Code::out_of_memory || why == Code::failed || why == Code::aborted));
       CHECK(said.find("progress") == std::string::npos);
