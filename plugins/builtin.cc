@@ -14,7 +14,7 @@ Registry builtin() {
   return {
       .formats = {&gguf},
       .architectures = {&llama, &gemma3},
-      .tokenizers = {&bpe, &spm},
+      .tokenizers = {&bpe, &gemma4_bpe, &spm},
       .devices = {&cpu_kind},
       .transports = {&transport::memory},
   };

@@ -22,6 +22,7 @@ need cmake command -v cmake
 need ninja-build command -v ninja
 need libtomlplusplus-dev header toml++/toml.h
 need libcli11-dev header CLI/CLI.hpp
+need libpcre2-dev header pcre2.h
 need libxxhash-dev header xxhash.h
 need python3 command -v python3
 need python3-pip python3 -c 'import pip'

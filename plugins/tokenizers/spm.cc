@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "plugins/tokenizers/pair_merger.hpp"
+#include "plugins/tokenizers/sentence_piece.hpp"
 #include "plugins/tokenizers/tokenizer_keys.hpp"
 #include "runtime/text/special_tokens.hpp"
 #include "runtime/text/utf8.hpp"
@@ -12,33 +13,13 @@
 namespace troupe::plugins {
 namespace {
 
-constexpr std::string_view space_mark = "\xE2\x96\x81";  // U+2581
 constexpr std::string_view scores_key = "tokenizer.ggml.scores";
-
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  while (true) {
-    const std::size_t at = text.find(from);
-    out += text.substr(0, at);
-    if (at == std::string_view::npos) return out;
-    out += to;
-    text.remove_prefix(at + from.size());
-  }
-}
 
 /// A number that is the smaller the higher the score is, and never MinTree::none.
 std::int32_t rank_of_score(float score) {
   const auto bits = std::bit_cast<std::int32_t>(score + 0.0F);  // both zeros are one score
   const std::int32_t ascending = bits < 0 ? bits ^ INT32_MAX : bits;
   return std::min(~ascending, MinTree::none - 1);
-}
-
-/// "<0x0A>" as 10; -1 for other texts.
-int byte_of_name(std::string_view name) {
-  if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
-  const auto digit = [](char c) { return std::string_view("0123456789ABCDEF").find(c); };
-  const std::size_t high = digit(name[3]), low = digit(name[4]);
-  return high < 16 && low < 16 ? static_cast<int>(high * 16 + low) : -1;
 }
 
 struct Settings {

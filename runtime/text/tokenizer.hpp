@@ -37,10 +37,17 @@ class Tokenizer {
 
   [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
 
+  /// What the file said that was put up with, a line each, for the log.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  void warn(std::string line) { warnings_.push_back(std::move(line)); }
+
  protected:
   TokenId bos_ = -1;  ///< -1: none
   bool add_bos_ = false;
   std::vector<TokenId> end_;  ///< sorted
+
+ private:
+  std::vector<std::string> warnings_;
 };
 
 /// The pieces of ids, one after the other, special tokens printed or not. The ids must be in the vocabulary.
