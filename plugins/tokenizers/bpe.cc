@@ -64,6 +64,7 @@ BpeTokenizer::BpeTokenizer(Parts parts)
   bos_ = parts.marked.bos;
   add_bos_ = parts.marked.add_bos;
   end_ = std::move(parts.marked.end);
+  for (std::string& line : parts.marked.warnings) warn(std::move(line));
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const auto value = static_cast<std::uint8_t>(byte);
     byte_tokens_[byte] = plain_token(of_bytes() ? alphabet_.letter(value) : name_of_byte(value));
@@ -189,7 +190,7 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file, std::string_vie
   if (!special) return special.error();
   auto merges = read_merges(file, *vocabulary);
   if (!merges) return merges.error();
-  auto marked = marked_tokens(file, *vocabulary, (*pre)->add_bos);
+  auto marked = marked_tokens(file, *vocabulary, {.add_bos = (*pre)->add_bos});
   if (!marked) return marked.error();
   return std::unique_ptr<Tokenizer>(
       std::make_unique<BpeTokenizer>(Parts{*pre, std::move(*splitter), std::move(*vocabulary), std::move(*special),

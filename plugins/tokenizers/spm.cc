@@ -61,6 +61,7 @@ SpmTokenizer::SpmTokenizer(Vocabulary vocabulary, SpecialTokens special, const s
   bos_ = settings.marked.bos;
   add_bos_ = settings.marked.add_bos;
   end_ = std::move(settings.marked.end);
+  for (std::string& line : settings.marked.warnings) warn(std::move(line));
   byte_tokens_.fill(-1);
   ranks_.reserve(scores.size());
   for (const float score : scores) {
@@ -163,6 +164,7 @@ std::size_t SpmTokenizer::memory_bytes() const {
          ranks_.capacity() * sizeof(std::int32_t);
 }
 
+/// Integers are numbers too, and what is behind the last token's is left alone.
 Result<std::vector<float>> read_scores(const ModelFile& file, std::size_t tokens) {
   const auto wrong = [&](const std::string& why) {
     return Error(Code::bad_file, quoted(file.path) + ": the key " + quoted(scores_key) + " " + why);
@@ -170,11 +172,15 @@ Result<std::vector<float>> read_scores(const ModelFile& file, std::size_t tokens
   const MetaValue* value = file.find(scores_key);
   if (value == nullptr) return wrong("is missing; expected a score for every token");
   const auto* array = std::get_if<MetaArray>(value);
-  if (array == nullptr || array->kind != MetaArray::Kind::floats) return wrong("is no array of floating-point numbers");
-  if (array->count != tokens) {
+  const bool whole = array != nullptr && array->kind == MetaArray::Kind::integers;
+  if (!whole && (array == nullptr || array->kind != MetaArray::Kind::floats)) return wrong("is no array of numbers");
+  if (array->count < tokens) {
     return wrong("has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
   }
-  return array->floats();
+  std::vector<float> scores = array->floats();
+  for (const std::int64_t score : array->integers()) scores.push_back(static_cast<float>(score));
+  scores.resize(tokens);
+  return scores;
 }
 
 Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
@@ -184,7 +190,7 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
   if (!special) return special.error();
   const auto scores = read_scores(file, vocabulary->size());
   if (!scores) return scores.error();
-  auto marked = marked_tokens(file, *vocabulary, true);
+  auto marked = marked_tokens(file, *vocabulary, {.bos = 1, .add_bos = true});
   if (!marked) return marked.error();
   const auto prefix = file.boolean_or("tokenizer.ggml.add_space_prefix", true);
   if (!prefix) return prefix.error();

@@ -21,15 +21,17 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors.
+  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors. `tokens`: so many of the logits,
+  /// the first ones, can be sampled.
   LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots, std::shared_ptr<const LogitsSinks> sinks,
-            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
+            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source, std::size_t tokens)
       : kernels_(kernels),
         slots_(slots),
         sinks_(std::move(sinks)),
         message_(token_message_columns(slots)),
         first_stage_(std::move(first_stage)),
-        source_(std::move(source)) {}
+        source_(std::move(source)),
+        tokens_(tokens) {}
 
   /// Before all else of a step: whose its slots are from now on.
   void begin(const Step& step) {
@@ -57,6 +59,7 @@ class LogitsEnd {
   std::vector<std::int32_t> message_;
   std::vector<std::unique_ptr<transport::Sender>> first_stage_;
   std::string source_;
+  std::size_t tokens_;
 };
 
 /// The first stage's end: the last token that was sampled in each slot.

@@ -39,7 +39,7 @@ class Tokenizer {
 
   /// What the file said that was put up with, a line each, for the log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  void warn(std::string line) { warnings_.push_back(std::move(line)); }
+  void warn(std::string line) { warnings_.push_back(std::move(line)); }  ///< only while it is made
 
  protected:
   TokenId bos_ = -1;  ///< -1: none
