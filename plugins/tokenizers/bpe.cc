@@ -33,12 +33,18 @@ class BpeTokenizer final : public Tokenizer {
  public:
   explicit BpeTokenizer(Parts parts);
 
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override;
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override {
+    return encode(text, Trust(parse_special));
+  }
+  [[nodiscard]] std::vector<TokenId> encode_spans(std::span<const TextSpan> parts) const override {
+    return encode(joined_text(parts), Trust(parts));
+  }
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, Trust trust) const;
   [[nodiscard]] bool of_bytes() const { return pre_.units == Units::bytes; }
   [[nodiscard]] TokenId plain_token(std::string_view text) const;
   [[nodiscard]] TokenId whole_word(std::string_view word) const;
@@ -77,14 +83,14 @@ TokenId BpeTokenizer::plain_token(std::string_view text) const {
   return id >= 0 && vocabulary_.is_control(id) ? -1 : id;
 }
 
-std::vector<TokenId> BpeTokenizer::encode(std::string_view text, bool parse_special) const {
+std::vector<TokenId> BpeTokenizer::encode(std::string_view text, Trust trust) const {
   std::vector<TokenId> ids;
   PairMerger merger;
   const auto on_text = [&](std::string_view fragment) {
     if (!pre_.marks_spaces) return encode_fragment(fragment, merger, ids);
     encode_fragment(replaced(fragment, " ", space_mark), merger, ids);
   };
-  special_.split(text, parse_special, on_text, [&](TokenId id) { ids.push_back(id); });
+  special_.split(text, std::move(trust), on_text, [&](TokenId id) { ids.push_back(id); });
   return ids;
 }
 

@@ -51,13 +51,14 @@ Pattern::Search::~Search() = default;
 std::optional<Pattern::Match> Pattern::Search::next(const Pattern& pattern, std::string_view text, std::size_t from,
                                                     bool after_empty) {
   pcre2_set_match_limit(memory_->limits, most_matching(text.size()));
-  const auto match = [&](std::uint32_t options) {
-    if (after_empty) options |= PCRE2_NOTEMPTY_ATSTART;
-    return pcre2_match(raw(pattern.code_.get()), units(text), text.size(), from, options, memory_->match,
-                       memory_->limits);
+  const std::uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
+  const auto match = [&](auto* how, std::uint32_t more) {
+    return how(raw(pattern.code_.get()), units(text), text.size(), from, options | more, memory_->match,
+               memory_->limits);
   };
-  int found = match(PCRE2_NO_UTF_CHECK);
-  if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT);
+  int found = PCRE2_ERROR_JIT_STACKLIMIT;
+  if (pattern.compiled_) found = match(pcre2_jit_match, 0);
+  if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(pcre2_match, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT);
   if (found == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
   if (found < 0) return std::nullopt;
   const PCRE2_SIZE* const ends = pcre2_get_ovector_pointer(memory_->match);
@@ -74,8 +75,8 @@ Result<Pattern> Pattern::compile(std::string_view source) {
     return Error(troupe::Code::failed, "the pattern " + std::string(source) + " cannot be compiled at byte " +
                                            std::to_string(place) + ": " + message_of(error));
   }
-  (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, matching is slower
-  return Pattern(reinterpret_cast<Code*>(code));
+  const bool compiled = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;  // where it fails, matching is slower
+  return Pattern(reinterpret_cast<Code*>(code), compiled);
 }
 
 std::size_t Pattern::memory_bytes() const {

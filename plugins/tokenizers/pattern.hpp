@@ -45,9 +45,10 @@ class Pattern {
   struct Free {
     void operator()(Code* code) const;
   };
-  explicit Pattern(Code* code) : code_(code) {}
+  Pattern(Code* code, bool compiled) : code_(code), compiled_(compiled) {}
 
   std::unique_ptr<Code, Free> code_;
+  bool compiled_;  ///< to machine code
 };
 
 }  // namespace troupe::plugins

@@ -31,12 +31,19 @@ class SpmTokenizer final : public Tokenizer {
  public:
   SpmTokenizer(Vocabulary vocabulary, SpecialTokens special, const std::vector<float>& scores, Settings settings);
 
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override;
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override {
+    return encode(text, Trust(parse_special));
+  }
+  [[nodiscard]] std::vector<TokenId> encode_spans(std::span<const TextSpan> parts) const override {
+    return encode(joined_text(parts), Trust(parts));
+  }
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
+  [[nodiscard]] bool adds_space_behind(TokenId before) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, Trust trust) const;
   [[nodiscard]] std::size_t word_length(std::string_view text) const;
   [[nodiscard]] PairMerger::Merge find(std::string_view text) const;
   void encode_word(std::string_view word, PairMerger& merger, std::vector<TokenId>& ids) const;
@@ -84,7 +91,7 @@ void SpmTokenizer::note_token(TokenId id) {
   }
 }
 
-std::vector<TokenId> SpmTokenizer::encode(std::string_view text, bool parse_special) const {
+std::vector<TokenId> SpmTokenizer::encode(std::string_view text, Trust trust) const {
   std::vector<TokenId> ids;
   PairMerger merger;
   bool prefix = add_space_prefix_;
@@ -102,7 +109,7 @@ std::vector<TokenId> SpmTokenizer::encode(std::string_view text, bool parse_spec
     ids.push_back(id);
     prefix = add_space_prefix_;
   };
-  special_.split(text, parse_special, on_text, on_token);
+  special_.split(text, std::move(trust), on_text, on_token);
   return ids;
 }
 
@@ -157,6 +164,10 @@ std::string SpmTokenizer::piece(TokenId id, bool special) const {
   if (vocabulary_.kind(id) == TokenKind::user_defined) return std::string(text);
   if (const int byte = byte_of_name(text); byte >= 0) return {static_cast<char>(byte)};
   return replaced(text, space_mark, " ");
+}
+
+bool SpmTokenizer::adds_space_behind(TokenId before) const {
+  return add_space_prefix_ && (before == no_token || stands_verbatim(vocabulary_.kind(before)));
 }
 
 std::size_t SpmTokenizer::memory_bytes() const {

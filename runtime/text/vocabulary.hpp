@@ -63,9 +63,9 @@ class Vocabulary {
 struct MarkedTokens {
   TokenId bos = -1;  ///< -1: none; for `unknown` too
   TokenId unknown = -1;
-  bool add_bos = false;               ///< a prompt begins with bos
-  std::vector<TokenId> end;           ///< those that end a text, sorted
-  std::vector<std::string> warnings;  ///< what was put up with, the vocabulary's among it
+  bool add_bos = false;                 ///< a prompt begins with bos
+  std::vector<TokenId> end{};           ///< those that end a text, sorted
+  std::vector<std::string> warnings{};  ///< what was put up with, the vocabulary's among it
 };
 
 /// `usual` is what the kind of tokenizer has where the file does not say: bos, and whether it is added. An id that is

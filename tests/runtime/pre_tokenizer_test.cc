@@ -5,13 +5,16 @@
 
 #include "plugins/tokenizers/char_class.hpp"
 #include "plugins/tokenizers/word_splitter.hpp"
+#include "runtime/text/utf8.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
 
 namespace troupe::plugins {
 namespace {
 
+using troupe::testing::encode_time;
 using troupe::testing::GgufWriter;
 using troupe::testing::load_tokenizer;
+using troupe::testing::repeated;
 using troupe::testing::TinyVocabulary;
 using Ids = std::vector<TokenId>;
 using Words = std::vector<std::string>;
@@ -132,6 +135,25 @@ TEST_CASE("pre-tokenizers: the well-known ones cut as their models do") {
   CHECK(words("jais-2", std::string(600, ' ') + "x") == Words{std::string(512, ' '), std::string(64, ' '),
                                                               std::string(16, ' '), std::string(4, ' '),
                                                               std::string(2, ' '), " ", " x"});
+}
+
+TEST_CASE("pre-tokenizers: the time grows no faster than the text, whatever is repeated", "[golden]") {
+  std::set<const std::string_view*> seen;
+  std::string times;
+  for (const PreTokenizer& pre : pre_tokenizers()) {
+    if (!seen.insert(pre.patterns.data()).second) continue;
+    const auto loaded = load_tokenizer(troupe::testing::tiny_bpe().bpe(std::string(pre.name))).value();
+    std::pair<double, std::string> slowest;
+    for (const char* unit : {"x", "1", " ", "\n", "!", "\u0301", "\xFF", " 1", "  \n"}) {
+      INFO(pre.name << ": " << unit);
+      const double eighth = encode_time(*loaded.tokenizer, repeated(unit, 1U << 17) + "7z");
+      const double whole = encode_time(*loaded.tokenizer, repeated(unit, 1U << 20) + "7z");
+      CHECK(whole < 24 * eighth + 10);
+      slowest = std::max(slowest, {whole, unit});
+    }
+    times += "\n  " + std::string(pre.name) + ": " + std::to_string(slowest.first) + " of " + quoted(slowest.second);
+  }
+  WARN("milliseconds per MiB at most:" << times);
 }
 
 TEST_CASE("bpe: a file without a pre-tokenizer is read as default, with a warning") {
