@@ -30,6 +30,7 @@ if [ "${1:-}" != build ]; then
   need catch2 header catch2/catch.hpp
   need pkg-config command -v pkg-config
   need libboost1.81-dev header boost/json/src.hpp
+  need python3-regex python3 -c 'import regex'
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
