@@ -9,12 +9,12 @@ TROUPE_SANITIZE  not empty: Python cannot load the library, so everything is ski
 import collections
 import os
 import random
-import struct
 import sys
 import tempfile
 import unicodedata
 import unittest
 
+from gguf import Gguf
 from library import Tokenizer
 
 try:
@@ -80,30 +80,6 @@ def vocabulary(of_characters):
     if of_characters:
         tokens += [f"<0x{byte:02X}>" for byte in range(256)] + ["\n\n", "\n\n\n"]
     return list(dict.fromkeys(tokens)), merges
-
-
-class Gguf:
-    """A file of metadata alone."""
-
-    STRING, ARRAY = 8, 9
-
-    def __init__(self):
-        self.entries = []
-
-    def text(self, value):
-        raw = value.encode()
-        return struct.pack("<Q", len(raw)) + raw
-
-    def string(self, key, value):
-        self.entries.append(self.text(key) + struct.pack("<I", self.STRING) + self.text(value))
-
-    def strings(self, key, values):
-        head = self.text(key) + struct.pack("<IIQ", self.ARRAY, self.STRING, len(values))
-        self.entries.append(head + b"".join(self.text(value) for value in values))
-
-    def save(self, path):
-        with open(path, "wb") as file:
-            file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, len(self.entries)) + b"".join(self.entries))
 
 
 class PlainBpe(unittest.TestCase):
