@@ -16,6 +16,7 @@ namespace {
 
 using Units = PreTokenizer::Units;
 using Whole = PreTokenizer::Whole;
+using Bos = PreTokenizer::Bos;
 
 constexpr std::uint64_t most_merges = 1U << 24;
 
@@ -185,6 +186,15 @@ Result<MergeTable> read_merges(const ModelFile& file, const Vocabulary& vocabula
   return merges;
 }
 
+Result<MarkedTokens> read_marks(const ModelFile& file, const Vocabulary& vocabulary, const PreTokenizer& pre) {
+  auto marked = marked_tokens(file, vocabulary, {.add_bos = pre.bos != Bos::told});
+  if (!marked || pre.bos != Bos::always || marked->bos < 0 || marked->add_bos) return marked;
+  marked->add_bos = true;
+  marked->warnings.push_back(quoted(file.path) + ": the key \"tokenizer.ggml.add_bos_token\" is false; models of " +
+                             quoted(pre.name) + " need BOS, and it is added");
+  return marked;
+}
+
 Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file, std::string_view pre_name) {
   const auto pre = look_up(file, pre_name);
   if (!pre) return pre.error();
@@ -196,7 +206,7 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file, std::string_vie
   if (!special) return special.error();
   auto merges = read_merges(file, *vocabulary);
   if (!merges) return merges.error();
-  auto marked = marked_tokens(file, *vocabulary, {.add_bos = (*pre)->add_bos});
+  auto marked = read_marks(file, *vocabulary, **pre);
   if (!marked) return marked.error();
   return std::unique_ptr<Tokenizer>(
       std::make_unique<BpeTokenizer>(Parts{*pre, std::move(*splitter), std::move(*vocabulary), std::move(*special),

@@ -9,6 +9,7 @@ namespace {
 using List = std::string_view[];
 using enum PreTokenizer::Units;
 using Whole = PreTokenizer::Whole;
+using Bos = PreTokenizer::Bos;
 
 // Pieces of which several patterns are made.
 #define CONTRACTION R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
@@ -132,15 +133,15 @@ constexpr PreTokenizer known[] = {
     {"minerva-7b", single_digits},
     {"refact", single_digits},
     {"starcoder", single_digits},
-    {"llama-bpe", llama3, Whole::all, true},
-    {"llama3", llama3, Whole::all, true},
-    {"llama-v3", llama3, Whole::all, true},
-    {"falcon3", llama3, Whole::all, true},
-    {"falcon-h1", llama3, Whole::all, true},
-    {"jina-v5-nano", llama3, Whole::all, true},
-    {"lfm2", llama3, Whole::all, true},
-    {"midm-2.0", llama3, Whole::all, true},
-    {"pixtral", llama3, Whole::all, true},
+    {"llama-bpe", llama3, Whole::all, Bos::usual},
+    {"llama3", llama3, Whole::all, Bos::usual},
+    {"llama-v3", llama3, Whole::all, Bos::usual},
+    {"falcon3", llama3, Whole::all, Bos::usual},
+    {"falcon-h1", llama3, Whole::all, Bos::usual},
+    {"jina-v5-nano", llama3, Whole::all, Bos::usual},
+    {"lfm2", llama3, Whole::all, Bos::usual},
+    {"midm-2.0", llama3, Whole::all, Bos::usual},
+    {"pixtral", llama3, Whole::all, Bos::usual},
     {"dbrx", llama3},
     {"smaug-bpe", llama3},
     {"chatglm-bpe", llama3},
@@ -162,7 +163,7 @@ constexpr PreTokenizer known[] = {
     {"minimax-m2", gpt4o},
     {"talkie", gpt4o},
     {"granite-embed-multi-97m", gpt4o, Whole::all},
-    {"tekken", tekken, Whole::all, true},
+    {"tekken", tekken, Whole::all, Bos::usual},
     {"deepseek-llm", deepseek_llm},
     {"deepseek-coder", deepseek_coder},
     {"deepseek-v3", deepseek3},
@@ -176,7 +177,7 @@ constexpr PreTokenizer known[] = {
     {"gpt3-finnish", bloom},
     {"poro-chat", bloom},
     {"viking", viking},
-    {"chameleon", chameleon, Whole::none, true},
+    {"chameleon", chameleon, Whole::none, Bos::usual},
     {"tiny_aya", tiny_aya},
     {"cohere2moe", tiny_aya},
     {"superbpe", superbpe},
@@ -191,10 +192,10 @@ constexpr PreTokenizer known[] = {
     {"exaone-moe", exaone_moe},
     {"jais-2", jais2},
     {"minicpm5", minicpm5, Whole::all},
-    {"gemma4", lines, Whole::newlines, true, characters, true},
-    {"granite-embed-multi-311m", lines, Whole::newlines, true, characters, true},
-    {"sarvam-moe", lines, Whole::none, false, characters, true},
-    {"whitespace", whitespace, Whole::none, false, characters},
+    {"gemma4", lines, Whole::newlines, Bos::always, characters, true},
+    {"granite-embed-multi-311m", lines, Whole::newlines, Bos::always, characters, true},
+    {"sarvam-moe", lines, Whole::none, Bos::told, characters, true},
+    {"whitespace", whitespace, Whole::none, Bos::told, characters},
 };
 
 }  // namespace

@@ -19,11 +19,16 @@ struct PreTokenizer {
     characters,  ///< character by character, in UTF-8; a character that is no token becomes bytes, "<0x0A>"
   };
   enum class Whole : std::uint8_t { none, newlines, all };
+  enum class Bos : std::uint8_t {
+    told,    ///< where the file says so
+    usual,   ///< unless the file says not
+    always,  ///< whatever the file says: some that were written early are wrong
+  };
 
   std::string_view name;
   Patterns patterns;
   Whole whole = Whole::none;  ///< the words that are taken as they are, before any merge, where they are tokens
-  bool add_bos = false;       ///< where the file does not say
+  Bos bos = Bos::told;        ///< whether a prompt begins with it
   Units units = Units::bytes;
   bool marks_spaces = false;  ///< as SentencePiece: U+2581 for a space
 };

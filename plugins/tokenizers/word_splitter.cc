@@ -87,16 +87,17 @@ std::vector<std::uint32_t> WordSplitter::split(std::string_view text) const {
     words.clear();
     std::string_view rest = text;
     for (const std::uint32_t length : pieces) {
-      const std::string_view piece = rest.substr(0, length);
+      cut(rest.substr(0, length), stage, search, words);
       rest.remove_prefix(length);
-      if (const auto* own = std::get_if<Gpt2>(&stage)) {
-        scan(piece, own->single_digits, words);
-      } else {
-        match(piece, std::get<Pattern>(stage), search, words);
-      }
     }
   }
   return words;
+}
+
+/// What a stage makes of one piece.
+void WordSplitter::cut(std::string_view piece, const Stage& stage, Pattern::Search& search, Lengths& words) {
+  if (const auto* own = std::get_if<Gpt2>(&stage)) return scan(piece, own->single_digits, words);
+  match(piece, std::get<Pattern>(stage), search, words);
 }
 
 bool WordSplitter::has_patterns() const {

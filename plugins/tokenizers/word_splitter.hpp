@@ -30,6 +30,8 @@ class WordSplitter {
   using Stage = std::variant<Pattern, Gpt2>;
 
   [[nodiscard]] bool has_patterns() const;
+  static void cut(std::string_view piece, const Stage& stage, Pattern::Search& search,
+                  std::vector<std::uint32_t>& words);
 
   std::vector<Stage> stages_;
 };

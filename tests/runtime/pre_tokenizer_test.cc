@@ -202,6 +202,13 @@ TEST_CASE("bpe: Gemma 4's is of characters, with marks for spaces") {
   CHECK(tokenizer.encode("a a aé中") == Ids{0, 2, 2, 3, 7, 8, 9});
   CHECK(tokenizer.encode("\n\na\n\n\n") == Ids{6, 0, 5, 5, 5});
   CHECK(decode(tokenizer, Ids{0, 2, 2, 3, 7, 8, 9, 6}, true) == "a a aé中\n\n");
+
+  const TokenId bos = v.add("<bos>", TokenKind::control);
+  GgufWriter early = v.bpe("gemma4");  // as some files are
+  early.number("tokenizer.ggml.bos_token_id", ElementType::u32, bos).boolean("tokenizer.ggml.add_bos_token", false);
+  const auto wrong = load_tokenizer(early).value();
+  CHECK(wrong.tokenizer->encode_prompt("a") == Ids{bos, 0});
+  CHECK(wrong.tokenizer->warnings().size() == 1);
 }
 
 TEST_CASE("bpe: no merge and no whole word makes a control token") {
