@@ -22,18 +22,19 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors. `tokens`: so many of a row's
-  /// logits, the first ones, can be sampled.
-  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots, std::shared_ptr<const LogitsSinks> sinks,
-            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source, std::size_t tokens)
+  /// `tokens`: so many of a row's logits, the first ones, can be sampled. `sinks`: the host's. `source`: the shard that
+  /// computes the logits, for errors.
+  LogitsEnd(const kernels::KernelTable& kernels, std::size_t tokens, std::uint32_t slots,
+            std::shared_ptr<const LogitsSinks> sinks, std::vector<std::unique_ptr<transport::Sender>> first_stage,
+            std::string source)
       : kernels_(kernels),
+        tokens_(tokens),
         room_(tokens),
         slots_(slots),
         sinks_(std::move(sinks)),
         message_(token_message_columns(slots)),
         first_stage_(std::move(first_stage)),
-        source_(std::move(source)),
-        tokens_(tokens) {}
+        source_(std::move(source)) {}
 
   /// Before all else of a step: whose its slots are from now on.
   void begin(const Step& step) {
@@ -55,13 +56,13 @@ class LogitsEnd {
   void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome);
 
   const kernels::KernelTable& kernels_;
+  std::size_t tokens_;
   SamplingRoom room_;
   std::vector<OpenedSlot> slots_;
   std::shared_ptr<const LogitsSinks> sinks_;
   std::vector<std::int32_t> message_;
   std::vector<std::unique_ptr<transport::Sender>> first_stage_;
   std::string source_;
-  std::size_t tokens_;
 };
 
 /// The first stage's end: the last token that was sampled in each slot.
