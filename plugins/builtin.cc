@@ -14,7 +14,7 @@ Registry builtin() {
   return {
       .formats = {&gguf},
       .architectures = {TROUPE_ARCHITECTURES(TROUPE_ADDRESS)},
-      .tokenizers = {&bpe, &spm},
+      .tokenizers = {&bpe, &gemma4_bpe, &spm},
       .devices = {&cpu_kind},
       .transports = {&transport::memory},
   };

@@ -86,6 +86,12 @@ std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool parse_spec
   const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode(text, parse_special);
 }
+
+std::vector<TokenId> Checkpoint::tokenize(std::span<const TextSpan> parts) const {
+  const kernels::FloatingPointScope floats;
+  return opened(impl_).tokenizer->encode_spans(parts);
+}
+
 std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_special) const {
   const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode_prompt(text, parse_special);

@@ -14,7 +14,7 @@ void add_channels(const Part& part, ActorMemory& memory) {
 }
 
 void add_sampling(const Part& part, const MemoryOrder& order, ActorMemory& memory) {
-  if (!part.source.empty()) memory.other += SamplingRoom::bytes(order.model.vocabulary);
+  if (!part.source.empty()) memory.other += SamplingRoom::bytes(order.model.tokens);
 }
 
 std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {

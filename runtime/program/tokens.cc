@@ -1,5 +1,6 @@
 #include "runtime/program/tokens.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/floating_point.hpp"
@@ -35,6 +36,7 @@ void LogitsEnd::take_row(const OpenedSlot& whose, const WantedRow& row, std::spa
                          StepOutcome& outcome) {
   if (whose.sink) give(*sinks_, whose.sequence, row, logits, outcome);
   if (!row.sample || outcome.failed(row.slice)) return;
+  logits = logits.first(std::min(tokens_, logits.size()));
   if (const char* fault = fault_of(logits)) {
     outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
     return;

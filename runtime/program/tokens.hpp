@@ -22,12 +22,14 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `vocabulary`: logits of a row. `sinks`: the host's. `source`: the shard that computes the logits, for errors.
-  LogitsEnd(const kernels::KernelTable& kernels, std::size_t vocabulary, std::uint32_t slots,
+  /// `tokens`: so many of a row's logits, the first ones, can be sampled. `sinks`: the host's. `source`: the shard that
+  /// computes the logits, for errors.
+  LogitsEnd(const kernels::KernelTable& kernels, std::size_t tokens, std::uint32_t slots,
             std::shared_ptr<const LogitsSinks> sinks, std::vector<std::unique_ptr<transport::Sender>> first_stage,
             std::string source)
       : kernels_(kernels),
-        room_(vocabulary),
+        tokens_(tokens),
+        room_(tokens),
         slots_(slots),
         sinks_(std::move(sinks)),
         message_(token_message_columns(slots)),
@@ -54,6 +56,7 @@ class LogitsEnd {
   void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome);
 
   const kernels::KernelTable& kernels_;
+  std::size_t tokens_;
   SamplingRoom room_;
   std::vector<OpenedSlot> slots_;
   std::shared_ptr<const LogitsSinks> sinks_;
