@@ -1,4 +1,6 @@
-"""The conversations in which templates are compared: plain, with a system message, of several turns, and with tools."""
+"""The conversations in which templates are compared."""
+
+import json
 
 PLAIN = [{"role": "user", "content": "Hello, who are you?"}]
 
@@ -30,7 +32,8 @@ TOOLS = [
                     "days": {"type": "integer", "minimum": 1, "maximum": 7.5},
                     "details": {
                         "type": "object",
-                        "properties": {"wind": {"type": "boolean"}, "tags": {"type": "array", "items": {"type": "string"}}},
+                        "properties": {"wind": {"type": "boolean"}, "tags": {"type": "array", "items": {"type": "string"}},
+                        },
                         "required": ["wind"],
                     },
                 },
@@ -50,22 +53,37 @@ TOOLS = [
 
 
 def call(number, name, arguments):
-    return {"id": f"call_{number:05}", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"id": f"call{number:05}", "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def with_tools(arguments):
-    """Two calls, one after the other; `arguments` makes of those of a call what the message holds."""
+def with_tools(arguments, nothing):
+    """Two calls, one after the other. `arguments` makes of those of a call what the message holds; `nothing` is what an
+    assistant's message that only calls has as its content."""
+    first = call(1, "get_weather", arguments({"place": "Köln", "days": 3, "details": {"wind": True, "tags": ["a", "b"]}}))
     return [
         {"role": "system", "content": "Use tools."},
         {"role": "user", "content": "Is it warm in Köln?"},
-        {
-            "role": "assistant",
-            "content": "",
-            "tool_calls": [call(1, "get_weather", arguments({"place": "Köln", "days": 3, "details": {"wind": True}}))],
-        },
-        {"role": "tool", "name": "get_weather", "tool_call_id": "call_00001", "content": '{"degrees": 21.5}'},
+        {"role": "assistant", "content": nothing, "tool_calls": [first]},
+        {"role": "tool", "name": "get_weather", "tool_call_id": "call00001", "content": '{"degrees": 21.5}'},
         {"role": "assistant", "content": "It is 21.5 °C."},
         {"role": "user", "content": "And what time is it?"},
-        {"role": "assistant", "content": None, "tool_calls": [call(2, "now", arguments({}))]},
-        {"role": "tool", "name": "now", "tool_call_id": "call_00002", "content": "12:30"},
+        {"role": "assistant", "content": nothing, "tool_calls": [call(2, "now", arguments({}))]},
+        {"role": "tool", "name": "now", "tool_call_id": "call00002", "content": "12:30"},
     ]
+
+
+PARTS = [
+    {"role": "user", "content": [{"type": "text", "text": "One"}, {"type": "text", "text": " and <two>"}]},
+    {"role": "assistant", "content": "Three.", "reasoning_content": "Count\non."},
+    {"role": "user", "content": [{"type": "text", "text": "Four"}]},
+]
+
+# Name: messages and tools. Arguments of calls are objects, as transformers wants them, or JSON as OpenAI sends them.
+ALL = {
+    "plain": (PLAIN, None),
+    "with a system message": (SYSTEM, None),
+    "of several turns": (TURNS, None),
+    "with tools": (with_tools(lambda arguments: arguments, ""), TOOLS),
+    "with tools in OpenAI's form": (with_tools(json.dumps, None), TOOLS),
+    "with content in parts": (PARTS, None),
+}

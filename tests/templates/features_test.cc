@@ -1,38 +1,22 @@
 // Everything that templates can say, as Jinja2 renders it: features.json, which jinja_test.py holds to Jinja2 itself.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 
-#include "runtime/text/template/json.hpp"
+#include "tests/templates/features.hpp"
 #include "tests/templates/fixture.hpp"
 
 namespace troupe::testing {
 namespace {
 
-jinja::Value features() {
-  const char* source = std::getenv("TROUPE_SOURCE");
-  std::ifstream file(std::string(source == nullptr ? "." : source) + "/tests/templates/features.json");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return jinja::parse_json(text).value();
-}
-
-const jinja::Text* text_of(const jinja::Dict& dict, std::string_view key) {
-  const jinja::Value* value = dict.find(key);
-  return value == nullptr ? nullptr : jinja::as<jinja::Text>(*value);
-}
-
 TEST_CASE("templates render as Jinja2 renders them") {
   const jinja::Value all = features();
   const auto& dict = *jinja::as<jinja::Dict>(all);
-  jinja::Budget budget(1 << 20, 1 << 20);
-  const jinja::Value messages = jinja::to_json(*dict.find("messages"), {}, budget).value();
+  const std::string messages = messages_of(all);
   const auto& list = jinja::as<jinja::List>(*dict.find("features"))->items;
   REQUIRE(list.size() > 100);
   for (const jinja::Value& each : list) {
     const auto& feature = *jinja::as<jinja::Dict>(each);
     const std::string text = text_of(feature, "template")->bytes();
-    const auto made = rendered(text, jinja::as<jinja::Text>(messages)->view());
+    const auto made = rendered(text, messages);
     INFO(text << "\n" << (made ? std::string() : made.error().message()));
     if (const jinja::Text* expected = text_of(feature, "text")) {
       REQUIRE(made);
@@ -56,6 +40,7 @@ TEST_CASE("what is wrong with a template is said with its place") {
   CHECK(complaint("{% call f() %}").starts_with(R"(chat template, line 1, column 1: the tag "call" is not supported)"));
   CHECK(complaint("\n {{ raise_exception('no system role') }}") ==
         "chat template, line 2, column 20: it says: no system role");
+  CHECK(complaint("{{ raise_exception('a\nb') }}") == "chat template, line 1, column 19: it says: a?b");
   CHECK(complaint("\xff") == "the chat template is not UTF-8");
 }
 

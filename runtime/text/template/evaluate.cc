@@ -100,11 +100,11 @@ Result<Value> Renderer::of(Place place, const ListExpr& list) {
 
 Result<Value> Renderer::of(Place place, const DictExpr& dict) {
   Dict out;
-  for (const auto& [key_expr, value_expr] : dict.entries) {
-    auto key = evaluate(key_expr);
+  for (std::size_t i = 0; i < dict.keys.size(); ++i) {
+    auto key = evaluate(dict.keys[i]);
     if (!key) return key;
     if (!can_be_key(*key)) return at(place, {Code::failed, std::string(kind_of(*key)) + " cannot be a dict's key"});
-    auto value = evaluate(value_expr);
+    auto value = evaluate(dict.values[i]);
     if (!value) return value;
     out.set(std::move(*key), std::move(*value));
   }
@@ -140,15 +140,15 @@ Result<Value> Renderer::of(Place place, const SliceExpr& slice) {
 
 Result<Arguments> Renderer::evaluated(const ArgumentExprs& arguments) {
   Arguments out;
-  for (const Expr& each : arguments.values) {
-    auto value = evaluate(each);
+  const std::size_t unnamed = arguments.values.size() - arguments.names.size();
+  for (std::size_t i = 0; i < arguments.values.size(); ++i) {
+    auto value = evaluate(arguments.values[i]);
     if (!value) return value.error();
-    out.values.push_back(std::move(*value));
-  }
-  for (const auto& [name, each] : arguments.named) {
-    auto value = evaluate(each);
-    if (!value) return value.error();
-    out.named.emplace_back(name, std::move(*value));
+    if (i < unnamed) {
+      out.values.push_back(std::move(*value));
+    } else {
+      out.named.emplace_back(arguments.names[i - unnamed], std::move(*value));
+    }
   }
   return out;
 }
@@ -203,12 +203,12 @@ Result<Value> Renderer::of(Place place, const Negative& negative) {
 }
 
 Result<Value> Renderer::of(Place place, const Calculation& calculation) {
-  auto value = evaluate(*calculation.first);
-  for (const auto& [op, expr] : calculation.rest) {
+  auto value = evaluate(calculation.operands.front());
+  for (std::size_t i = 0; i < calculation.operators.size(); ++i) {
     if (!value) return value;
-    const auto operand = evaluate(expr);
+    const auto operand = evaluate(calculation.operands[i + 1]);
     if (!operand) return operand;
-    value = placed(place, calculate(op, *value, *operand, world_.budget));
+    value = placed(place, calculate(calculation.operators[i], *value, *operand, world_.budget));
   }
   return value;
 }
@@ -228,12 +228,12 @@ Result<bool> Renderer::related(Relation relation, const Value& left, const Value
 }
 
 Result<Value> Renderer::of(Place place, const Comparison& comparison) {
-  auto left = evaluate(*comparison.first);
+  auto left = evaluate(comparison.operands.front());
   if (!left) return left;
-  for (const auto& [relation, expr] : comparison.rest) {
-    auto right = evaluate(expr);
+  for (std::size_t i = 0; i < comparison.relations.size(); ++i) {
+    auto right = evaluate(comparison.operands[i + 1]);
     if (!right) return right;
-    const auto holds = related(relation, *left, *right);
+    const auto holds = related(comparison.relations[i], *left, *right);
     if (!holds || !*holds) return placed(place, holds);
     left = std::move(right);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "runtime/text/template/characters.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::jinja {
@@ -154,12 +155,13 @@ Result<Expr> ExpressionParser::comparison() {
   if (!first) return first;
   Comparison made;
   for (Relation relation{}; take_relation(relation);) {
+    if (made.operands.empty()) made.operands.push_back(std::move(*first));
     auto operand = sum();
     if (!operand) return operand;
-    made.rest.emplace_back(relation, std::move(*operand));
+    made.operands.push_back(std::move(*operand));
+    made.relations.push_back(relation);
   }
-  if (made.rest.empty()) return first;
-  made.first = boxed(std::move(*first));
+  if (made.operands.empty()) return first;
   return Expr{place, std::move(made)};
 }
 
@@ -174,12 +176,13 @@ Result<Expr> ExpressionParser::calculation(const std::pair<std::string_view, Ari
     return std::find_if(std::begin(operators), std::end(operators), [&](auto& each) { return take_mark(each.first); });
   };
   for (auto found = known(); found != std::end(operators); found = known()) {
+    if (made.operands.empty()) made.operands.push_back(std::move(*first));
     auto operand = next();
     if (!operand) return operand;
-    made.rest.emplace_back(found->second, std::move(*operand));
+    made.operands.push_back(std::move(*operand));
+    made.operators.push_back(found->second);
   }
-  if (made.rest.empty()) return first;
-  made.first = boxed(std::move(*first));
+  if (made.operands.empty()) return first;
   return Expr{place, std::move(made)};
 }
 
@@ -297,7 +300,8 @@ Result<Expr> ExpressionParser::dict() {
     if (const auto colon = need_mark(":"); !colon) return colon.error();
     auto value = expression();
     if (!value) return value;
-    made.entries.emplace_back(std::move(*key), std::move(*value));
+    made.keys.push_back(std::move(*key));
+    made.values.push_back(std::move(*value));
     if (!take_mark(",")) break;
   }
   if (const auto closed = need_mark("}"); !closed) return closed.error();
@@ -371,16 +375,12 @@ Result<ArgumentExprs> ExpressionParser::arguments() {
     if (sees_mark("*") || sees_mark("**")) return wrong("lists of arguments with '*' are not supported");
     const bool named =
         sees(Token::Kind::name) && tokens_[at_ + 1].kind == Token::Kind::mark && tokens_[at_ + 1].text == "=";
-    std::string name = named ? take().text : "";
+    if (!named && !out.names.empty()) return wrong("an argument without a name follows one with a name");
+    if (named) out.names.push_back(take().text);
     if (named) (void)take();
-    if (!named && !out.named.empty()) return wrong("an argument without a name follows one with a name");
     auto value = expression();
     if (!value) return value.error();
-    if (named) {
-      out.named.emplace_back(std::move(name), std::move(*value));
-    } else {
-      out.values.push_back(std::move(*value));
-    }
+    out.values.push_back(std::move(*value));
     if (!take_mark(",")) break;
   }
   if (const auto closed = need_mark(")"); !closed) return closed.error();

@@ -303,7 +303,7 @@ class Lexer {
 
 Error at(Place place, const Error& error) {
   return {error.code(), "chat template, line " + std::to_string(place.line) + ", column " +
-                            std::to_string(place.column) + ": " + error.message()};
+                            std::to_string(place.column) + ": " + on_one_line(error.message())};
 }
 
 Result<std::vector<Token>> cut(std::string_view text) {

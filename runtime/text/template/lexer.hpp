@@ -14,7 +14,7 @@ struct Place {
   std::uint32_t line = 1, column = 1;
 };
 
-/// An error with the place where it is.
+/// An error with the place where it is, on one line.
 [[nodiscard]] Error at(Place place, const Error& error);
 
 struct Token {

@@ -22,7 +22,7 @@ using ExprRef = std::unique_ptr<const Expr>;  ///< where it may be missing, null
 
 struct ArgumentExprs {
   std::vector<Expr> values;
-  std::vector<std::pair<std::string, Expr>> named;
+  std::vector<std::string> names;  ///< of the last of them
 };
 /// A filter or a test, and what it is given.
 struct Use {
@@ -43,7 +43,7 @@ struct ListExpr {
   List::Kind kind;
 };
 struct DictExpr {
-  std::vector<std::pair<Expr, Expr>> entries;
+  std::vector<Expr> keys, values;
 };
 struct Attribute {  ///< of.name
   ExprRef of;
@@ -76,14 +76,14 @@ struct Negative {
 };
 /// Operators of one precedence, from left to right.
 struct Calculation {
-  ExprRef first;
-  std::vector<std::pair<Arithmetic, Expr>> rest;
+  std::vector<Expr> operands;
+  std::vector<Arithmetic> operators;  ///< one less
 };
 enum class Relation : std::uint8_t { equal, unequal, less, less_equal, greater, greater_equal, in, not_in };
 /// Python's a < b <= c.
 struct Comparison {
-  ExprRef first;
-  std::vector<std::pair<Relation, Expr>> rest;
+  std::vector<Expr> operands;
+  std::vector<Relation> relations;  ///< one less
 };
 struct Logic {  ///< the first that is false (and) or true (or), else the last
   std::vector<Expr> operands;
