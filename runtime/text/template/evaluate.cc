@@ -106,6 +106,9 @@ Result<Value> Renderer::of(Place place, const DictExpr& dict) {
     if (!can_be_key(*key)) return at(place, {Code::failed, std::string(kind_of(*key)) + " cannot be a dict's key"});
     auto value = evaluate(dict.values[i]);
     if (!value) return value;
+    if (const Text* text = as<Text>(*key); text != nullptr && !world_.budget.scan(text->size())) {
+      return at(place, exhausted());
+    }
     out.set(std::move(*key), std::move(*value));
   }
   return placed(place, dict_value(std::move(out)));

@@ -68,7 +68,7 @@ class Writer {
 
  private:
   [[nodiscard]] Result<void> string(std::string_view text) {
-    if (!budget_.make(6 * text.size() + 2)) return exhausted();
+    if (!budget_.make(8 * text.size() + 2)) return exhausted();
     append_string(out_, text, style_.ascii);
     return {};
   }

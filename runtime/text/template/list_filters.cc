@@ -277,9 +277,9 @@ Result<Value> filter_unique(const Call& call) {
   Dict seen;
   std::vector<Value> out;
   for (const Keyed& each : *items) {
-    if (!can_be_key(each.key)) return wrong_subject(call, "texts and numbers");
-    if (!call.budget().spend(seen.entries().size() / 64 + 1)) return exhausted();
-    if (seen.find(each.key) != nullptr) continue;
+    const auto found = look_up(seen, each.key, call.budget());
+    if (!found) return found.error();
+    if (*found != nullptr) continue;
     seen.set(each.key, Value(true));
     out.push_back(each.item);
   }

@@ -47,14 +47,16 @@ Result<Value> has_end(const Call& call) {
   const List* several = call.argument(0) == nullptr ? nullptr : as<List>(*call.argument(0));
   const auto matches = [&](std::string_view part) { return at_end ? text.ends_with(part) : text.starts_with(part); };
   if (several != nullptr) {
-    if (!call.budget().spend(several->items.size())) return exhausted();
-    return Value(std::any_of(several->items.begin(), several->items.end(), [&](const Value& each) {
+    for (const Value& each : several->items) {
       const Text* part = as<Text>(each);
-      return part != nullptr && matches(part->view());
-    }));
+      if (!call.budget().scan(part == nullptr ? 0 : part->size())) return exhausted();
+      if (part != nullptr && matches(part->view())) return Value(true);
+    }
+    return Value(false);
   }
   const auto part = needed_text(call, 0);
   if (!part) return part.error();
+  if (!call.budget().scan((*part)->size())) return exhausted();
   return Value(matches((*part)->view()));
 }
 
@@ -75,6 +77,7 @@ Result<Value> count(const Call& call) {
   const std::string_view text = self(call).view();
   if (!call.budget().search(text.size(), (*part)->size())) return exhausted();
   if ((*part)->size() == 0) return Value(static_cast<std::int64_t>(count_characters(text)) + 1);
+  if (!call.budget().spend(text.size() / (*part)->size() / 8)) return exhausted();
   std::int64_t times = 0;
   for (std::size_t at = text.find((*part)->view()); at != text.npos; ++times) {
     at = text.find((*part)->view(), at + (*part)->size());
@@ -204,8 +207,9 @@ Result<Value> copy(const Call& call) { return call.subject; }
 Result<Value> get_method(const Call& call) {
   const Value *key = call.argument(0), *fallback = call.argument(1);
   if (key == nullptr) return Error(Code::failed, "get wants a key");
-  if (!can_be_key(*key)) return Error(Code::failed, std::string(kind_of(*key)) + " cannot be a key of a dict");
-  if (const Value* found = self_dict(call).find(*key)) return *found;
+  const auto found = look_up(self_dict(call), *key, call.budget());
+  if (!found) return found.error();
+  if (*found != nullptr) return **found;
   return fallback == nullptr ? Value(None()) : *fallback;
 }
 

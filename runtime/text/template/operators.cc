@@ -167,9 +167,10 @@ Result<bool> equal_lists(const List& left, const List& right, Budget& budget) {
 Result<bool> equal_dicts(const Dict& left, const Dict& right, Budget& budget) {
   if (left.entries().size() != right.entries().size()) return false;
   for (const auto& [key, value] : left.entries()) {
-    const Value* other = right.find(key);
-    if (other == nullptr) return false;
-    const auto same = equal(value, *other, budget);
+    const auto other = look_up(right, key, budget);
+    if (!other) return other.error();
+    if (*other == nullptr) return false;
+    const auto same = equal(value, **other, budget);
     if (!same || !*same) return same;
   }
   return true;
@@ -247,7 +248,7 @@ Result<Value> slice_of_list(const List& list, const Slicing& bounds, Budget& bud
 }
 
 Result<Value> character(const Text& text, std::int64_t index, Budget& budget) {
-  if (!budget.scan(text.size())) return exhausted();
+  if (!budget.scan(2 * text.size())) return exhausted();
   const auto size = static_cast<std::int64_t>(count_characters(text.view()));
   if (index < 0) index += size;
   if (index < 0 || index >= size) return Value(Undefined());
@@ -308,7 +309,8 @@ Result<int> order(const Value& left, const Value& right, Budget& budget) {
   const Text *text = as<Text>(left), *other_text = as<Text>(right);
   if (text != nullptr && other_text != nullptr) {
     if (!budget.scan(std::min(text->size(), other_text->size()))) return exhausted();
-    return text->view().compare(other_text->view());
+    const int compared = text->view().compare(other_text->view());
+    return static_cast<int>(compared > 0) - static_cast<int>(compared < 0);
   }
   const List *list = as<List>(left), *other_list = as<List>(right);
   if (list != nullptr && other_list != nullptr && is_sequence(*list) && list->kind == other_list->kind) {
@@ -326,8 +328,9 @@ Result<bool> contains(const Value& container, const Value& item, Budget& budget)
     return text->view().find(part->view()) != std::string_view::npos;
   }
   if (const Dict* dict = as<Dict>(container)) {
-    if (!can_be_key(item)) return Error(Code::failed, std::string(kind_of(item)) + " cannot be a key of a dict");
-    return dict->find(item) != nullptr;
+    const auto found = look_up(*dict, item, budget);
+    if (!found) return found.error();
+    return *found != nullptr;
   }
   const List* list = as<List>(container);
   if (list == nullptr) return Error(Code::failed, "nothing can be in " + std::string(kind_of(container)));
@@ -336,6 +339,13 @@ Result<bool> contains(const Value& container, const Value& item, Budget& budget)
     if (!same || *same) return same;
   }
   return false;
+}
+
+Result<const Value*> look_up(const Dict& dict, const Value& key, Budget& budget) {
+  if (!can_be_key(key)) return Error(Code::failed, std::string(kind_of(key)) + " cannot be a key of a dict");
+  const Text* text = as<Text>(key);
+  if (text != nullptr && !budget.scan(text->size())) return exhausted();
+  return dict.find(key);
 }
 
 Result<std::int64_t> length(const Value& value, Budget& budget) {
@@ -374,8 +384,9 @@ Result<ListRef> elements(const Value& value, Budget& budget) {
 Result<Value> element(const Value& value, const Value& key, Budget& budget) {
   if (is_undefined(value)) return Error(Code::failed, "an undefined value has no elements");
   if (const Dict* dict = as<Dict>(value)) {
-    const Value* found = can_be_key(key) ? dict->find(key) : nullptr;
-    return found == nullptr ? Value(Undefined()) : *found;
+    const auto found = can_be_key(key) ? look_up(*dict, key, budget) : Result<const Value*>(nullptr);
+    if (!found) return found.error();
+    return *found == nullptr ? Value(Undefined()) : **found;
   }
   const auto index = whole(key);
   if (!index) return Value(Undefined());

@@ -24,6 +24,9 @@ enum class Arithmetic : std::uint8_t { add, subtract, multiply, divide, floor_di
 /// `item in container`.
 [[nodiscard]] Result<bool> contains(const Value& container, const Value& item, Budget& budget);
 
+/// The value under a key; null where there is none.
+[[nodiscard]] Result<const Value*> look_up(const Dict& dict, const Value& key, Budget& budget);
+
 /// len(value).
 [[nodiscard]] Result<std::int64_t> length(const Value& value, Budget& budget);
 

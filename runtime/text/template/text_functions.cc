@@ -163,12 +163,14 @@ Result<Value> stripped(const Text& text, const Text* of, Ends ends, Budget& budg
     if (!bytes) return bytes.error();
     behind = *bytes;
   }
+  if (!budget.spend((before + behind) / 8)) return exhausted();
   return text_value(text.part(before, text.size() - behind));
 }
 
 Result<Value> split(const Text& text, const Text* separator, std::int64_t most, bool from_right, Budget& budget) {
   if (!budget.search(text.size(), separator == nullptr ? 0 : separator->size())) return exhausted();
   if (separator == nullptr) {
+    if (!budget.spend(text.size() / 16)) return exhausted();
     return from_right ? split_at_space_from_right(text, most, budget) : split_at_space(text, most, budget);
   }
   if (separator->size() == 0) return Error(Code::failed, "cannot split at an empty text");
@@ -178,7 +180,7 @@ Result<Value> split(const Text& text, const Text* separator, std::int64_t most, 
 
 Result<Value> split_lines(const Text& text, Budget& budget) {
   Pieces pieces(text, budget);
-  if (!budget.scan(text.size())) return exhausted();
+  if (!budget.spend(text.size() / 16)) return exhausted();
   for (std::size_t at = 0; at < text.size();) {
     const auto [end, next] = line_end(text.view(), at);
     if (!pieces.add(at, end)) return exhausted();
@@ -219,7 +221,7 @@ Result<Value> joined(const List& items, const Text& between, Budget& budget) {
 }
 
 Result<Value> mapped(const Text& text, char32_t (*map)(char32_t code, char32_t before), Budget& budget) {
-  if (!budget.make(2 * text.size()) || !budget.spend(text.size() / 8)) return exhausted();
+  if (!budget.make(2 * text.size()) || !budget.spend(text.size() / 2)) return exhausted();
   Text out;
   char32_t before = 0;
   std::size_t at = 0;
