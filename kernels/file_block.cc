@@ -111,19 +111,4 @@ void read_block(Format format, const std::byte* row, std::size_t index, FileBloc
   }
 }
 
-std::uint8_t offset_of(Format format) {
-  switch (format) {
-    case Format::q4_0:
-      return 8;
-    case Format::q5_0:
-      return 16;
-    case Format::q6_k:
-      return 32;
-    case Format::q8_0:
-      return 128;
-    default:
-      return 0;
-  }
-}
-
 }  // namespace troupe::kernels

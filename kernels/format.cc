@@ -43,7 +43,7 @@ Affine affine(Format format, const FileBlock& block) {
 
 template <Format format>
 void dequantize(const std::byte* blocks, std::size_t columns, float* out) {
-  const int offset = offset_of(format);
+  const int offset = info(format).offset;
   for (std::size_t b = 0; b < columns / block_columns; ++b) {
     FileBlock block;
     read_block(format, blocks, b, block);
@@ -56,14 +56,14 @@ void dequantize(const std::byte* blocks, std::size_t columns, float* out) {
 }
 
 constexpr FormatInfo formats[] = {
-    {Format::f32, "F32", 0, 1, 4, copy_f32},
-    {Format::f16, "F16", 1, 1, 2, widen_f16},
-    {Format::q4_0, "Q4_0", 2, 32, 18, dequantize<Format::q4_0>},
-    {Format::q4_1, "Q4_1", 3, 32, 20, dequantize<Format::q4_1>},
-    {Format::q5_0, "Q5_0", 6, 32, 22, dequantize<Format::q5_0>},
-    {Format::q8_0, "Q8_0", 8, 32, 34, dequantize<Format::q8_0>},
-    {Format::q4_k, "Q4_K", 12, 256, 144, dequantize<Format::q4_k>},
-    {Format::q6_k, "Q6_K", 14, 256, 210, dequantize<Format::q6_k>},
+    {Format::f32, "F32", 0, 1, 4, 0, Packing::f32, copy_f32},
+    {Format::f16, "F16", 1, 1, 2, 0, Packing::f16, widen_f16},
+    {Format::q4_0, "Q4_0", 2, 32, 18, 8, Packing::q4, dequantize<Format::q4_0>},
+    {Format::q4_1, "Q4_1", 3, 32, 20, 0, Packing::q4_min, dequantize<Format::q4_1>},
+    {Format::q5_0, "Q5_0", 6, 32, 22, 16, Packing::q8, dequantize<Format::q5_0>},
+    {Format::q8_0, "Q8_0", 8, 32, 34, 128, Packing::q8, dequantize<Format::q8_0>},
+    {Format::q4_k, "Q4_K", 12, 256, 144, 0, Packing::q4_k, dequantize<Format::q4_k>},
+    {Format::q6_k, "Q6_K", 14, 256, 210, 32, Packing::q6_k, dequantize<Format::q6_k>},
 };
 
 /// By number (ggml.h), with those that ggml has given up.

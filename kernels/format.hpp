@@ -6,10 +6,21 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/packing.hpp"
+
 namespace troupe::kernels {
 
 /// How the elements of a weight are stored in a model file (GGUF specification, ggml type names).
-enum class Format : std::uint8_t { f32, f16, q4_0, q4_1, q5_0, q8_0, q4_k, q6_k };
+enum class Format : std::uint8_t {
+  f32,
+  f16,
+  q4_0,
+  q4_1,
+  q5_0,
+  q8_0,
+  q4_k,
+  q6_k,
+};
 
 struct FormatInfo {
   Format format;
@@ -17,6 +28,8 @@ struct FormatInfo {
   std::uint32_t gguf_type;      ///< the number that GGUF files use
   std::uint32_t block_columns;  ///< elements of a row that share a block header: 1, 32 or 256
   std::uint32_t block_bytes;
+  std::uint8_t offset;  ///< what its integers, stored unsigned, have too much; 0 where it has a minimum, or floats
+  Packing packing;      ///< which holds it exactly
   /// Decodes `columns` elements (a multiple of block_columns), exactly as the format defines, in float.
   void (*dequantize)(const std::byte* blocks, std::size_t columns, float* out);
 };

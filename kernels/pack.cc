@@ -10,27 +10,6 @@ namespace {
 
 constexpr std::size_t f16_row = group_rows * sizeof(std::uint16_t);
 
-Packing packing_of(Format format) {
-  switch (format) {
-    case Format::q4_0:
-      return Packing::q4;
-    case Format::q4_1:
-      return Packing::q4_min;
-    case Format::q4_k:
-      return Packing::q4_k;
-    case Format::q5_0:
-    case Format::q8_0:
-      return Packing::q8;
-    case Format::q6_k:
-      return Packing::q6_k;
-    case Format::f16:
-      return Packing::f16;
-    case Format::f32:
-      return Packing::f32;
-  }
-  return Packing::f32;
-}
-
 /// Where one row of one block goes: its lane of the weights, and the chunk's scales.
 struct Target {
   std::byte* weights;
@@ -131,13 +110,13 @@ void pack_leaf(const PackSource& source, const PackedMatrix& matrix, std::size_t
 }  // namespace
 
 PackedMatrix packed_layout(const PackSource& source) {
-  const Packing packing = packing_of(source.format);
-  return {.packing = packing,
-          .offset = offset_of(source.format),
+  const FormatInfo& format = info(source.format);
+  return {.packing = format.packing,
+          .offset = format.offset,
           .rows = source.rows,
           .leaves = source.leaves,
           .leaf_columns = source.leaf_columns,
-          .group_bytes = source.leaves * leaf_bytes(packing, source.leaf_columns),
+          .group_bytes = source.leaves * leaf_bytes(format.packing, source.leaf_columns),
           .data = nullptr};
 }
 

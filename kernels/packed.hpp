@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/format.hpp"
+#include "kernels/packing.hpp"
 
 namespace troupe::kernels {
 
@@ -13,17 +14,6 @@ inline constexpr std::size_t group_rows = 16;
 /// Fixed-point sums: bits after the point, and the largest magnitude a leaf may have (2^19).
 inline constexpr int fixed_fraction_bits = 32;
 inline constexpr float fixed_limit = 524288.0F;
-
-/// How weights lie in memory once packed.
-enum class Packing : std::uint8_t {
-  q4,      ///< 4-bit, scale (from Q4_0)
-  q4_min,  ///< 4-bit, scale and minimum (from Q4_1)
-  q4_k,    ///< 4-bit, 6-bit scale and minimum times those of the super-block (from Q4_K)
-  q8,      ///< 8-bit, scale (from Q8_0 and, widened, Q5_0)
-  q6_k,    ///< 8-bit (widened 6-bit), a scale for every 16 columns (from Q6_K)
-  f16,
-  f32,
-};
 
 /// A part of a weight matrix as one rank holds it: `rows` outputs by leaves * leaf_columns inputs.
 /// A view; the bytes belong to whoever packed it.

@@ -5,6 +5,7 @@
 
 #include "kernels/floating_point.hpp"
 #include "kernels/table.hpp"
+#include "runtime/device/shard_runner.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
 
@@ -31,8 +32,12 @@ std::unique_ptr<End> first(std::vector<std::unique_ptr<End>> ends) {
 /// A host samples on its own processor.
 LogitsEnd logits_end(const Part& part, Workbench& bench) {
   const kernels::KernelTable* const wanted = kernels::find_table(bench.settings.isa);
-  return {wanted == nullptr ? *kernels::find_table() : *wanted, bench.settings.parallel, bench.sinks,
-          take(part.out, bench.out, "tokens"), part.source};
+  return {wanted == nullptr ? *kernels::find_table() : *wanted,
+          bench.model.vocabulary,
+          bench.settings.parallel,
+          bench.sinks,
+          take(part.out, bench.out, "tokens"),
+          part.source};
 }
 
 Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node, const ActorFactory& factory) {
@@ -58,29 +63,42 @@ Result<std::unique_ptr<StepRunner>> make_between(const ActorFactory& factory, co
                                     std::move(tokens), std::move(bench.in[0]), std::move(bench.out), bench.deadline));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench) {
-  ShardParts parts;
-  parts.program = std::move(bench.goods.program);
+ProgramParts program_parts(const Part& part, Workbench& bench) {
+  ProgramParts parts;
+  parts.program = bench.goods.program;
   parts.weights = std::move(bench.goods.weights);
   parts.rows = bench.settings.rows;
   parts.slots = bench.settings.parallel;
   parts.context = bench.settings.context;
   for (const KvGroup& group : bench.kv) parts.kv_blocks.push_back(group.blocks);
   parts.threads = part.node.threads;
+  parts.cores = std::move(bench.cores);
   parts.policy = bench.policy;
   parts.deadline = bench.deadline;
-  parts.cores = std::move(bench.cores);
   if (bench.group != nullptr) parts.groups.push_back(std::move(bench.group));
+  return parts;
+}
+
+ShardEnds shard_ends(const Part& part, Workbench& bench) {
+  ShardEnds ends;
   if (auto tokens = first(take(part.in, bench.in, "tokens"))) {
-    parts.tokens = std::make_unique<TokenBoard>(bench.settings.parallel, std::move(tokens));
+    ends.tokens = std::make_unique<TokenBoard>(bench.settings.parallel, std::move(tokens));
   }
-  parts.hidden_in = first(take(part.in, bench.in, "hidden"));
-  parts.hidden_out = take(part.out, bench.out, "hidden");
-  parts.logits_out = first(take(part.out, bench.out, "logits"));
-  if (!part.source.empty()) parts.logits_end = std::make_unique<LogitsEnd>(logits_end(part, bench));
-  return bench.goods.device->make_runner(std::move(parts));
+  ends.hidden_in = first(take(part.in, bench.in, "hidden"));
+  ends.hidden_out = take(part.out, bench.out, "hidden");
+  ends.logits_out = first(take(part.out, bench.out, "logits"));
+  if (!part.source.empty()) ends.logits_end = std::make_unique<LogitsEnd>(logits_end(part, bench));
+  return ends;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench) {
+  ShardEnds ends = shard_ends(part, bench);
+  auto runner = bench.goods.device->make_runner(program_parts(part, bench));
+  if (!runner) return runner.error();
+  return std::unique_ptr<StepRunner>(std::make_unique<ShardRunner>(
+      bench.goods.program, std::move(*runner), std::move(ends), bench.settings.rows, bench.deadline));
 }
 
 Result<std::unique_ptr<StepRunner>> make_sampler(const Part& part, Workbench bench) {

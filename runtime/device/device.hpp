@@ -7,13 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/device/shard_parts.hpp"
+#include "runtime/device/program_runner.hpp"
 #include "runtime/program/fusion.hpp"
-#include "runtime/program/runner.hpp"
 
 namespace troupe {
 
-/// Where a program's memory lies, and who runs it. Immutable; any thread.
+/// What a program runs on: how its weights lie there, what is fused, and who runs it. Immutable; any thread.
 class Device {
  public:
   virtual ~Device() = default;
@@ -35,7 +34,7 @@ class Device {
   /// Bytes that a runner allocates, beside weights and KV blocks.
   [[nodiscard]] virtual std::size_t activation_bytes(const Program& program, std::size_t rows,
                                                      std::uint32_t threads) const = 0;
-  [[nodiscard]] virtual Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<ProgramRunner>> make_runner(ProgramParts parts) const = 0;
 };
 
 /// What of the load options concerns devices.

@@ -23,9 +23,16 @@ ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& mo
   program_.sections.push_back({"layers"});
   program_.hidden = value("hidden", ValueType::f32, model.hidden);
   if (ranks > 1) program_.groups.push_back({"tp", ranks});
-  if (ranks > 1 && shard.layers.first > 0) program_.hidden_group = tp;
   for (const RotationShape& shape : model.rotations) program_.rotations.push_back(rotation_of(shape));
   place_kv();
+  if (ranks > 1 && shard.layers.first > 0) spread_hidden();
+}
+
+/// Of a group's ranks the first alone receives the hidden state.
+void ProgramBuilder::spread_hidden() {
+  layer_ = shard_.layers.first;
+  append(ops::Broadcast{program_.hidden, tp, program_.events});
+  append(ops::Await{program_.events++, program_.hidden, program_.hidden});
 }
 
 void ProgramBuilder::place_kv() {

@@ -48,6 +48,7 @@ class ProgramBuilder {
 
  private:
   void place_kv();
+  void spread_hidden();
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);

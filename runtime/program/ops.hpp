@@ -112,6 +112,15 @@ struct AllGather {
   void values(auto&& v) const { v.reads(x).writes(all); }
 };
 
+/// The first rank's value, at every rank.
+struct Broadcast {
+  static constexpr std::string_view name = "broadcast";
+  ValueId value;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.updates(value); }
+};
+
 /// The end of what `done` was begun with. `from` and `to`: what that reads and writes, so that both are seen to be in
 /// use until here; the same where it works in place.
 struct Await {
@@ -304,8 +313,8 @@ struct Residual {
   }
 };
 
-using Any = std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, Await,
-                         FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul,
+using Any = std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, Broadcast,
+                         Await, FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul,
                          GeluMul, Add, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend, Attention,
                          AttentionQuantize, SiluGate, GeluGate, Residual>;
 

@@ -86,8 +86,6 @@ struct Program {
   std::vector<KvPlace> kv{};    ///< [layers of the shard]
 
   ValueId hidden = 0;  ///< the residual stream, [rows of the step, hidden]
-  /// Where the first rank of a group alone receives the hidden state: the group in which it tells the others.
-  std::optional<GroupId> hidden_group{};
   /// Made by the section over its space, tile by tile: [rows, vocabulary], whole at the first rank, empty at others.
   std::optional<ValueId> logits{};
 };

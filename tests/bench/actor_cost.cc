@@ -12,7 +12,8 @@
 #include "actors/host/settings.hpp"
 #include "actors/host/workshop.hpp"
 #include "kernels/table.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/device/cpu/cpu_runner.hpp"
+#include "runtime/device/shard_runner.hpp"
 #include "tests/packed_program.hpp"
 #include "tests/transport/ends.hpp"
 #include "troupe/troupe.hpp"
@@ -34,18 +35,20 @@ class PlainLoop {
     const Checkpoint::Impl& impl = *checkpoint.impl();
     const auto settings = host::deploy_settings(host::resolve(impl, options).value(), options);
     const Graph graph = checkpoint.expand(options);
-    ShardParts parts;
+    ProgramParts parts;
     parts.program = host::shard_of(impl, graph.nodes[0], 1, settings).value().program;
     parts.weights = testing::packed_program(*parts.program, 2).value();
     parts.rows = settings.rows;
     parts.threads = graph.nodes[0].threads;
     parts.context = settings.context;
     testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
-    parts.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver));
-    parts.logits_end = std::make_unique<LogitsEnd>(*kernels::find_table(), 1, std::make_shared<LogitsSinks>(),
-                                                   testing::only(std::move(tokens.sender)), "shard");
+    ShardEnds ends{.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver))};
+    ends.logits_end =
+        std::make_unique<LogitsEnd>(*kernels::find_table(), impl.model.vocabulary, 1, std::make_shared<LogitsSinks>(),
+                                    testing::only(std::move(tokens.sender)), "shard");
     groups_ = parts.program->kv_groups;
-    runner_ = ShardRunner::create(std::move(parts), *kernels::find_table()).value();
+    runner_ = std::make_unique<ShardRunner>(parts.program, CpuRunner::create(parts, *kernels::find_table()).value(),
+                                            std::move(ends), parts.rows, parts.deadline);
   }
 
   double seconds(TokenId first, std::uint32_t tokens) {

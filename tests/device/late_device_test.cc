@@ -1,6 +1,10 @@
 // Whole plans on a device whose transfers are done later, by other threads, alone and beside the processor.
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstring>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "actors/host/open.hpp"
 #include "tests/device/late_device.hpp"
@@ -15,6 +19,7 @@ Checkpoint open_with_late(const std::string& path) {
   plugins::Registry registry = plugins::builtin();
   registry.devices.push_back(&late_kind);
   registry.devices.push_back(&unawaited_kind);
+  registry.devices.push_back(&unordered_kind);
   return Checkpoint(host::open_checkpoint(path, registry).value());
 }
 
@@ -57,6 +62,17 @@ TEST_CASE("late device: every plan has the processor's bits, alone and mixed wit
   }
 }
 
+/// What comes of a plan on a device that forgets something, beside the processor.
+std::vector<float> logits_on(const Checkpoint& checkpoint, const std::string& plan, const std::string& device) {
+  const LoadOptions options{.plan = plan, .threads = 1, .chunk = 40};
+  const Model model = Runtime().load(checkpoint, graph_on(checkpoint, options, device, true), options);
+  try {
+    return all_logits(model);
+  } catch (const Error&) {  // what was poisoned is beyond what sums may be
+    return {};
+  }
+}
+
 TEST_CASE("late device: an await that is missing is caught") {
   const MemoryFile file(TinyModel{}.file());
   const Checkpoint checkpoint = open_with_late(file.path());
@@ -64,16 +80,41 @@ TEST_CASE("late device: an await that is missing is caught") {
   const std::uint64_t first = first_seed();
   for (std::uint64_t each = first; each < first + 4; ++each) {
     INFO("unawaited:" << each);
-    const LoadOptions options{.plan = "tp2", .threads = 1, .chunk = 40};
-    const Model model =
-        Runtime().load(checkpoint, graph_on(checkpoint, options, "unawaited:" + std::to_string(each), true), options);
-    std::vector<float> got;
-    try {
-      got = all_logits(model);
-    } catch (const Error&) {  // what was poisoned is beyond what sums may be
-    }
-    CHECK(got != expected);
+    CHECK(logits_on(checkpoint, "tp2", "unawaited:" + std::to_string(each)) != expected);
   }
+}
+
+TEST_CASE("late device: an order that is missing between copies and ops is caught") {
+  const MemoryFile file(TinyModel{}.file());
+  const Checkpoint checkpoint = open_with_late(file.path());
+  const std::vector<float> expected = all_logits(Runtime().load(checkpoint, {.threads = 1}));
+  const std::uint64_t first = first_seed();
+  for (std::uint64_t each = first; each < first + 4; ++each) {
+    for (const char* plan : {"tp1", "pp2"}) {
+      INFO("unordered:" << each << " " << plan);
+      CHECK(logits_on(checkpoint, plan, "unordered:" + std::to_string(each)) != expected);
+    }
+  }
+}
+
+TEST_CASE("late device: whoever looks at its weights faults") {
+  const std::vector<float> ones(64, 1.0F);
+  Weight weight{"ones", Weight::Use::vector, {}};
+  weight.source.tensor = reinterpret_cast<const std::byte*>(ones.data());
+  weight.source.tensor_columns = 64;
+  const auto device = late_kind.open("1", {}).value();
+  const auto pieces = device->pack({&weight}, 1, [](std::size_t) { return true; }).value();
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    (void)signal(SIGSEGV, SIG_DFL);
+    const volatile float looked = *pieces[0]->weight().vector;
+    _exit(looked == 1.0F ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGSEGV);
 }
 
 }  // namespace

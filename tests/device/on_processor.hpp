@@ -26,7 +26,7 @@ class OnProcessor : public Device {
                                              std::uint32_t threads) const override {
     return processor_->activation_bytes(program, rows, threads);
   }
-  [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
+  [[nodiscard]] Result<std::unique_ptr<ProgramRunner>> make_runner(ProgramParts parts) const override {
     return processor_->make_runner(std::move(parts));
   }
 

@@ -4,7 +4,8 @@
 #include <thread>
 
 #include "actors/host/workshop.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/device/cpu/cpu_runner.hpp"
+#include "runtime/device/shard_runner.hpp"
 #include "runtime/memory/kv_groups.hpp"
 #include "tests/equality/subject.hpp"
 #include "tests/packed_program.hpp"
@@ -13,14 +14,13 @@
 namespace troupe::testing {
 namespace {
 
-ShardParts shard_parts(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
-                       const LoadOptions& options) {
-  ShardParts shard;
+ProgramParts parts_of(const Checkpoint& checkpoint, const Graph& graph, const GraphNode& node,
+                      const LoadOptions& options) {
+  ProgramParts shard;
   const DeploySettings settings{.context = options.context, .fusion = options.fusion, .isa = options.isa};
   shard.program = host::shard_of(*checkpoint.impl(), node, ranks_of(graph, node.name), settings).value().program;
   shard.weights = packed_program(*shard.program, 1).value();
   shard.rows = shard.context = options.chunk;
-  shard.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver);
   return shard;
 }
 
@@ -45,12 +45,14 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
   const auto sinks = std::make_shared<LogitsSinks>();
   std::vector<std::unique_ptr<ShardRunner>> runners;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-    ShardParts shard = shard_parts(checkpoint, graph, graph.nodes[rank], options);
+    ProgramParts shard = parts_of(checkpoint, graph, graph.nodes[rank], options);
     if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
+    ShardEnds ends{.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver)};
     if (rank == 0)
-      shard.logits_end =
-          std::make_unique<LogitsEnd>(*parts.kernels, 1, sinks, only(channel_in_memory(2, 64).sender), "shard");
-    runners.push_back(ShardRunner::create(std::move(shard), *parts.kernels).value());
+      ends.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, checkpoint.vocabulary(), 1, sinks,
+                                                    only(channel_in_memory(2, 64).sender), "shard");
+    runners.push_back(std::make_unique<ShardRunner>(shard.program, CpuRunner::create(shard, *parts.kernels).value(),
+                                                    std::move(ends), ids.size(), shard.deadline));
   }
 
   RunningHash hash;

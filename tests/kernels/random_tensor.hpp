@@ -82,8 +82,11 @@ inline std::vector<std::byte> random_tensor(Random& random, Format format, std::
   return bytes;
 }
 
-inline constexpr Format every_format[] = {Format::f32,  Format::f16,  Format::q4_0, Format::q4_1,
-                                          Format::q5_0, Format::q8_0, Format::q4_k, Format::q6_k};
+inline const std::vector<Format> every_format = [] {
+  std::vector<Format> formats;
+  for (const FormatInfo& each : all_formats()) formats.push_back(each.format);
+  return formats;
+}();
 
 /// A packed matrix and its bytes.
 class Packed {

@@ -57,7 +57,7 @@ Ran run(const std::vector<ops::Any>& ops, std::uint32_t threads, std::optional<E
   shard.program->events = 2;
   shard.parts.groups = {std::make_shared<LateSum>(std::move(why))};
   testing::Ends channel = testing::channel_in_memory(1, 2 * 32 * sizeof(float));
-  shard.parts.hidden_out = testing::only(std::move(channel.sender));
+  shard.hidden_out = testing::only(std::move(channel.sender));
   ended_at_add.clear();
   Ran ran{shard.runner(threads)->run(testing::step_of({1, 2})), std::vector<float>(2 * 32)};
   if (!ran.outcome.broken) {

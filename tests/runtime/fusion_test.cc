@@ -5,8 +5,7 @@
 #include <map>
 #include <set>
 
-#include "plugins/architectures/gemma3.hpp"
-#include "plugins/architectures/llama.hpp"
+#include "plugins/builtin.hpp"
 #include "runtime/device/cpu/rules.hpp"
 #include "runtime/program/builder.hpp"
 #include "runtime/program/layout.hpp"
@@ -148,6 +147,7 @@ void check_order(const Program& program, bool from_before) {
         if (access != Access::read) written.insert(id);
       });
       if (const auto* reduce = std::get_if<ops::AllReduce>(&op.what)) under_way[reduce->done] = {reduce->sum};
+      if (const auto* spread = std::get_if<ops::Broadcast>(&op.what)) under_way[spread->done] = {spread->value};
       if (const auto* gather = std::get_if<ops::AllGather>(&op.what)) {
         under_way[gather->done] = {gather->x, gather->all};
       }
@@ -201,9 +201,9 @@ TEST_CASE("a llama's layers become eight ops each") {
 TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
   Program program = program_of(plugins::llama, with_head(smollm2()), "pp2.tp2", "r0.s1.t0");
   const auto layers = static_cast<std::uint32_t>(program.kv.size());
-  REQUIRE(program.sections[0].ops.size() == 28 * layers + 1);
+  REQUIRE(program.sections[0].ops.size() == 2 + 28 * layers + 1);
   fuse(program, cpu_rules());
-  CHECK(kinds(program.sections[0].ops) == repeated({"norm_quantize"},
+  CHECK(kinds(program.sections[0].ops) == repeated({"broadcast", "await", "norm_quantize"},
                                                    {"matmul", "rope_append", "attention_quantize", "matmul_partial",
                                                     "residual", "silu_gate", "matmul_partial", "residual"},
                                                    layers, {"select_wanted"}));

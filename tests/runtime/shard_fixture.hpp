@@ -2,10 +2,12 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/table.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/device/cpu/cpu_runner.hpp"
+#include "runtime/device/shard_runner.hpp"
 #include "tests/packed_program.hpp"
 #include "tests/transport/ends.hpp"
 
@@ -34,7 +36,8 @@ struct Shard {
   kernels::KernelTable kernels = *kernels::find_table();
   std::vector<float> table{0.0F, 1.0F, 2.0F};
   std::shared_ptr<Program> program = std::make_shared<Program>();
-  ShardParts parts;
+  ProgramParts parts;
+  std::vector<std::unique_ptr<transport::Sender>> hidden_out;  ///< of the first runner alone
 
   Shard() {
     program->values = {{"hidden", ValueType::f32, 32}, {"y", ValueType::f32, 32}, {"fixed", ValueType::fixed, 32}};
@@ -67,7 +70,7 @@ struct Shard {
     return static_cast<WeightId>(program->weights.size() - 1);
   }
 
-  /// Borrows this object. May be called again; the parts given first are in the first alone.
+  /// Borrows this object. May be called again.
   std::unique_ptr<ShardRunner> runner(std::uint32_t threads) {
     for (Weight& weight : program->weights) {
       if (weight.use != Weight::Use::rows) continue;
@@ -81,12 +84,10 @@ struct Shard {
     parts.rows = 8;
     parts.threads = threads;
     parts.policy.spins = 0;
-    ShardParts mine;
-    std::swap(mine, parts);
-    parts.groups = mine.groups;
-    parts.deadline = mine.deadline;
-    mine.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(1, 64).receiver);
-    return ShardRunner::create(std::move(mine), kernels).value();
+    ShardEnds ends{.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(1, 64).receiver),
+                   .hidden_out = std::exchange(hidden_out, {})};
+    return std::make_unique<ShardRunner>(program, CpuRunner::create(parts, kernels).value(), std::move(ends),
+                                         parts.rows, parts.deadline);
   }
 
  private:

@@ -1,4 +1,4 @@
-#include "runtime/device/cpu/shard_runner.hpp"
+#include "runtime/device/shard_runner.hpp"
 
 #include <catch2/catch.hpp>
 #include <thread>

@@ -10,12 +10,12 @@
 
 #include "kernels/table.hpp"
 #include "runtime/device/cpu/team.hpp"
+#include "runtime/device/program_runner.hpp"
 #include "runtime/memory/kv_store.hpp"
 #include "runtime/memory/slot_tables.hpp"
 #include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
-#include "runtime/schedule/step.hpp"
 #include "transport/collective/communicator.hpp"
 
 namespace troupe {
@@ -31,45 +31,6 @@ inline constexpr std::size_t scratch_floats = 24576;
   return columns;
 }
 
-/// In StepRows::overflow: a row's K or V is beyond what the cache holds.
-inline constexpr std::uint8_t kv_overflow = 2;
-
-/// A step as the ops of one shard see it: one entry a row, filled in before the first op.
-struct StepRows {
-  struct Slice {
-    std::uint32_t first_row, rows, first_position, slot;
-    bool cached = true;  ///< false where a KV block could not be had: then nothing is cached or attended to, and what
-                         ///< the rows come to does not count
-  };
-  std::vector<TokenId> tokens;           ///< [rows]; in the first stage
-  std::vector<std::uint32_t> positions;  ///< [rows]
-  std::vector<Slice> slices;
-  std::vector<WantedRow> wanted;
-  std::vector<std::size_t> counts;     ///< [spaces]: rows of each
-  std::vector<float> angles;           ///< [rotations][rows][dims]: cosines, then sines
-  std::vector<std::uint8_t> overflow;  ///< [layers][rows]: 1 where a sum left the range of fixed point; kv_overflow
-
-  [[nodiscard]] std::size_t rows() const { return positions.size(); }
-
-  /// For the next step; the memory stays.
-  void clear() {
-    tokens.clear();
-    positions.clear();
-    slices.clear();
-  }
-
-  /// So that no step of this size allocates.
-  void reserve(const Program& program, std::size_t rows, std::size_t layers) {
-    tokens.reserve(rows);
-    positions.reserve(rows);
-    slices.reserve(rows);
-    wanted.reserve(rows);
-    counts.resize(program.spaces.size());
-    angles.reserve(angle_columns(program) * rows);
-    overflow.reserve(layers * rows);
-  }
-};
-
 /// What one shard works with, step after step. The threads of its team share it.
 struct ShardState {
   const Program* program = nullptr;
@@ -79,12 +40,15 @@ struct ShardState {
   Buffer arena;
   KvStore kv;
   SlotTables tables;
-  std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
+  std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]; behind what they write into
   std::vector<transport::Event> events;                          ///< [Program::events]
   transport::Deadline deadline;                                  ///< of each wait for a peer
   Team* team = nullptr;
-  StepRows step;
-  std::vector<std::size_t> angles;               ///< [rotations]: columns of the angles before its own
+  const StepRows* step = nullptr;
+  std::vector<std::size_t> counts{};             ///< [spaces]: rows of each
+  std::vector<float> angles{};                   ///< [rotations][rows][dims]: cosines, then sines
+  std::vector<std::size_t> angles_of{};          ///< [rotations]: columns of the angles before its own
+  std::vector<std::uint8_t> overflow{};          ///< [layers][rows]: see ProgramRunner::overflow
   std::vector<std::vector<float>> scratch;       ///< [threads]
   std::atomic<std::size_t> broken_at{SIZE_MAX};  ///< the op at which nothing counts any more; see OpContext::fail
   std::optional<Error> why;                      ///< set before `broken_at`, by thread 0
@@ -101,7 +65,7 @@ class OpContext {
   std::uint32_t layer = 0;  ///< of the op, as the model counts
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
-  [[nodiscard]] StepRows& step() const { return shard_.step; }
+  [[nodiscard]] const StepRows& step() const { return *shard_.step; }
   [[nodiscard]] const kernels::KernelTable& kernels() const { return *shard_.kernels; }
   [[nodiscard]] std::uint32_t thread() const { return thread_; }
   [[nodiscard]] std::uint32_t threads() const { return shard_.team->threads(); }
@@ -115,7 +79,7 @@ class OpContext {
   /// [dims / 2] cosines, then sines, of a row of the step.
   [[nodiscard]] float* angles(std::uint32_t rotation, std::size_t row) const {
     const std::size_t dims = shard_.program->rotations[rotation].dims;
-    return step().angles.data() + step().rows() * shard_.angles[rotation] + row * dims;
+    return shard_.angles.data() + step().rows() * shard_.angles_of[rotation] + row * dims;
   }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
   /// Where one of the shard's layers finds the KV blocks of a slice's sequence: see SlotTables::blocks.
@@ -131,11 +95,8 @@ class OpContext {
   /// This thread's contiguous part of n equal pieces of work.
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
-  /// [rows]: where the products of a layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow(std::uint32_t of_layer) const {
-    return step().overflow.data() + of_layer * step().rows();
-  }
-  [[nodiscard]] std::uint8_t* overflow() const { return overflow(layer); }
+  /// [rows]: where the products of the op's layer leave word of sums that are out of range.
+  [[nodiscard]] std::uint8_t* overflow() const { return shard_.overflow.data() + layer * step().rows(); }
 
   /// For thread 0: a collective that was begun, and its end.
   void begin(EventId event, const Result<transport::Event>& begun) const {

@@ -1,7 +1,7 @@
 #include "runtime/device/cpu/cpu_device.hpp"
 
+#include "runtime/device/cpu/cpu_runner.hpp"
 #include "runtime/device/cpu/rules.hpp"
-#include "runtime/device/cpu/shard_runner.hpp"
 #include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -41,10 +41,10 @@ class CpuDevice : public Device {
                                              std::uint32_t threads) const override {
     return troupe::activation_bytes(program, rows, threads);
   }
-  [[nodiscard]] Result<std::unique_ptr<StepRunner>> make_runner(ShardParts parts) const override {
-    auto runner = ShardRunner::create(std::move(parts), kernels_);
+  [[nodiscard]] Result<std::unique_ptr<ProgramRunner>> make_runner(ProgramParts parts) const override {
+    auto runner = CpuRunner::create(std::move(parts), kernels_);
     if (!runner) return runner.error();
-    return std::unique_ptr<StepRunner>(std::move(*runner));
+    return std::unique_ptr<ProgramRunner>(std::move(*runner));
   }
 
  private:

@@ -15,6 +15,7 @@ void run(const ops::Matmul& op, OpContext& c);
 void run(const ops::MatmulPartial& op, OpContext& c);
 void run(const ops::AllReduce& op, OpContext& c);
 void run(const ops::AllGather& op, OpContext& c);
+void run(const ops::Broadcast& op, OpContext& c);
 void run(const ops::Await& op, OpContext& c);
 void run(const ops::FromFixed& op, OpContext& c);
 void run(const ops::Rope& op, OpContext& c);

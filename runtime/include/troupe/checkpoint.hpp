@@ -69,8 +69,8 @@ struct LoadOptions {
   /// that could have run alone, and no token is sent twice. Less than one sequence needs at full context is refused.
   std::uint64_t kv_memory = 0;
 
-  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor of
-  /// the host's takes hidden states: it sees every row.
+  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor
+  /// of the host's takes hidden states: it sees every row.
   bool prefix_cache = true;
 
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at

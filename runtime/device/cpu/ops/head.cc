@@ -5,7 +5,7 @@
 namespace troupe::cpu {
 
 void run(const ops::SelectWanted& op, OpContext& c) {
-  if (c.thread() == 0) c.step().counts[op.space] = c.step().wanted.size();
+  if (c.thread() == 0) c.shard().counts[op.space] = c.step().wanted.size();
 }
 
 void run(const ops::GatherRows& op, OpContext& c) {

@@ -15,6 +15,12 @@ void run(const ops::AllReduce& op, OpContext& c) {
   if (c.thread() == 0) c.begin(op.done, reduce(c, op.sum, op.group));
 }
 
+void run(const ops::Broadcast& op, OpContext& c) {
+  if (c.thread() != 0) return;
+  const auto tensor = transport::tensor_of(c.f32(op.value), c.rows, c.columns(op.value));
+  c.begin(op.done, c.shard().groups[op.group]->broadcast(tensor, 0, c.shard().deadline));
+}
+
 void run(const ops::Await& op, OpContext& c) {
   if (c.thread() == 0) c.end(op.done);
 }

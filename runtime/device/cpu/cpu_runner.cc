@@ -1,0 +1,128 @@
+#include "runtime/device/cpu/cpu_runner.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <utility>
+
+#include "kernels/math.hpp"
+#include "runtime/device/cpu/ops.hpp"
+#include "runtime/memory/kv_groups.hpp"
+
+namespace troupe {
+namespace {
+
+std::size_t scratch_of(const Program& program) {
+  return std::max<std::size_t>(program.values[program.hidden].columns, scratch_floats);
+}
+
+/// One more than the program's last layer, counted as the model counts.
+std::uint32_t end_of_layers(const Program& program) {
+  std::uint32_t end = 0;
+  for (const Section& section : program.sections) {
+    for (const Op& op : section.ops) end = std::max(end, op.layer + 1);
+  }
+  return end;
+}
+
+KvStore store_of(const ProgramParts& parts) {
+  std::vector<KvStore::Group> groups;
+  for (const std::uint64_t bytes : kv_block_bytes(*parts.program)) {
+    groups.push_back({bytes, groups.size() < parts.kv_blocks.size() ? parts.kv_blocks[groups.size()] : 0});
+  }
+  return KvStore(groups);
+}
+
+}  // namespace
+
+std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads) {
+  return lay_out(program, rows).bytes + threads * scratch_of(program) * sizeof(float) +
+         angle_columns(program) * rows * sizeof(float);
+}
+
+Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const kernels::KernelTable& kernels) {
+  const std::size_t bytes = lay_out(*parts.program, parts.rows).bytes;
+  auto arena = Buffer::allocate(bytes, "a shard's activations");
+  if (!arena) return arena.error();
+  // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
+  if (bytes > 0) std::memset(arena->data(), 0, bytes);
+  auto tables = SlotTables::create(parts.program->kv_groups, parts.slots, kv_blocks_for(parts.context));
+  if (!tables) return tables.error();
+  return std::unique_ptr<CpuRunner>(new CpuRunner(std::move(parts), kernels, std::move(*arena), std::move(*tables)));
+}
+
+CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Buffer arena, SlotTables tables)
+    : parts_(std::move(parts)),
+      team_(parts_.threads, parts_.policy, parts_.cores),
+      state_{.program = parts_.program.get(),
+             .weights = parts_.weights.get(),
+             .kernels = &kernels,
+             .layout = lay_out(*parts_.program, parts_.rows),
+             .arena = std::move(arena),
+             .kv = store_of(parts_),
+             .tables = std::move(tables),
+             .groups = std::move(parts_.groups),
+             .events = std::vector<transport::Event>(parts_.program->events),
+             .deadline = parts_.deadline,
+             .team = &team_,
+             .counts = std::vector<std::size_t>(parts_.program->spaces.size()),
+             .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
+             .why = {}},
+      layers_(end_of_layers(*parts_.program)) {
+  std::size_t columns = 0;
+  for (const Rotation& rotation : parts_.program->rotations) {
+    state_.angles_of.push_back(columns);
+    columns += rotation.dims;
+  }
+  state_.angles.reserve(columns * parts_.rows);  // so that no step allocates
+  state_.overflow.reserve(layers_ * parts_.rows);
+}
+
+Result<void> CpuRunner::begin(const StepRows& rows) {
+  begun_ = true;
+  state_.step = &rows;
+  state_.counts[0] = rows.rows();
+  state_.overflow.assign(layers_ * rows.rows(), 0);
+  state_.angles.resize(angle_columns(*parts_.program) * rows.rows());
+  return {};
+}
+
+Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::size_t to, std::size_t first,
+                                std::size_t rows) {
+  const bool begins = std::exchange(begun_, false);
+  const auto pass = [&](std::uint32_t thread) {
+    if (begins && !compute_angles(thread)) return;
+    OpContext context(state_, thread);
+    context.first = first;
+    context.rows = rows;
+    for (context.op = from; context.op < to; ++context.op) {
+      const Op& op = section.ops[context.op];
+      context.layer = op.layer;
+      cpu::run_op(op, context);
+      if (!team_.barrier(thread) || context.broken()) return;
+    }
+  };
+  team_.run(std::ref(pass));  // by reference, as a function of this size would be allocated
+  if (state_.why) return *state_.why;
+  return {};
+}
+
+/// The rows of all rotations are shared out as one row of work.
+bool CpuRunner::compute_angles(std::uint32_t thread) {
+  const auto& rotations = parts_.program->rotations;
+  const std::size_t rows = state_.step->rows();
+  const OpContext context(state_, thread);
+  const auto [first, last] = context.share(rotations.size() * rows);
+  for (std::size_t i = first; i < last; ++i) {
+    const auto rotation = static_cast<std::uint32_t>(i / rows);
+    kernels::rope_angles(rotations[rotation].frequencies.data(), rotations[rotation].dims,
+                         state_.step->positions[i % rows], context.angles(rotation, i % rows));
+  }
+  return team_.barrier(thread);
+}
+
+void CpuRunner::abort(const Error& why) {
+  for (const auto& group : state_.groups) group->abort(why);
+}
+
+}  // namespace troupe
