@@ -24,9 +24,6 @@ class Budget {
   /// Making something of so many bytes; ask before it is made.
   [[nodiscard]] bool make(std::uint64_t bytes) { return take(bytes_, bytes) && spend(bytes / 256); }
 
-  [[nodiscard]] std::uint64_t steps_left() const { return steps_; }
-  [[nodiscard]] std::uint64_t bytes_left() const { return bytes_; }
-
  private:
   [[nodiscard]] static bool take(std::uint64_t& left, std::uint64_t wanted) {
     if (wanted > left) {

@@ -30,7 +30,6 @@ class Renderer {
   /// A variable of the whole template.
   void define(std::string_view name, Value value);
   [[nodiscard]] Result<Text> render();
-  [[nodiscard]] const Budget& budget() const { return world_.budget; }
 
  private:
   enum class Flow : std::uint8_t { on, leave_loop, next_round };
