@@ -27,6 +27,7 @@ need libxxhash-dev header xxhash.h
 need python3 command -v python3
 need python3-pip python3 -c 'import pip'
 if [ "${1:-}" != build ]; then
+  need python3-venv python3 -c 'import ensurepip'
   need catch2 header catch2/catch.hpp
   need pkg-config command -v pkg-config
   need libboost1.81-dev header boost/json/src.hpp
