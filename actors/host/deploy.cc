@@ -1,5 +1,6 @@
 #include "actors/host/deploy.hpp"
 
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -40,22 +41,34 @@ Result<Deployment> make_all(std::unique_ptr<Workshop> workshop, std::vector<Orde
   return deployment;
 }
 
-}  // namespace
-
-Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
-                          const LoadOptions& options, const House& house, std::chrono::nanoseconds patience) {
+/// Whatever of it takes memory may find none.
+Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
+                        const LoadOptions& options, const House& house, std::chrono::nanoseconds patience,
+                        Progress& progress) {
   const auto settings = resolve(*checkpoint, options);
   if (!settings) return settings.error();
   auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes(),
                           known_devices(*checkpoint), Transports(house.transports).known());
   if (!orders) return orders.error();
-  Progress progress(options.progress);
   const auto sinks = std::make_shared<LogitsSinks>();
   auto workshop = std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store,
                                                              patience, options.memory_limit, sinks, house.transports});
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
-  progress.rethrow();
   if (made) made->sinks = sinks;
+  return made;
+}
+
+}  // namespace
+
+Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
+                          const LoadOptions& options, const House& house, std::chrono::nanoseconds patience) {
+  Progress progress(options.progress);
+  Result<Deployment> made = Error(Code::out_of_memory, "out of memory");  // so short that it takes none
+  try {
+    made = make(checkpoint, graph, options, house, patience, progress);
+  } catch (const std::bad_alloc&) {
+  }
+  progress.rethrow();
   return made;
 }
 

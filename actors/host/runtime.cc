@@ -108,8 +108,7 @@ Checkpoint with_warnings(const actors::Log& log, host::OpenedCheckpoint opened) 
   return checkpoint;
 }
 
-/// Runs a load, and tells the log how it went, where there is memory to tell. Want of memory is an Error, however
-/// little there is: its message takes none.
+/// Runs a load, and tells the log how it went, where there is memory to tell.
 template <class Load>
 Model logged(const actors::Log& log, const std::string& path, const Load& load) {
   const auto failed = [&](const char* why) {
@@ -123,9 +122,6 @@ Model logged(const actors::Log& log, const std::string& path, const Load& load) 
   } catch (const Error& error) {
     failed(error.what());
     throw;
-  } catch (const std::bad_alloc&) {
-    failed("out of memory");
-    throw Error(Code::out_of_memory, "out of memory");
   } catch (...) {
     failed("the host's progress callback threw");
     throw;
@@ -159,7 +155,9 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
     check_memory(checkpoint, graph, options);
     return resolved;
   });
-  auto deployment = host::deploy(checkpoint.impl(), graph, options, runtime->house()).value();
+  const auto house = with_memory([&] { return runtime->house(); });
+  auto deployed = host::deploy(checkpoint.impl(), graph, options, house);
+  auto deployment = with_memory([&] { return std::move(deployed).value(); });
   std::size_t nodes = 0;
   for (const auto& replica : deployment.replicas) {
     for (const auto& members : replica.plan.stages) nodes += members.size();

@@ -62,7 +62,7 @@ Result<Value> split_at_space(const Text& text, std::int64_t most, Budget& budget
         end += length_of_first(view.substr(end));
       }
     } else {
-      end = view.size() - space_behind(view);
+      end = view.size();  // as it is, the space at its end too
     }
     if (!pieces.add(at, end)) return exhausted();
     at = end + space_before(view.substr(end));
@@ -83,7 +83,7 @@ Result<Value> split_at_space_from_right(const Text& text, std::int64_t most, Bud
         begin -= length;
       }
     } else {
-      begin = space_before(view);
+      begin = 0;  // as it is, the space before it too
     }
     if (!pieces.add(begin, view.size())) return exhausted();
     view = view.substr(0, begin);
