@@ -9,7 +9,24 @@
 namespace troupe::kernels {
 
 /// How the elements of a weight are stored in a model file (GGUF specification, ggml type names).
-enum class Format : std::uint8_t { f32, f16, q4_0, q4_1, q5_0, q8_0, q4_k, q6_k };
+enum class Format : std::uint8_t {
+  f32,
+  f16,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
+  bf16,
+  mxfp4,
+};
 
 struct FormatInfo {
   Format format;
