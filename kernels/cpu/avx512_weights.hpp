@@ -35,7 +35,8 @@ inline __m512i stored_weights(const std::byte* block) {
   } else {
     constexpr int a_or_b_and_c = 0xF8;
     const __m512i high = around_bits<planes.high, four, planes.low>(block + planes.low * 64);
-    return _mm512_ternarylogic_epi32(masked, high, mask_of<planes.high, planes.low>(), a_or_b_and_c);
+    const __m512i high_mask = mask_of<planes.high, planes.low>();
+    return _mm512_ternarylogic_epi32(masked, high, high_mask, a_or_b_and_c);
   }
 }
 
