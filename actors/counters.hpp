@@ -14,7 +14,7 @@ namespace troupe::actors {
 /// What a replica's actors know, for whoever asks. They write, others read; any thread.
 struct ReplicaCounters {
   std::atomic<ReplicaState> state{ReplicaState::serving};
-  std::atomic<std::uint32_t> queued{0}, running{0}, kv_blocks{0}, kv_used{0}, kv_cached{0}, restarts{0};
+  std::atomic<std::uint32_t> queued{0}, running{0}, kv_blocks{0}, kv_used{0}, kv_cached{0}, restarts{0}, preempted{0};
 
   /// It serves nobody, for this reason.
   void leave(ReplicaState why) {
@@ -23,7 +23,7 @@ struct ReplicaCounters {
   }
 
   [[nodiscard]] ReplicaStats read(std::uint32_t number) const {
-    return {number, state, queued, running, kv_blocks, kv_used, kv_cached, restarts};
+    return {number, state, queued, running, kv_blocks, kv_used, kv_cached, restarts, preempted};
   }
 };
 

@@ -148,6 +148,12 @@ struct Retired {
   std::uint32_t replica;
 };
 
+// supervisor -> itself: a replica that could not be made is tried again
+struct TryAgain {
+  std::uint32_t replica;
+  Epoch epoch;
+};
+
 // host -> supervisor, and back; a promise that is dropped says that the supervisor has ended
 struct Replicate {
   std::uint32_t count;
@@ -180,8 +186,8 @@ struct Joined {
 using RouterActor =
     caf::typed_actor<caf::reacts_to<Joined>, caf::reacts_to<Left>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
                      caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<Suspects>, caf::reacts_to<LookAtClock>>;
-using SupervisorActor = caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<Replicate>,
-                                         caf::reacts_to<Drain>, caf::reacts_to<Close>>;
+using SupervisorActor = caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<TryAgain>,
+                                         caf::reacts_to<Replicate>, caf::reacts_to<Drain>, caf::reacts_to<Close>>;
 
 }  // namespace troupe::actors
 
@@ -200,6 +206,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Joined)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Left)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Built)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Retired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TryAgain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicate)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Close)

@@ -17,7 +17,7 @@ void end(Self self, SequenceId id, Finish how) {
   if (entry == state.open.end()) return;
   if (entry->second.replica) --state.replicas[*entry->second.replica].load;
   const std::shared_ptr<const Request> request = entry->second.request;
-  state.deadlines.erase(id);
+  if (entry->second.deadline) state.deadlines.erase({*entry->second.deadline, id});
   state.open.erase(entry);
   request->stream->end(std::move(how));
 }
@@ -65,7 +65,6 @@ void stop(Self self, SequenceId id, const Error& why) {
 }
 
 void pass_deadline(Self self, SequenceId id, const Log& log) {
-  self->state.deadlines.erase(id);
   stop(self, id, Error(Code::deadline, "the request's deadline has passed"));
   log(LogLevel::warning, [&] { return "request " + std::to_string(id) + ": its deadline has passed"; });
 }
@@ -77,8 +76,7 @@ void watch_deadlines(Self self) {
   RouterState& state = self->state;
   if (state.deadlines.empty()) return;
   const auto now = self->clock().now();
-  auto when = now + longest_look;
-  for (const auto& [id, deadline] : state.deadlines) when = std::min(when, deadline);
+  const auto when = std::min(now + longest_look, state.deadlines.begin()->first);
   const bool overdue = state.next_look && *state.next_look + longest_look < now;
   if (state.next_look && *state.next_look <= when && !overdue) return;
   state.next_look = when;
@@ -96,11 +94,12 @@ void look_at_clock(Self self, const LookAtClock& look, const Log& log) {
   RouterState& state = self->state;
   if (state.next_look == look.when) state.next_look.reset();
   const auto now = self->clock().now();
-  std::vector<SequenceId> late;
-  for (const auto& [id, deadline] : state.deadlines) {
-    if (deadline <= now) late.push_back(id);
+  while (!state.deadlines.empty() && state.deadlines.begin()->first <= now) {
+    const SequenceId id = state.deadlines.begin()->second;
+    state.deadlines.erase(state.deadlines.begin());
+    state.open.at(id).deadline.reset();
+    pass_deadline(self, id, log);
   }
-  for (const SequenceId id : late) pass_deadline(self, id, log);
   watch_deadlines(self);
 }
 
@@ -115,7 +114,8 @@ void submit(Self self, const Submit& submit, const Log& log) {
   if (submit.request->deadline) {
     const auto left = *submit.request->deadline - std::chrono::steady_clock::now();
     if (left <= left.zero()) return pass_deadline(self, id, log);
-    state.deadlines[id] = self->clock().now() + left;
+    entry.deadline = self->clock().now() + left;
+    state.deadlines.insert({*entry.deadline, id});
     watch_deadlines(self);
   }
   place(self, id, entry);

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "actors/log.hpp"
 #include "actors/messages.hpp"
@@ -9,6 +11,7 @@
 namespace troupe::actors {
 
 struct RouterState {
+  using Time = caf::actor_clock::time_point;
   const char* name = "router";
   std::size_t most_losses = 0;
   struct Replica {
@@ -22,13 +25,14 @@ struct RouterState {
     std::shared_ptr<const Request> request;
     std::vector<TokenId> log{};              ///< what has been streamed: prompt and log are all that a sequence is
     std::optional<std::uint32_t> replica{};  ///< none: it waits for one
+    std::optional<Time> deadline{};          ///< its entry in `deadlines`
     std::optional<Error> stopped{};          ///< how it will end, once its replica has heard of it
     std::size_t losses = 0;                  ///< replicas that broke while they computed it, since its last token
   };
   std::map<std::uint32_t, Replica> replicas;
   std::map<SequenceId, Entry> open;
-  std::map<SequenceId, caf::actor_clock::time_point> deadlines;  ///< of open requests, those that have one
-  std::optional<caf::actor_clock::time_point> next_look;         ///< at the clock
+  std::set<std::pair<Time, SequenceId>> deadlines;  ///< of open requests, the earliest first
+  std::optional<Time> next_look;                    ///< at the clock
 };
 
 /// Where requests come in: gives each to the replica with the fewest, keeps its token log, and passes its tokens to the

@@ -21,6 +21,7 @@ void publish(const Batcher& batcher, ReplicaCounters& counters) {
   counters.kv_blocks.store(static_cast<std::uint32_t>(stats.kv.blocks), order);
   counters.kv_used.store(static_cast<std::uint32_t>(stats.kv.held), order);
   counters.kv_cached.store(static_cast<std::uint32_t>(stats.kv.cached), order);
+  counters.preempted.store(static_cast<std::uint32_t>(stats.given_back), order);
 }
 
 /// Sends out every step that may be sent now.
@@ -87,16 +88,25 @@ void end_failed(Self self, const Step& step, const std::vector<SliceFailure>& fa
   }
 }
 
+/// Each stream hears what the cache had of its prompt, before its first token or its end.
+void tell_cached(const SchedulerState& state, const Step& step) {
+  for (const SequenceSlice& slice : step.slices) {
+    if (slice.tokens.empty()) continue;
+    const auto request = state.open.find(slice.sequence);
+    if (request != state.open.end()) request->second->stream->begin(state.batcher->cached_tokens(slice.sequence));
+  }
+}
+
 void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
   SchedulerState& state = self->state;
   end_failed(self, step, outcome.failures);
+  tell_cached(state, step);
   Sampled sampled;
   for (const SampledToken& token : outcome.tokens) {
     const SequenceSlice& slice = step.slices[token.slice];
     const SequenceId id = slice.sequence;
     const auto request = state.open.find(id);
     if (request == state.open.end()) continue;
-    if (!slice.tokens.empty()) request->second->stream->begin(state.batcher->cached_tokens(id));
     sampled.tokens.push_back({id, token.token, token.logprobs});
     if (request->second->terms.ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }

@@ -79,7 +79,8 @@ void replace(Self self, std::uint32_t number, Replica& replica, const Error& why
     self->send(state.router, Left{number, why, Left::For::a_while});
     replica.counters->leave(ReplicaState::restarting);
     ++replica.counters->restarts;
-    return build(self, number, replica, epoch);
+    if (replica.failed_builds == 0) return build(self, number, replica, epoch);
+    return self->delayed_send(self, pause_after(replica.failed_builds), TryAgain{number, epoch});
   }
   self->send(state.router, Left{number, why, Left::For::ever});
   replica.stage = Stage::broken;
@@ -145,10 +146,22 @@ void built(Self self, const Built& message) {
   if (replica.drain) return take_out(self, message.replica, replica);
   if (!plan) {
     const Error why(plan.error().code(), name_of(message.replica) + " cannot be made again: " + plan.error().message());
+    ++replica.failed_builds;
     return replace(self, message.replica, replica, why);
   }
+  replica.failed_builds = 0;
   self->send(state.router, Joined{{start(self, message.replica, replica)}});
   state.log(LogLevel::info, [&] { return name_of(message.replica) + " is back"; });
+}
+
+/// It may have been drained meanwhile.
+void try_again(Self self, const TryAgain& message) {
+  auto& replicas = self->state.replicas;
+  const auto found = replicas.find(message.replica);
+  if (found == replicas.end() || found->second.at_work.order.epoch != message.epoch) return;
+  Replica& replica = found->second;
+  if (replica.drain) return take_out(self, message.replica, replica);
+  build(self, message.replica, replica, message.epoch);
 }
 
 void replicate(Self self, const Replicate& asked) {
@@ -226,6 +239,7 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
   return {
       [self](const Built& message) { built(self, message); },
       [self](const Retired& message) { retired(self, message); },
+      [self](const TryAgain& message) { try_again(self, message); },
       [self](const Replicate& message) { replicate(self, message); },
       [self](const Drain& message) { drain(self, message); },
       [self](const Close&) { self->quit(caf::exit_reason::user_shutdown); },

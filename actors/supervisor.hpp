@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -20,11 +21,19 @@ struct Incarnation {
   ReplicaPlan plan;
 };
 
-/// How often a replica may break before it is given up: more than `most` times within `span`.
+/// How often a replica may break before it is given up: more than `most` times within `span`. And a request, with which
+/// that many have broken: fewer, so that one of its kind ends before what it breaks is given up.
 struct RestartLimit {
   std::size_t most = 5;
   caf::actor_clock::duration_type span = std::chrono::minutes(1);
+  std::size_t losses = 2;
 };
+
+/// How long a replica that could not be made waits before it is tried again, where it has been tried so often since it
+/// served: what was wanting, memory above all, may be there then.
+[[nodiscard]] inline caf::actor_clock::duration_type pause_after(std::size_t failed_builds) {
+  return std::chrono::seconds(std::size_t{1} << std::min<std::size_t>(failed_builds - 1, 4));
+}
 
 /// Replicas that are asked for together: all of them serve, or none is there.
 struct Growth {
@@ -42,6 +51,7 @@ struct SupervisorState {
     SchedulerActor scheduler{};
     caf::mailbox_element_ptr dismissal{};  ///< what ends it, made before it
     std::deque<caf::actor_clock::time_point> restarts{};
+    std::size_t failed_builds = 0;     ///< since it served
     std::shared_ptr<Growth> growth{};  ///< of which it is a part, until that is whole
     std::optional<Drain> drain{};
     std::shared_ptr<ReplicaCounters> counters{};

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/format.hpp"
+#include "kernels/packing.hpp"
 
 namespace troupe::kernels {
 

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
-
-#include "kernels/format.hpp"
 
 namespace troupe::kernels {
 
@@ -44,28 +41,6 @@ struct Packing {
   Codebook codebook;
   ScaleKind scales;
 };
-
-/// In the order of Format.
-inline constexpr Packing packings[] = {
-    {floats, 0, Codebook::none, ScaleKind::none},              // F32
-    {floats, 0, Codebook::none, ScaleKind::none},              // F16
-    {nibbles, 8, Codebook::none, ScaleKind::f16},              // Q4_0
-    {nibbles, 0, Codebook::none, ScaleKind::f16_min},          // Q4_1
-    {nibbles_and_bit, 16, Codebook::none, ScaleKind::f16},     // Q5_0
-    {nibbles_and_bit, 0, Codebook::none, ScaleKind::f16_min},  // Q5_1
-    {whole_bytes, 128, Codebook::none, ScaleKind::f16},        // Q8_0
-    {pairs, 0, Codebook::none, ScaleKind::k16_min},            // Q2_K
-    {pairs_and_bit, 4, Codebook::none, ScaleKind::k16},        // Q3_K
-    {nibbles, 0, Codebook::none, ScaleKind::k32_min},          // Q4_K
-    {nibbles_and_bit, 0, Codebook::none, ScaleKind::k32_min},  // Q5_K
-    {nibbles_and_pair, 32, Codebook::none, ScaleKind::k16},    // Q6_K
-    {nibbles, 128, Codebook::iq4, ScaleKind::f16},             // IQ4_NL
-    {nibbles, 128, Codebook::iq4, ScaleKind::k32},             // IQ4_XS
-    {floats, 0, Codebook::none, ScaleKind::none},              // BF16
-    {nibbles, 16, Codebook::fp4, ScaleKind::e8m0},             // MXFP4
-};
-
-[[nodiscard]] constexpr const Packing& packing_of(Format format) { return packings[static_cast<std::size_t>(format)]; }
 
 [[nodiscard]] constexpr const std::int8_t* levels_of(Codebook codebook) {
   return codebook == Codebook::iq4 ? iq4_levels : fp4_levels;

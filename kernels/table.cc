@@ -1,54 +1,42 @@
 #include "kernels/table.hpp"
 
-#include "kernels/reference/kernels.hpp"
+#include <iterator>
 
+// The instruction sets, slowest first: namespaces that have a `table`.
 #ifdef __x86_64__
-#include <cpuid.h>
-
-#include "kernels/cpu/avx2_kernels.hpp"
-#include "kernels/cpu/avx512_kernels.hpp"
+#define TROUPE_INSTRUCTION_SETS(SET) \
+  SET(reference)                     \
+  SET(avx2)                          \
+  SET(avx512)
+#else
+#define TROUPE_INSTRUCTION_SETS(SET) SET(reference)
 #endif
 
 namespace troupe::kernels {
+
+#define TROUPE_DECLARE(set)       \
+  namespace set {                 \
+  extern const KernelTable table; \
+  }
+TROUPE_INSTRUCTION_SETS(TROUPE_DECLARE)
+
 namespace {
 
-constexpr std::size_t most_tables = 3;
+#define TROUPE_ENTRY(set) &set::table,
+constexpr const KernelTable* every_table[] = {TROUPE_INSTRUCTION_SETS(TROUPE_ENTRY)};
 
 struct Tables {
-  const KernelTable* entries[most_tables];
-  std::size_t count;
+  const KernelTable* entries[std::size(every_table)];
+  std::size_t count = 0;
 };
 
-#ifdef __x86_64__
-
-/// clang's __builtin_cpu_supports does not know F16C.
-bool has_f16c() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
-}
-
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(); }
-
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-
 Tables detect() {
-  __builtin_cpu_init();
-  Tables found{{&reference::table}, 1};
-  if (!has_avx2()) return found;
-  found.entries[found.count++] = &avx2::table;
-  if (has_avx512()) found.entries[found.count++] = &avx512::table;
+  Tables found{};
+  for (const KernelTable* table : every_table) {
+    if (table->runs_here()) found.entries[found.count++] = table;
+  }
   return found;
 }
-
-#else
-
-Tables detect() { return {{&reference::table}, 1}; }
-
-#endif
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "kernels/activation.hpp"
 #include "kernels/kv_layout.hpp"
@@ -52,6 +53,7 @@ inline constexpr std::size_t softmax_segment = 1024;
 /// Rows are float vectors of n elements unless said otherwise; out may equal the input.
 struct KernelTable {
   std::string_view name;  ///< "reference", "avx2", "avx512"
+  bool (*runs_here)();    ///< whether this processor can run it
 
   /// out = x / sqrt(mean(x^2) + eps) * weight. Sum of squares in 16 lanes (lane i takes elements i, i+16, ...),
   /// fma in order, then a tree: lane i + lane i+8, +4, +2, +1. Where mean(x^2) is no finite number, all of out is one
@@ -116,6 +118,26 @@ struct KernelTable {
   /// same tree.
   float (*log_sum_exp)(const float* x, std::size_t n);
 };
+
+/// The kernels by name; prototypes.inl and fill_table.inl make an instruction set of them.
+#define TROUPE_KERNELS(KERNEL) \
+  KERNEL(rms_norm)             \
+  KERNEL(quantize)             \
+  KERNEL(matmul)               \
+  KERNEL(matmul_partial)       \
+  KERNEL(matmul_leaves)        \
+  KERNEL(from_fixed)           \
+  KERNEL(add)                  \
+  KERNEL(silu_mul)             \
+  KERNEL(gelu_mul)             \
+  KERNEL(rope)                 \
+  KERNEL(kv_append)            \
+  KERNEL(attention)            \
+  KERNEL(attention_scores)     \
+  KERNEL(attention_softmax)    \
+  KERNEL(attention_values)     \
+  KERNEL(argmax)               \
+  KERNEL(log_sum_exp)
 
 /// The tables this processor can run, slowest first; the first is always "reference".
 /// Without AVX2, FMA and F16C there is no other.

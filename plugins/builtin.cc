@@ -1,7 +1,5 @@
 #include "plugins/builtin.hpp"
 
-#include "plugins/architectures/gemma3.hpp"
-#include "plugins/architectures/llama.hpp"
 #include "plugins/formats/gguf.hpp"
 #include "plugins/tokenizers/bpe.hpp"
 #include "plugins/tokenizers/spm.hpp"
@@ -10,11 +8,13 @@
 
 namespace troupe::plugins {
 
+#define TROUPE_ADDRESS(name) &name,
+
 Registry builtin() {
   return {
       .formats = {&gguf},
-      .architectures = {&llama, &gemma3},
-      .tokenizers = {&bpe, &spm},
+      .architectures = {TROUPE_ARCHITECTURES(TROUPE_ADDRESS)},
+      .tokenizers = {&bpe, &gemma4_bpe, &spm},
       .devices = {&cpu_kind},
       .transports = {&transport::memory},
   };

@@ -10,7 +10,16 @@
 
 namespace troupe::plugins {
 
-/// What can be looked up by name: one line in builtin.cc adds to it.
+/// The architectures: each file in architectures/ defines the one of its name.
+#define TROUPE_ARCHITECTURES(ARCHITECTURE) \
+  ARCHITECTURE(llama)                      \
+  ARCHITECTURE(gemma3)
+
+#define TROUPE_DECLARE(name) extern const Architecture name;
+TROUPE_ARCHITECTURES(TROUPE_DECLARE)
+#undef TROUPE_DECLARE
+
+/// What can be looked up by name.
 struct Registry {
   std::vector<const FileFormat*> formats;
   std::vector<const Architecture*> architectures;

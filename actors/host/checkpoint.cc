@@ -36,6 +36,16 @@ Error unknown_id(TokenId id, std::size_t place, std::size_t size) {
                                       " is not in the vocabulary, which ends at " + std::to_string(size - 1) + what};
 }
 
+std::vector<ActorMemory> shared_memory(const Checkpoint::Impl& checkpoint, bool copy) {
+  ActorMemory router, file;
+  router.actor = "router";
+  router.other = checkpoint.tokenizer->memory_bytes();
+  file.actor = "file";
+  file.other = copy ? checkpoint.bytes->bytes().size() : checkpoint.bytes->copied_bytes();
+  if (file.other == 0) return {router};
+  return {router, file};
+}
+
 const Checkpoint::Impl& with_model(const std::shared_ptr<const Checkpoint::Impl>& impl) {
   const Checkpoint::Impl& checkpoint = held(impl, "the checkpoint");
   if (checkpoint.architecture != nullptr) return checkpoint;
@@ -76,6 +86,12 @@ std::vector<TokenId> Checkpoint::tokenize(std::string_view text, bool parse_spec
   const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode(text, parse_special);
 }
+
+std::vector<TokenId> Checkpoint::tokenize(std::span<const TextSpan> parts) const {
+  const kernels::FloatingPointScope floats;
+  return opened(impl_).tokenizer->encode_spans(parts);
+}
+
 std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_special) const {
   const kernels::FloatingPointScope floats;
   return opened(impl_).tokenizer->encode_prompt(text, parse_special);
@@ -138,14 +154,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
         std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.actor == node.name; });
     actors.push_back(part == parts.end() ? ActorMemory{.actor = node.name} : *part);
   }
-  ActorMemory router;
-  router.actor = "router";
-  router.other = opened(impl_).tokenizer->memory_bytes();
-  actors.push_back(router);
-  ActorMemory file;
-  file.actor = "file";
-  file.other = options.copy.value_or(false) ? impl_->bytes->bytes().size() : impl_->bytes->copied_bytes();
-  if (file.other != 0) actors.push_back(file);
+  for (ActorMemory& shared : host::shared_memory(*impl_, options.copy.value_or(false))) actors.push_back(shared);
   return actors;
 }
 

@@ -26,6 +26,9 @@ namespace host {
 /// What a checkpoint holds. Throws unsupported where it was opened for its tokenizer alone.
 [[nodiscard]] const Checkpoint::Impl& with_model(const std::shared_ptr<const Checkpoint::Impl>& impl);
 
+/// Bytes that a model's replicas share, beside weights. `copy`: its file is read into memory, or is to be.
+[[nodiscard]] std::vector<ActorMemory> shared_memory(const Checkpoint::Impl& checkpoint, bool copy);
+
 /// Why an id at a place of a list is none of `size`.
 [[nodiscard]] Error unknown_id(TokenId id, std::size_t place, std::size_t size);
 

@@ -32,7 +32,7 @@ struct House {
 };
 
 /// Checks the graph, packs the weights, joins the nodes by channels and communicators, and starts a thread for each.
-/// Throws what the host's `progress` has thrown, and that alone.
+/// Throws what the host's `progress` has thrown, and want of memory.
 [[nodiscard]] Result<Deployment> deploy(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const Graph& graph,
                                         const LoadOptions& options, const House& house,
                                         std::chrono::nanoseconds patience = peer_patience);

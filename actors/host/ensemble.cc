@@ -46,7 +46,7 @@ Ensemble::Ensemble(actors::Control& control, std::vector<actors::Incarnation> re
     : control_(control), actors_(std::make_unique<Actors>()) {
   const actors::NoLoggerLeft guard;
   caf::actor_system& system = control.system();
-  actors_->router = system.spawn(actors::router, log, limit.most);
+  actors_->router = system.spawn(actors::router, log, limit.losses);
   actors_->supervisor =
       system.spawn(actors::supervisor, actors_->router, std::move(replicas), builder, tokenizer, board, log, limit);
   try {

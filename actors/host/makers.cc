@@ -32,8 +32,12 @@ std::unique_ptr<End> first(std::vector<std::unique_ptr<End>> ends) {
 /// A host samples on its own processor.
 LogitsEnd logits_end(const Part& part, Workbench& bench) {
   const kernels::KernelTable* const wanted = kernels::find_table(bench.settings.isa);
-  return {wanted == nullptr ? *kernels::find_table() : *wanted, bench.settings.parallel, bench.sinks,
-          take(part.out, bench.out, "tokens"), part.source};
+  return {wanted == nullptr ? *kernels::find_table() : *wanted,
+          bench.model.tokens,
+          bench.settings.parallel,
+          bench.sinks,
+          take(part.out, bench.out, "tokens"),
+          part.source};
 }
 
 Result<std::unique_ptr<Actor>> make_actor(const GraphNode& node, const ActorFactory& factory) {

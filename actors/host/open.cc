@@ -138,6 +138,7 @@ OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, 
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
   if (const auto checked = check_size(*checkpoint); !checked) return checked.error();
+  checkpoint->model.tokens = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }
 

@@ -99,17 +99,33 @@ LoadOptions watched(LoadOptions options) {
   return options;
 }
 
-/// Runs a load, and tells the log how it went.
+/// Tells the log what the file said that was put up with.
+Checkpoint with_warnings(const actors::Log& log, host::OpenedCheckpoint opened) {
+  Checkpoint checkpoint(std::move(opened).value());
+  for (const std::string& line : checkpoint.impl()->tokenizer->warnings()) {
+    log(LogLevel::warning, [&] { return line; });
+  }
+  return checkpoint;
+}
+
+/// Runs a load, and tells the log how it went, where there is memory to tell. Want of memory is an Error, however
+/// little there is: its message takes none.
 template <class Load>
 Model logged(const actors::Log& log, const std::string& path, const Load& load) {
   const auto failed = [&](const char* why) {
-    log(LogLevel::error, [&] { return "loading " + path + " failed: " + why; });
+    try {
+      log(LogLevel::error, [&] { return "loading " + path + " failed: " + why; });
+    } catch (const std::bad_alloc&) {
+    }
   };
   try {
     return load();
   } catch (const Error& error) {
     failed(error.what());
     throw;
+  } catch (const std::bad_alloc&) {
+    failed("out of memory");
+    throw Error(Code::out_of_memory, "out of memory");
   } catch (...) {
     failed("the host's progress callback threw");
     throw;
@@ -218,13 +234,13 @@ void Runtime::add_actor(const std::string& kind, ActorFactory factory) {
 Checkpoint Runtime::open(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
-  return with_memory([&] { return Checkpoint(host::open_checkpoint(source, impl.registry, options).value()); });
+  return with_memory([&] { return with_warnings(impl.log, host::open_checkpoint(source, impl.registry, options)); });
 }
 
 Checkpoint Runtime::open_tokenizer(const ModelSource& source, const LoadOptions& options) const {
   const kernels::FloatingPointScope floats;
   const Impl& impl = host::held(impl_, "the runtime");
-  return with_memory([&] { return Checkpoint(host::open_for_tokenizer(source, impl.registry, options).value()); });
+  return with_memory([&] { return with_warnings(impl.log, host::open_for_tokenizer(source, impl.registry, options)); });
 }
 
 Model Runtime::load(const ModelSource& source, const LoadOptions& given) const {

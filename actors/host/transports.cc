@@ -24,4 +24,24 @@ Result<transport::Transport*> Transports::get(const std::string& name) {
   return transport.get();
 }
 
+Result<std::unique_ptr<transport::Sender>> Transports::make_sender(const PartEnd& end, transport::WaitPolicy policy) {
+  const auto transport = get(end.via);
+  if (!transport) return transport.error();
+  return (*transport)->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
+}
+
+Result<std::unique_ptr<transport::Receiver>> Transports::make_receiver(const PartEnd& end,
+                                                                       transport::WaitPolicy policy) {
+  const auto transport = get(end.via);
+  if (!transport) return transport.error();
+  return (*transport)->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
+}
+
+Result<std::unique_ptr<transport::Communicator>> Transports::make_rank(const PartGroup& group,
+                                                                       transport::WaitPolicy policy) {
+  const auto transport = get(group.via);
+  if (!transport) return transport.error();
+  return (*transport)->make_rank({group.name, static_cast<int>(group.size)}, static_cast<int>(group.rank), policy);
+}
+
 }  // namespace troupe::host

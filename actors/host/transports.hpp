@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/plan/check.hpp"
+#include "runtime/deploy/blueprint.hpp"
 #include "transport/transport.hpp"
 
 namespace troupe::host {
@@ -18,10 +18,17 @@ class Transports {
 
   [[nodiscard]] KnownNames known() const;
 
-  /// Precondition: it is known.
-  [[nodiscard]] Result<transport::Transport*> get(const std::string& name);
+  // A part's ends. Precondition: what they are joined by is known.
+  [[nodiscard]] Result<std::unique_ptr<transport::Sender>> make_sender(const PartEnd& end,
+                                                                       transport::WaitPolicy policy);
+  [[nodiscard]] Result<std::unique_ptr<transport::Receiver>> make_receiver(const PartEnd& end,
+                                                                           transport::WaitPolicy policy);
+  [[nodiscard]] Result<std::unique_ptr<transport::Communicator>> make_rank(const PartGroup& group,
+                                                                           transport::WaitPolicy policy);
 
  private:
+  [[nodiscard]] Result<transport::Transport*> get(const std::string& name);
+
   std::vector<const transport::TransportKind*> kinds_;
   std::map<std::string, std::unique_ptr<transport::Transport>> open_;
 };

@@ -95,7 +95,8 @@ Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work
   const DeploySettings& settings = to_come.settings;
   MemoryOrder order{checkpoint.model, settings, checkpoint.bytes.get(),
                     [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
-  std::uint64_t promised = checkpoint.tokenizer->memory_bytes();
+  std::uint64_t promised = 0;
+  for (const ActorMemory& shared : shared_memory(checkpoint, false)) promised += shared.total();
   std::vector<const Blueprint*> all = at_work;
   all.push_back(&to_come);
   for (const Blueprint* blueprint : all) {
@@ -135,25 +136,17 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
 Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& settings, transport::WaitPolicy policy) {
   Workbench bench{.model = tools_.checkpoint->model, .settings = settings, .policy = policy};
   for (const PartEnd& end : part.in) {
-    const auto transport = transports_.get(end.via);
-    if (!transport) return transport.error();
-    auto receiver = (*transport)->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
+    auto receiver = transports_.make_receiver(end, policy);
     if (!receiver) return receiver.error();
     bench.in.push_back(std::move(*receiver));
   }
   for (const PartEnd& end : part.out) {
-    const auto transport = transports_.get(end.via);
-    if (!transport) return transport.error();
-    auto sender = (*transport)->make_sender({end.channel, end.slots, end.slot_bytes}, policy);
+    auto sender = transports_.make_sender(end, policy);
     if (!sender) return sender.error();
     bench.out.push_back(std::move(*sender));
   }
   if (part.group.size == 1) return bench;
-  const auto transport = transports_.get(part.group.via);
-  if (!transport) return transport.error();
-  auto rank =
-      (*transport)
-          ->make_rank({part.group.name, static_cast<int>(part.group.size)}, static_cast<int>(part.group.rank), policy);
+  auto rank = transports_.make_rank(part.group, policy);
   if (!rank) return rank.error();
   bench.group = std::move(*rank);
   return bench;

@@ -1,9 +1,8 @@
-#include "plugins/architectures/gemma3.hpp"
-
 #include <algorithm>
 #include <cmath>
 
 #include "plugins/architectures/common.hpp"
+#include "runtime/program/builder.hpp"
 
 namespace troupe::plugins {
 namespace {
@@ -106,6 +105,8 @@ constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
 
 }  // namespace
 
+/// Gemma 3: norms before and after each half layer, per-head norms of q and k, GeGLU, five layers with a sliding window
+/// and their own rotary base to every one that sees all (Gemma 3 technical report, 2025).
 extern const Architecture gemma3{"gemma3", describe, layer, keys};
 
 }  // namespace troupe::plugins

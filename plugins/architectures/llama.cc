@@ -1,6 +1,5 @@
-#include "plugins/architectures/llama.hpp"
-
 #include "plugins/architectures/common.hpp"
+#include "runtime/program/builder.hpp"
 
 namespace troupe::plugins {
 namespace {
@@ -36,6 +35,7 @@ constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
 
 }  // namespace
 
+/// Llama and its kin: pre-norm, rotary embedding of adjacent pairs, grouped queries, SwiGLU (Touvron et al. 2023).
 extern const Architecture llama{"llama", describe, layer, keys};
 
 }  // namespace troupe::plugins

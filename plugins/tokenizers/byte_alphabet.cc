@@ -20,9 +20,18 @@ ByteAlphabet::ByteAlphabet() {
 }
 
 std::string ByteAlphabet::letter(std::uint8_t byte) const {
-  const unsigned code = letters_[byte];
-  if (code < 0x80) return {static_cast<char>(code)};
-  return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3F))};
+  const char one = static_cast<char>(byte);
+  return letters({&one, 1});
+}
+
+std::string ByteAlphabet::letters(std::string_view bytes) const {
+  std::string out;
+  for (const char byte : bytes) {
+    const unsigned code = letters_[static_cast<unsigned char>(byte)];
+    if (code >= 0x80) out += static_cast<char>(0xC0 | (code >> 6));
+    out += static_cast<char>(code < 0x80 ? code : 0x80 | (code & 0x3F));
+  }
+  return out;
 }
 
 std::string ByteAlphabet::bytes(std::string_view letters) const {

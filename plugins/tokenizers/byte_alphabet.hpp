@@ -16,6 +16,9 @@ class ByteAlphabet {
   /// The letter of a byte, in UTF-8.
   [[nodiscard]] std::string letter(std::uint8_t byte) const;
 
+  /// Bytes as a token's text.
+  [[nodiscard]] std::string letters(std::string_view bytes) const;
+
   /// A token's text as bytes; what is no letter of this alphabet stays as it is.
   [[nodiscard]] std::string bytes(std::string_view letters) const;
 

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "plugins/tokenizers/pair_merger.hpp"
+#include "plugins/tokenizers/sentence_piece.hpp"
 #include "plugins/tokenizers/tokenizer_keys.hpp"
 #include "runtime/text/special_tokens.hpp"
 #include "runtime/text/utf8.hpp"
@@ -12,33 +13,13 @@
 namespace troupe::plugins {
 namespace {
 
-constexpr std::string_view space_mark = "\xE2\x96\x81";  // U+2581
 constexpr std::string_view scores_key = "tokenizer.ggml.scores";
-
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  while (true) {
-    const std::size_t at = text.find(from);
-    out += text.substr(0, at);
-    if (at == std::string_view::npos) return out;
-    out += to;
-    text.remove_prefix(at + from.size());
-  }
-}
 
 /// A number that is the smaller the higher the score is, and never MinTree::none.
 std::int32_t rank_of_score(float score) {
   const auto bits = std::bit_cast<std::int32_t>(score + 0.0F);  // both zeros are one score
   const std::int32_t ascending = bits < 0 ? bits ^ INT32_MAX : bits;
   return std::min(~ascending, MinTree::none - 1);
-}
-
-/// "<0x0A>" as 10; -1 for other texts.
-int byte_of_name(std::string_view name) {
-  if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
-  const auto digit = [](char c) { return std::string_view("0123456789ABCDEF").find(c); };
-  const std::size_t high = digit(name[3]), low = digit(name[4]);
-  return high < 16 && low < 16 ? static_cast<int>(high * 16 + low) : -1;
 }
 
 struct Settings {
@@ -50,12 +31,19 @@ class SpmTokenizer final : public Tokenizer {
  public:
   SpmTokenizer(Vocabulary vocabulary, SpecialTokens special, const std::vector<float>& scores, Settings settings);
 
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override;
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool parse_special) const override {
+    return encode(text, Trust(parse_special));
+  }
+  [[nodiscard]] std::vector<TokenId> encode_spans(std::span<const TextSpan> parts) const override {
+    return encode(joined_text(parts), Trust(parts));
+  }
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
+  [[nodiscard]] bool adds_space_behind(TokenId before) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, Trust trust) const;
   [[nodiscard]] std::size_t word_length(std::string_view text) const;
   [[nodiscard]] PairMerger::Merge find(std::string_view text) const;
   void encode_word(std::string_view word, PairMerger& merger, std::vector<TokenId>& ids) const;
@@ -80,6 +68,7 @@ SpmTokenizer::SpmTokenizer(Vocabulary vocabulary, SpecialTokens special, const s
   bos_ = settings.marked.bos;
   add_bos_ = settings.marked.add_bos;
   end_ = std::move(settings.marked.end);
+  for (std::string& line : settings.marked.warnings) warn(std::move(line));
   byte_tokens_.fill(-1);
   ranks_.reserve(scores.size());
   for (const float score : scores) {
@@ -102,7 +91,7 @@ void SpmTokenizer::note_token(TokenId id) {
   }
 }
 
-std::vector<TokenId> SpmTokenizer::encode(std::string_view text, bool parse_special) const {
+std::vector<TokenId> SpmTokenizer::encode(std::string_view text, Trust trust) const {
   std::vector<TokenId> ids;
   PairMerger merger;
   bool prefix = add_space_prefix_;
@@ -120,7 +109,7 @@ std::vector<TokenId> SpmTokenizer::encode(std::string_view text, bool parse_spec
     ids.push_back(id);
     prefix = add_space_prefix_;
   };
-  special_.split(text, parse_special, on_text, on_token);
+  special_.split(text, std::move(trust), on_text, on_token);
   return ids;
 }
 
@@ -177,11 +166,16 @@ std::string SpmTokenizer::piece(TokenId id, bool special) const {
   return replaced(text, space_mark, " ");
 }
 
+bool SpmTokenizer::adds_space_behind(TokenId before) const {
+  return add_space_prefix_ && (before == no_token || stands_verbatim(vocabulary_.kind(before)));
+}
+
 std::size_t SpmTokenizer::memory_bytes() const {
   return sizeof(*this) + end_.capacity() * sizeof(TokenId) + vocabulary_.memory_bytes() + special_.memory_bytes() +
          ranks_.capacity() * sizeof(std::int32_t);
 }
 
+/// Integers are numbers too, and what is behind the last token's is left alone.
 Result<std::vector<float>> read_scores(const ModelFile& file, std::size_t tokens) {
   const auto wrong = [&](const std::string& why) {
     return Error(Code::bad_file, quoted(file.path) + ": the key " + quoted(scores_key) + " " + why);
@@ -189,11 +183,15 @@ Result<std::vector<float>> read_scores(const ModelFile& file, std::size_t tokens
   const MetaValue* value = file.find(scores_key);
   if (value == nullptr) return wrong("is missing; expected a score for every token");
   const auto* array = std::get_if<MetaArray>(value);
-  if (array == nullptr || array->kind != MetaArray::Kind::floats) return wrong("is no array of floating-point numbers");
-  if (array->count != tokens) {
+  const bool whole = array != nullptr && array->kind == MetaArray::Kind::integers;
+  if (!whole && (array == nullptr || array->kind != MetaArray::Kind::floats)) return wrong("is no array of numbers");
+  if (array->count < tokens) {
     return wrong("has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
   }
-  return array->floats();
+  std::vector<float> scores = array->floats();
+  for (const std::int64_t score : array->integers()) scores.push_back(static_cast<float>(score));
+  scores.resize(tokens);
+  return scores;
 }
 
 Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
@@ -203,7 +201,7 @@ Result<std::unique_ptr<Tokenizer>> create(const ModelFile& file) {
   if (!special) return special.error();
   const auto scores = read_scores(file, vocabulary->size());
   if (!scores) return scores.error();
-  auto marked = marked_tokens(file, *vocabulary, true);
+  auto marked = marked_tokens(file, *vocabulary, {.bos = 1, .add_bos = true});
   if (!marked) return marked.error();
   const auto prefix = file.boolean_or("tokenizer.ggml.add_space_prefix", true);
   if (!prefix) return prefix.error();

@@ -42,7 +42,8 @@ Code code_of(troupe_status status) {
 }
 
 troupe_status say(troupe_error* to, troupe_status status, std::string_view message) noexcept {
-  if (to == nullptr || to->size < offsetof(troupe_error, message)) return status;
+  constexpr std::size_t longest = 65536;  // above it, size was never set
+  if (to == nullptr || to->size < offsetof(troupe_error, message) || to->size > longest) return status;
   to->status = status;
   const std::size_t room = to->size - offsetof(troupe_error, message);
   if (room == 0) return status;

@@ -32,7 +32,10 @@ void start(troupe_request& handle, Prompt prompt, const troupe_generate_options*
   if (callbacks == nullptr) {
     handle.id = handle.stream.emplace<Generation>(handle.model.generate(std::move(prompt), wanted)).id();
   } else {
-    Request request = handle.model.generate(std::move(prompt), wanted, callbacks_of(*callbacks));
+    const troupe_callbacks host = read(callbacks, troupe_callbacks{}, "troupe_callbacks");
+    const auto release = std::make_shared<Release>(host.release, host.user);
+    Request request = handle.model.generate(std::move(prompt), wanted, callbacks_of(host, release));
+    release->arm();
     handle.id = handle.stream.emplace<Request>(std::move(request)).id();
   }
 }

@@ -23,7 +23,9 @@ troupe_replica_stats replica_of(const ReplicaStats& from) {
           .kv_blocks = from.kv_blocks,
           .kv_used = from.kv_used,
           .kv_cached = from.kv_cached,
-          .restarts = from.restarts};
+          .restarts = from.restarts,
+          .preempted = from.preempted,
+          .reserved = 0};
 }
 
 }  // namespace

@@ -45,16 +45,15 @@ troupe_finish shown(const Finish& finish) {
           .reserved = 0};
 }
 
-StreamCallbacks callbacks_of(const troupe_callbacks& given) {
-  const troupe_callbacks host = read(&given, troupe_callbacks{}, "troupe_callbacks");
+StreamCallbacks callbacks_of(const troupe_callbacks& host, const std::shared_ptr<Release>& release) {
   StreamCallbacks made;
-  made.on_token = [host, shown = ShownToken()](const Request& request, Token token) mutable {
+  made.on_token = [host, release, shown = ShownToken()](const Request& request, Token token) mutable {
     if (host.on_token == nullptr) return;
     const troupe_token told = shown.show(std::move(token));
     ask("the host's on_token",
         [&](troupe_error* error) { return host.on_token(host.user, request.id(), &told, error); });
   };
-  made.on_finish = [host](const Request& request, const Finish& finish) {
+  made.on_finish = [host, release](const Request& request, const Finish& finish) {
     if (host.on_finish == nullptr) return;
     const troupe_finish told = c::shown(finish);
     host.on_finish(host.user, request.id(), &told);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "runtime/c/boundary.hpp"
 #include "runtime/c/troupe.h"
 #include "troupe/generate.hpp"
 
@@ -21,7 +23,7 @@ class ShownToken {
 /// How a stream has ended, as a host sees it; points into `finish`.
 [[nodiscard]] troupe_finish shown(const Finish& finish);
 
-/// The two calls of a host's, as functions. Throws Error.
-[[nodiscard]] StreamCallbacks callbacks_of(const troupe_callbacks& given);
+/// The two calls of a host's, as functions that hold `release`.
+[[nodiscard]] StreamCallbacks callbacks_of(const troupe_callbacks& host, const std::shared_ptr<Release>& release);
 
 }  // namespace troupe::c

@@ -73,7 +73,7 @@ const char* troupe_status_name(troupe_status status);
 /// What a call says when it has failed; each call writes it anew. Who wants longer lines than it holds (the message is
 /// cut at the end of a character) puts it at the beginning of a larger piece of memory, and says so by its size.
 typedef struct troupe_error {
-  size_t size;  ///< of the struct, or of the memory that it begins; 0: nothing is written
+  size_t size;  ///< of the struct, or of the memory that it begins, at most 64 KiB; 0: nothing is written
   troupe_status status;
   char message[1012];  ///< one line; empty after success
 } troupe_error;
@@ -106,7 +106,7 @@ typedef struct troupe_stats {
   uint64_t requests;       ///< taken; those for logits among them
   uint64_t finished;       ///< of those, the ones that ended by themselves
   uint64_t failed;         ///< and those that ended with an error, cancelled and late ones among them
-  uint64_t prompt_tokens;  ///< of requests that have begun to run
+  uint64_t prompt_tokens;  ///< of requests that have their first token, or have ended by themselves
   uint64_t cached_tokens;  ///< of those, the ones that the prefix cache had
   uint64_t generated_tokens;
   double tokens_per_second;  ///< generated, over the last five seconds
@@ -161,17 +161,20 @@ typedef struct troupe_step {
 /// TROUPE_INVALID_ARGUMENT where there is no such row, or `status` is no failure. `message` may be NULL.
 troupe_status troupe_step_fail(const troupe_step* step, size_t row, troupe_status status, const char* message);
 
-/// An actor between two others: a tap, a filter, a router. Each node of a graph that names its kind is one.
+/// An actor between two others: a tap, a filter, a router. Each node of a graph that names its kind is one, in each
+/// replica; where a replica comes back, or is added, its nodes are made anew, and what they knew is gone. Requests that
+/// go on there, or had to give back their memory, are computed again: an actor sees their rows once more.
 typedef struct troupe_actor_kind {
   size_t size;
   void* user;  ///< handed to `create` and `release`
   /// Makes the actor of a node, from the node's options: `count` pairs, names at even places, values behind them. On
-  /// the thread that loads the model. Anything but TROUPE_OK fails the load. NULL: every actor is `user`.
+  /// the thread that loads the model, where anything but TROUPE_OK fails the load; later on one of the runtime's, where
+  /// that fails the replica. NULL: every actor is `user`, which those of several replicas may be given at once.
   troupe_status (*create)(void* user, const char* const* options, size_t count, void** actor, troupe_error* error);
   /// One step, in order; on one thread of the runtime, which waits for it. Anything but TROUPE_OK ends the requests of
   /// that step with it. Must not wait for a request of its own model.
   troupe_status (*on_step)(void* actor, const troupe_step* step, troupe_error* error);
-  void (*destroy)(void* actor);  ///< of each that was created, when its model has closed; on any thread. May be NULL.
+  void (*destroy)(void* actor);  ///< of each that was created, when its replica has ended; on any thread. May be NULL.
   void (*release)(void* user);   ///< called once, when the kind is not needed any more; on any thread. May be NULL.
 } troupe_actor_kind;
 
@@ -330,7 +333,7 @@ typedef struct troupe_actor_memory {
   const char* actor;
   uint64_t weights, activations, other;
   uint64_t kv_block;  ///< one block of 64 positions
-  uint64_t kv_full;   ///< every sequence at its full context
+  uint64_t kv_full;   ///< every sequence at its full context, or what kv_memory allows
   uint64_t kv_heads;  ///< of each layer, duplicates over ranks counted
   uint64_t total;     ///< weights, activations, other and kv_full
 } troupe_actor_memory;
@@ -448,7 +451,8 @@ typedef struct troupe_callbacks {
   troupe_status (*on_token)(void* user, uint64_t request, const troupe_token* token, troupe_error* error);
   /// The last call for a request, whatever happened. May be NULL.
   void (*on_finish)(void* user, uint64_t request, const troupe_finish* finish);
-  void* user;  ///< handed to both
+  void* user;                   ///< handed to all three
+  void (*release)(void* user);  ///< called once, when the two will not be called again; on any thread. May be NULL.
 } troupe_callbacks;
 
 void troupe_callbacks_default(troupe_callbacks* callbacks, size_t size);
@@ -457,7 +461,7 @@ void troupe_callbacks_default(troupe_callbacks* callbacks, size_t size);
 typedef struct troupe_request troupe_request;
 
 /// Starts a request. `options` may be NULL. Without callbacks its stream is read by troupe_request_next; with them
-/// `request` may be NULL. Where it fails, no callback is called.
+/// `request` may be NULL. Where it fails, no callback is called, `release` neither.
 troupe_status troupe_model_generate(const troupe_model* model, const char* prompt, size_t length,
                                     const troupe_generate_options* options, const troupe_callbacks* callbacks,
                                     troupe_request** request, troupe_error* error);
@@ -535,6 +539,8 @@ typedef struct troupe_replica_stats {
   uint32_t kv_used;    ///< by requests that run
   uint32_t kv_cached;  ///< by nobody now, and kept for prompts that begin with them
   uint32_t restarts;
+  uint32_t preempted;  ///< requests that had to give back their blocks for older ones, each time, since it was made
+  uint32_t reserved;   ///< 0
 } troupe_replica_stats;
 
 /// Calls `visit` with each replica, before it returns.
@@ -542,11 +548,12 @@ typedef void (*troupe_replica_visitor)(void* user, const troupe_replica_stats* r
 troupe_status troupe_model_replicas(const troupe_model* model, troupe_replica_visitor visit, void* user,
                                     troupe_error* error);
 
-/// Adds replicas to a running model, waits until they serve, and writes their numbers into `numbers`, which has room
-/// for `count` or is NULL. Where it fails, none is added.
+/// Adds replicas to a running model, waits until their weights are packed and they serve, and writes their numbers into
+/// `numbers`, which has room for `count` or is NULL. Where it fails, none is added.
 troupe_status troupe_model_replicate(const troupe_model* model, uint32_t count, uint32_t* numbers, troupe_error* error);
 
-/// Takes a replica out of a running model; its streams go on elsewhere or to their end, which this waits for.
+/// Takes a replica out of a running model: its streams go on elsewhere, where their positions are computed again. Waits
+/// for the steps that are being run, a host's actor's among them, and until its threads and memory are given back.
 /// TROUPE_NOT_FOUND where there is none of that number, TROUPE_INVALID_ARGUMENT for the last one that serves.
 troupe_status troupe_model_drain(const troupe_model* model, uint32_t replica, troupe_error* error);
 

@@ -88,7 +88,7 @@ void bench(const Bench& args) {
   if (args.prompt == 0 && args.generate == 0)
     throw Error(Code::invalid_argument, "-p and -n are 0: nothing to measure");
   const Runtime runtime;
-  const Checkpoint checkpoint = runtime.open(args.flags.model, args.flags.load);
+  const Checkpoint checkpoint = open(args.flags);
   check_lengths(args, context_of(checkpoint, args.flags.load));
   const Graph graph = graph_of(checkpoint, args.flags);
   const Model model = load(runtime, checkpoint, graph, args.flags.load);

@@ -14,7 +14,7 @@ struct Draw {
 };
 
 void draw(const Draw& args) {
-  const Graph graph = Runtime().open(args.flags.model, args.flags.load).expand(args.flags.load);
+  const Graph graph = open(args.flags).expand(args.flags.load);
   print(args.form == "dot" ? to_dot(graph) : to_toml(graph));
 }
 

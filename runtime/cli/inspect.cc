@@ -90,7 +90,7 @@ void print_programs(const Checkpoint& checkpoint, const Graph& graph, LoadOption
 }
 
 void inspect(const Inspect& args) {
-  const Checkpoint checkpoint = Runtime().open(args.flags.model, args.flags.load);
+  const Checkpoint checkpoint = open(args.flags);
   const Graph graph = graph_of(checkpoint, args.flags);
   auto memory = checkpoint.memory(graph, args.flags.load);
   if (args.flags.load.kv_memory == 0) share_sequences(memory, graph, args.flags.load.parallel);

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "runtime/cli/input.hpp"
+#include "runtime/cli/output.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -33,7 +34,17 @@ class ProgressLine {
   bool shown_ = false;
 };
 
+Runtime warning_runtime() {
+  return Runtime({.log = [](LogLevel level, std::string_view line) {
+    if (level == LogLevel::warning) std::fprintf(stderr, "troupe: %s\n", printable(line).c_str());
+  }});
+}
+
 }  // namespace
+
+Checkpoint open(const ModelFlags& flags) { return warning_runtime().open(flags.model, flags.load); }
+
+Checkpoint open_tokenizer(const ModelFlags& flags) { return warning_runtime().open_tokenizer(flags.model, flags.load); }
 
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
   if (!flags.graph) return checkpoint.expand(flags.load);
@@ -56,7 +67,7 @@ Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& gr
 }
 
 Model load(const Runtime& runtime, const ModelFlags& flags) {
-  const Checkpoint checkpoint = runtime.open(flags.model, flags.load);
+  const Checkpoint checkpoint = open(flags);
   return load(runtime, checkpoint, graph_of(checkpoint, flags), flags.load);
 }
 

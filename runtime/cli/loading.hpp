@@ -5,6 +5,10 @@
 
 namespace troupe::cli {
 
+/// The file, open, whole or for its tokenizer alone. What there is to warn of goes to standard error.
+Checkpoint open(const ModelFlags& flags);
+Checkpoint open_tokenizer(const ModelFlags& flags);
+
 /// The graph that the flags ask for: the plan's, or the file's.
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags);
 

@@ -134,10 +134,10 @@ std::string read(const Source& source) {
   return *source.given == "-" ? read_file("-") : *source.given;
 }
 
-void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names) {
+void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool required) {
   LoadOptions& load = flags.load;
   auto model = [&flags](const std::string& file) { flags.model = file; };
-  add_taking(verb, names, model, "the model, a GGUF file", "FILE")->required();
+  add_taking(verb, names, model, "the model, a GGUF file", "FILE")->required(required);
   verb.add_flag_callback(
       "--no-mmap", [&load] { load.copy = true; }, "read the file into memory, as one that may change");
   add_texts(verb, "--ignore-key", load.ignore_keys, "KEY", "run in spite of that metadata key's value (once for each)");

@@ -93,8 +93,9 @@ struct ModelFlags {
   LoadOptions load;                  ///< what opening and loading get
 };
 
-/// -m, --no-mmap and --ignore-key: what opening takes. `names` may add a positional name to -m.
-void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model");
+/// -m, --no-mmap and --ignore-key: what opening takes. `names` may add a positional name to -m; where it is not
+/// `required`, the model may stay empty.
+void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model", bool required = true);
 
 /// --plan and -t: what a graph comes from.
 void add_plan(CLI::App& verb, ModelFlags& flags);

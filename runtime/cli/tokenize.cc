@@ -31,7 +31,7 @@ void tokenize(const Tokenize& args) {
   if (args.decode && (args.text.given || args.text.file || args.json)) {
     throw Error(Code::invalid_argument, "--decode takes ids, and neither a text nor --json beside it");
   }
-  const Checkpoint checkpoint = Runtime().open_tokenizer(args.flags.model, args.flags.load);
+  const Checkpoint checkpoint = open_tokenizer(args.flags);
   if (args.decode) return decode(checkpoint, *args.decode);
   encode(checkpoint, args);
 }

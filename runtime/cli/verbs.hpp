@@ -18,6 +18,7 @@ CLI::App& add_verb(CLI::App& command, const std::string& name, const std::string
 void add_run(CLI::App& command);
 void add_inspect(CLI::App& command);
 void add_tokenize(CLI::App& command);
+void add_render(CLI::App& command);
 void add_logits(CLI::App& command);
 void add_bench(CLI::App& command);
 void add_graph(CLI::App& command);

@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/text/sampling.hpp"
+
 namespace troupe {
 namespace {
 
 /// Channels belong to who receives.
 void add_channels(const Part& part, ActorMemory& memory) {
   for (const PartEnd& end : part.in) memory.other += end.slots * end.slot_bytes;
+}
+
+void add_sampling(const Part& part, const MemoryOrder& order, ActorMemory& memory) {
+  if (!part.source.empty()) memory.other += SamplingRoom::bytes(order.model.tokens);
 }
 
 std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
@@ -67,12 +73,14 @@ Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& 
   memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
   for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
   add_channels(part, memory);
+  add_sampling(part, order, memory);
   return {};
 }
 
 /// Beside the channel, what has come out of it.
-Result<void> memory_of_sampler(const Part& part, MemoryOrder&, ActorMemory& memory) {
+Result<void> memory_of_sampler(const Part& part, MemoryOrder& order, ActorMemory& memory) {
   add_channels(part, memory);
+  add_sampling(part, order, memory);
   for (const PartEnd& end : part.in) memory.other += end.slot_bytes;
   return {};
 }

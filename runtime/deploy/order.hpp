@@ -27,7 +27,7 @@ struct Order {
   DeploySettings settings;
 };
 
-/// As bytes, which are text: the graph's TOML with two tables more. And back, as bounded and checked as a graph file;
+/// As bytes, which are text: the graph's TOML with a table more. And back, as bounded and checked as a graph file;
 /// whether it fits the model is checked by draw.
 [[nodiscard]] std::string to_text(const Order& order);
 [[nodiscard]] Result<Order> order_from(const std::string& text);

@@ -12,7 +12,7 @@
 
 namespace troupe {
 
-/// Where a program's memory lies, and who runs it. Immutable; any thread.
+/// What a program runs on: how its weights lie there, what is fused, and who runs it. Immutable; any thread.
 class Device {
  public:
   virtual ~Device() = default;

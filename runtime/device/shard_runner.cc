@@ -51,7 +51,6 @@ void ShardRunner::lay_rows(const Step& step) {
     for (std::uint32_t i = 0; i < slice.rows(); ++i) rows_.positions.push_back(slice.first_position + i);
   }
   wanted_rows(step, rows_.wanted);
-  reported_ = false;
 }
 
 void ShardRunner::take_blocks(const Step& step, StepOutcome& outcome) {
@@ -123,7 +122,6 @@ Result<void> ShardRunner::send_hidden() {
 }
 
 void ShardRunner::report_overflow(StepOutcome& outcome) {
-  if (std::exchange(reported_, true)) return;
   const std::span<const std::uint8_t> flags = runner_->overflow();
   if (std::all_of(flags.begin(), flags.end(), [](std::uint8_t flag) { return flag == 0; })) return;
   for (std::uint32_t s = 0; s < rows_.slices.size(); ++s) {
@@ -131,9 +129,8 @@ void ShardRunner::report_overflow(StepOutcome& outcome) {
     for (std::size_t layer = 0; layer * rows_.rows() < flags.size(); ++layer) {
       const auto mine = flags.subspan(layer * rows_.rows() + slice.first_row, slice.rows);
       const std::uint8_t flag = *std::max_element(mine.begin(), mine.end());
-      if (flag == 0) continue;
+      if (flag == 0 || outcome.failed(s)) continue;
       outcome.failures.push_back({s, out_of_layers_range(layer, flag)});
-      break;
     }
   }
 }

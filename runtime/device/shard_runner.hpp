@@ -48,7 +48,6 @@ class ShardRunner : public StepRunner {
   ShardEnds ends_;
   transport::Deadline deadline_;
   StepRows rows_;
-  bool reported_ = false;  ///< overflow, of the step
 };
 
 }  // namespace troupe

@@ -37,8 +37,8 @@ class WeightStore {
   /// Called with the bytes done of those to be packed. See Advanced.
   using Progress = std::function<bool(std::size_t done, std::size_t all)>;
 
-  /// The weights of some shards, each piece packed once and on at most `threads` threads; those that are here already
-  /// need no packing. `file` is kept as long as a piece of it.
+  /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads ask
+  /// for it at once); those that are here already need no packing. `file` is kept as long as a piece of it.
   [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& file,
                                                                               std::span<const WantedWeights> wanted,
                                                                               std::uint32_t threads,

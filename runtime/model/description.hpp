@@ -55,6 +55,7 @@ struct EndTensors {
 struct ModelDescription {
   std::string architecture;
   std::uint32_t hidden = 0, vocabulary = 0, context = 0;
+  std::uint32_t tokens = 0;  ///< the rows of the vocabulary that have a token, the first ones; only they are sampled
   std::vector<LayerShape> layers;
   float norm_epsilon = 0.0F;
   float embedding_scale = 1.0F;

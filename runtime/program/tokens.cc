@@ -1,11 +1,10 @@
 #include "runtime/program/tokens.hpp"
 
-#include <new>
+#include <algorithm>
 #include <utility>
 
 #include "kernels/floating_point.hpp"
 #include "runtime/program/thrown.hpp"
-#include "runtime/text/sampling.hpp"
 
 namespace troupe {
 namespace {
@@ -26,31 +25,26 @@ void give(const LogitsSinks& sinks, SequenceId sequence, const WantedRow& row, s
 void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const float* logits, std::size_t vocabulary,
                      StepOutcome& outcome) {
   for (const WantedRow& row : wanted) {
-    const std::span<const float> mine(logits, vocabulary);
-    logits += vocabulary;
-    try {
-      if (!outcome.failed(row.slice)) take_row(slots_[step.slices[row.slice].slot], row, mine, outcome);
-    } catch (const std::bad_alloc&) {
-      outcome.failures.push_back({row.slice,
-                                  {Code::out_of_memory,
-                                   "no memory to sample a token, which takes a few bytes "
-                                   "for each of the vocabulary's"}});
+    if (!outcome.failed(row.slice)) {
+      take_row(slots_[step.slices[row.slice].slot], row, std::span<const float>(logits, vocabulary), outcome);
     }
+    logits += vocabulary;
   }
 }
 
 void LogitsEnd::take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits,
-                         StepOutcome& outcome) const {
+                         StepOutcome& outcome) {
   if (whose.sink) give(*sinks_, whose.sequence, row, logits, outcome);
   if (!row.sample || outcome.failed(row.slice)) return;
+  logits = logits.first(std::min(tokens_, logits.size()));
   if (const char* fault = fault_of(logits)) {
     outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
     return;
   }
-  SampledToken sampled{row.slice, sample(logits, whose.sampling, row.position, kernels_)};
+  SampledToken sampled{row.slice, sample(logits, whose.sampling, row.position, kernels_, room_)};
   if (whose.logprobs) {
-    sampled.logprobs =
-        std::make_shared<const std::vector<TokenLogprob>>(logprobs(logits, sampled.token, *whose.logprobs, kernels_));
+    sampled.logprobs = std::make_shared<const std::vector<TokenLogprob>>(
+        logprobs(logits, sampled.token, *whose.logprobs, kernels_, room_));
   }
   outcome.tokens.push_back(std::move(sampled));
 }
@@ -83,7 +77,19 @@ Result<void> TokenBoard::receive(std::uint32_t count, transport::Deadline deadli
     if (auto received = channel_->receive(transport::tensor_of(message_.data(), 1, message_.size()), deadline);
         !received)
       return received;
-    for (std::int32_t i = 0; i < message_[0]; ++i) tokens_[message_[1 + 2 * i]] = message_[2 + 2 * i];
+    if (auto taken = take_message(); !taken) return taken;
+  }
+  return {};
+}
+
+Result<void> TokenBoard::take_message() {
+  const std::size_t count = static_cast<std::uint32_t>(message_[0]);
+  if (count > tokens_.size()) return Error(Code::failed, "a message of sampled tokens has more than there are slots");
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t slot = static_cast<std::uint32_t>(message_[1 + 2 * i]);
+    if (slot >= tokens_.size())
+      return Error(Code::failed, "a message of sampled tokens names a slot that is not there");
+    tokens_[slot] = message_[2 + 2 * i];
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "kernels/table.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/schedule/step.hpp"
+#include "runtime/text/sampling.hpp"
 #include "transport/channel/channel.hpp"
 
 namespace troupe {
@@ -21,10 +22,14 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors.
-  LogitsEnd(const kernels::KernelTable& kernels, std::uint32_t slots, std::shared_ptr<const LogitsSinks> sinks,
-            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
+  /// `tokens`: so many of a row's logits, the first ones, can be sampled. `sinks`: the host's. `source`: the shard that
+  /// computes the logits, for errors.
+  LogitsEnd(const kernels::KernelTable& kernels, std::size_t tokens, std::uint32_t slots,
+            std::shared_ptr<const LogitsSinks> sinks, std::vector<std::unique_ptr<transport::Sender>> first_stage,
+            std::string source)
       : kernels_(kernels),
+        tokens_(tokens),
+        room_(tokens),
         slots_(slots),
         sinks_(std::move(sinks)),
         message_(token_message_columns(slots)),
@@ -37,8 +42,8 @@ class LogitsEnd {
   }
 
   /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks, as they are, and through the sampler. A
-  /// sink that throws fails its slice, and so do logits that no token can be sampled from (out_of_range), and want of
-  /// memory. Of a slice that has failed nothing more is looked at.
+  /// sink that throws fails its slice, and so do logits that no token can be sampled from (out_of_range). Of a slice
+  /// that has failed nothing more is looked at.
   void take(const Step& step, std::span<const WantedRow> wanted, const float* logits, std::size_t vocabulary,
             StepOutcome& outcome);
 
@@ -48,10 +53,11 @@ class LogitsEnd {
   void abort(const Error& why);
 
  private:
-  void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits,
-                StepOutcome& outcome) const;
+  void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome);
 
   const kernels::KernelTable& kernels_;
+  std::size_t tokens_;
+  SamplingRoom room_;
   std::vector<OpenedSlot> slots_;
   std::shared_ptr<const LogitsSinks> sinks_;
   std::vector<std::int32_t> message_;
@@ -72,6 +78,8 @@ class TokenBoard {
   void abort(const Error& why) { channel_->abort(why); }
 
  private:
+  [[nodiscard]] Result<void> take_message();
+
   std::vector<TokenId> tokens_;
   std::vector<std::int32_t> message_;
   std::unique_ptr<transport::Receiver> channel_;

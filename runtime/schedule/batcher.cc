@@ -57,19 +57,19 @@ void Batcher::queue(Sequence sequence) {
   sequence.opened = sequence.gives_back = false;
   sequence.table = pool_.table();
   sequence.told.assign(pool_.groups(), 0);
-  waiting_ids_.insert(sequence.request.id);
+  ranks_.emplace(sequence.request.id, sequence.rank());
   waiting_.emplace(sequence.rank(), std::move(sequence));
 }
 
 /// The oldest, where too many have passed it.
 std::map<Batcher::Rank, Batcher::Sequence>::iterator Batcher::next_in_queue() {
   if (passed_over_ < most_passed_over) return waiting_.begin();
-  const auto oldest = std::find_if(waiting_.begin(), waiting_.end(),
-                                   [&](const auto& each) { return each.first.id == *waiting_ids_.begin(); });
+  Rank& rank = ranks_.begin()->second;
+  const auto oldest = waiting_.find(rank);
   if (oldest->second.urgent) return oldest;
   auto node = waiting_.extract(oldest);
   node.mapped().urgent = true;
-  node.key() = node.mapped().rank();
+  node.key() = rank = node.mapped().rank();
   return waiting_.insert(std::move(node)).position;
 }
 
@@ -95,9 +95,9 @@ void Batcher::admit() {
       free(first->second);
       return;
     }
-    const bool oldest = first->second.request.id == *waiting_ids_.begin();
+    const bool oldest = first->second.request.id == ranks_.begin()->first;
     passed_over_ = oldest ? 0 : passed_over_ + 1;
-    waiting_ids_.erase(first->second.request.id);
+    ranks_.erase(first->second.request.id);
     begin(std::move(waiting_.extract(first).mapped()));
   }
 }
@@ -332,11 +332,9 @@ void Batcher::come_back(Sequence& sequence, const SequenceSlice& slice, bool fai
 }
 
 bool Batcher::stop(SequenceId id) {
-  const auto waits =
-      std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& each) { return each.first.id == id; });
-  if (waits != waiting_.end()) {
-    waiting_ids_.erase(id);
-    waiting_.erase(waits);
+  if (const auto waits = ranks_.find(id); waits != ranks_.end()) {
+    waiting_.erase(waits->second);
+    ranks_.erase(waits);
     return true;
   }
   const auto found = running_.find(id);

@@ -137,7 +137,7 @@ class Batcher {
   BatchLimits limits_;
   KvPool pool_;
   std::map<Rank, Sequence> waiting_;
-  std::set<SequenceId> waiting_ids_;     ///< the oldest first
+  std::map<SequenceId, Rank> ranks_;     ///< of those that wait; the oldest first
   std::uint32_t passed_over_ = 0;        ///< how many have begun since the oldest that waits is the oldest
   Running running_;                      ///< by id, and so by age
   std::optional<Rank> short_of_blocks_;  ///< the first that waits for some: nobody behind it takes any

@@ -18,13 +18,12 @@ constexpr float no_chance = -std::numeric_limits<float>::infinity();
 constexpr float deepest = 88.0F;
 
 /// Logits relative to the largest, over the temperature: a token's chance is in proportion to exp of it.
-std::vector<float> relative(std::span<const float> logits, float largest, float temperature) {
-  std::vector<float> x(logits.size());
+void relative(std::span<const float> logits, float largest, float temperature, std::vector<float>& x) {
+  x.resize(logits.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const float below = logits[i] < largest ? (logits[i] - largest) / temperature : no_chance;
     x[i] = logits[i] == largest ? 0.0F : below;
   }
-  return x;
 }
 
 double sum_of(std::span<const float> weights) {
@@ -33,14 +32,19 @@ double sum_of(std::span<const float> weights) {
   return sum;
 }
 
+constexpr std::size_t segments_in(std::size_t vocabulary) {
+  return (vocabulary + kernels::softmax_segment - 1) / kernels::softmax_segment;
+}
+
 /// The weight of each segment of the vocabulary.
-std::vector<float> segments_of(std::span<const float> x, const kernels::KernelTable& kernels) {
-  std::vector<float> weights;
+std::span<const float> segments_of(SamplingRoom& room, const kernels::KernelTable& kernels) {
+  const std::vector<float>& x = room.chances;
+  room.segments.clear();
   for (std::size_t first = 0; first < x.size(); first += kernels::softmax_segment) {
     const std::size_t count = std::min(kernels::softmax_segment, x.size() - first);
-    weights.push_back(kernels::exp_f32(kernels.log_sum_exp(x.data() + first, count)));
+    room.segments.push_back(kernels::exp_f32(kernels.log_sum_exp(x.data() + first, count)));
   }
-  return weights;
+  return room.segments;
 }
 
 struct Place {
@@ -61,14 +65,15 @@ Place place_of(std::span<const float> weights, double fraction) {
 }
 
 /// First a segment, then an id of it.
-TokenId draw(std::span<const float> x, double fraction, const kernels::KernelTable& kernels) {
-  const Place segment = place_of(segments_of(x, kernels), fraction);
+TokenId draw(double fraction, const kernels::KernelTable& kernels, SamplingRoom& room) {
+  const std::vector<float>& x = room.chances;
+  const Place segment = place_of(segments_of(room, kernels), fraction);
   const std::size_t first = segment.index * kernels::softmax_segment;
-  std::vector<float> weights;
+  room.weights.clear();
   for (std::size_t i = first; i < std::min(first + kernels::softmax_segment, x.size()); ++i) {
-    weights.push_back(kernels::exp_f32(x[i]));
+    room.weights.push_back(kernels::exp_f32(x[i]));
   }
-  return static_cast<TokenId>(first + place_of(weights, segment.passed).index);
+  return static_cast<TokenId>(first + place_of(room.weights, segment.passed).index);
 }
 
 /// The order of likelihood; of equals the lowest id comes first. By the logits themselves: scaling may round two to
@@ -87,36 +92,36 @@ void cut_after(TokenId last, std::span<const float> logits, std::vector<float>& 
 
 /// The likeliest ids in no order: enough of them, or all that have a chance.
 template <class Enough>
-std::vector<TokenId> likeliest(std::span<const float> x, const Enough& enough) {
-  std::vector<TokenId> ids;
+std::vector<TokenId>& likeliest(SamplingRoom& room, const Enough& enough) {
+  const std::vector<float>& x = room.chances;
   for (float depth = 1.0F;; depth *= 2) {
-    ids.clear();
+    room.ids.clear();
     for (std::size_t i = 0; i < x.size(); ++i) {
-      if (x[i] >= -depth) ids.push_back(static_cast<TokenId>(i));
+      if (x[i] >= -depth) room.ids.push_back(static_cast<TokenId>(i));
     }
-    if (depth > deepest || enough(ids)) return ids;
+    if (depth > deepest || enough(room.ids)) return room.ids;
   }
 }
 
-void keep_count(std::size_t count, std::span<const float> logits, std::vector<float>& x) {
-  std::vector<TokenId> ids = likeliest(x, [&](const auto& found) { return found.size() >= count; });
+void keep_count(std::size_t count, std::span<const float> logits, SamplingRoom& room) {
+  std::vector<TokenId>& ids = likeliest(room, [&](const auto& found) { return found.size() >= count; });
   if (ids.size() < count) return;
   const auto last = ids.begin() + static_cast<std::ptrdiff_t>(count) - 1;
   std::nth_element(ids.begin(), last, ids.end(), likelier(logits));
-  cut_after(*last, logits, x);
+  cut_after(*last, logits, room.chances);
 }
 
 /// Halves what may hold the last id that is needed until it is found.
-void keep_mass(double share, std::span<const float> logits, std::vector<float>& x,
-               const kernels::KernelTable& kernels) {
+void keep_mass(double share, std::span<const float> logits, const kernels::KernelTable& kernels, SamplingRoom& room) {
+  std::vector<float>& x = room.chances;
   const auto mass = [&](auto from, auto to) {
     double sum = 0.0;
     for (; from != to; ++from) sum += kernels::exp_f32(x[*from]);
     return sum;
   };
-  double wanted = share * sum_of(segments_of(x, kernels));
-  std::vector<TokenId> ids =
-      likeliest(x, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
+  double wanted = share * sum_of(segments_of(room, kernels));
+  std::vector<TokenId>& ids =
+      likeliest(room, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
   if (ids.empty()) return;
   auto first = ids.begin(), last = ids.end();
   while (last - first > 1) {
@@ -144,21 +149,35 @@ const char* fault_of(std::span<const float> logits) {
   return possible ? nullptr : "no token is left, every logit is minus infinity";
 }
 
+SamplingRoom::SamplingRoom(std::size_t vocabulary) {
+  chances.reserve(vocabulary);
+  segments.reserve(segments_in(vocabulary));
+  weights.reserve(std::min(vocabulary, kernels::softmax_segment));
+  ids.reserve(vocabulary);
+}
+
+std::size_t SamplingRoom::bytes(std::size_t vocabulary) {
+  const std::size_t floats = vocabulary + segments_in(vocabulary) + std::min(vocabulary, kernels::softmax_segment);
+  return floats * sizeof(float) + vocabulary * sizeof(TokenId);
+}
+
 TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint32_t position,
-               const kernels::KernelTable& kernels) {
+               const kernels::KernelTable& kernels, SamplingRoom& room) {
   const std::size_t best = kernels.argmax(logits.data(), logits.size());
   if (!(sampling.temperature > 0.0F)) return static_cast<TokenId>(best);
-  std::vector<float> x = relative(logits, logits[best], sampling.temperature);
-  if (sampling.top_k > 0) keep_count(sampling.top_k, logits, x);
-  if (sampling.top_p < 1.0F) keep_mass(sampling.top_p, logits, x, kernels);
-  return draw(x, uniform(sampling.seed, position, 0), kernels);
+  relative(logits, logits[best], sampling.temperature, room.chances);
+  if (sampling.top_k > 0) keep_count(sampling.top_k, logits, room);
+  if (sampling.top_p < 1.0F) keep_mass(sampling.top_p, logits, kernels, room);
+  return draw(uniform(sampling.seed, position, 0), kernels, room);
 }
 
 std::vector<TokenLogprob> logprobs(std::span<const float> logits, TokenId chosen, std::uint32_t count,
-                                   const kernels::KernelTable& kernels) {
-  const std::vector<float> x = relative(logits, logits[kernels.argmax(logits.data(), logits.size())], 1.0F);
+                                   const kernels::KernelTable& kernels, SamplingRoom& room) {
+  std::vector<float>& x = room.chances;
+  std::vector<TokenId>& ids = room.ids;
+  relative(logits, logits[kernels.argmax(logits.data(), logits.size())], 1.0F, x);
   const float whole = kernels.log_sum_exp(x.data(), x.size());
-  std::vector<TokenId> ids(logits.size());
+  ids.resize(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   const auto last = ids.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, ids.size()));
   std::partial_sort(ids.begin(), last, ids.end(), likelier(logits));

@@ -10,11 +10,41 @@ namespace {
 
 constexpr std::size_t longest_special = 256;
 
+}  // namespace
+
 bool stands_verbatim(TokenKind kind) {
   return kind == TokenKind::control || kind == TokenKind::unknown || kind == TokenKind::user_defined;
 }
 
-}  // namespace
+std::string joined_text(std::span<const TextSpan> parts) {
+  std::string text;
+  for (const TextSpan& part : parts) text += part.text;
+  return text;
+}
+
+Trust::Trust(bool all) {
+  if (all) stretches_.push_back({0, std::string_view::npos});
+}
+
+Trust::Trust(std::span<const TextSpan> parts) {
+  std::size_t at = 0;
+  for (const TextSpan& part : parts) {
+    const std::size_t begin = at;
+    at += part.text.size();
+    if (!part.trusted) continue;
+    const bool joins = !stretches_.empty() && stretches_.back().end == begin;
+    if (joins) {
+      stretches_.back().end = at;
+    } else {
+      stretches_.push_back({begin, at});
+    }
+  }
+}
+
+std::size_t Trust::end_at(std::size_t place) {
+  while (next_ < stretches_.size() && stretches_[next_].end <= place) ++next_;
+  return next_ < stretches_.size() && stretches_[next_].begin <= place ? stretches_[next_].end : 0;
+}
 
 Result<SpecialTokens> SpecialTokens::build(const ModelFile& file, const Vocabulary& vocabulary) {
   std::vector<TokenId> tokens;
@@ -77,15 +107,16 @@ const SpecialTokens::Node* SpecialTokens::child(const Node& node, char byte) con
   return at != end && at->byte == wanted ? at : nullptr;
 }
 
-SpecialTokens::Match SpecialTokens::next(std::string_view text, bool control) const {
-  for (std::size_t begin = 0; begin < text.size(); ++begin) {
+SpecialTokens::Match SpecialTokens::next(std::string_view text, std::size_t from, Trust& trust) const {
+  for (std::size_t begin = from; begin < text.size(); ++begin) {
     if (!starts_[static_cast<unsigned char>(text[begin])]) continue;
     Match longest{begin, 0, -1};
+    const std::size_t trusted = trust.end_at(begin);
     std::size_t end = begin;
     for (const Node* node = nodes_.data(); end < text.size();) {
       node = child(*node, text[end++]);
       if (node == nullptr) break;
-      if (node->id >= 0 && (control || !node->control)) longest = {begin, end - begin, node->id};
+      if (node->id >= 0 && (end <= trusted || !node->control)) longest = {begin, end - begin, node->id};
     }
     if (longest.id >= 0) return longest;
   }

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -9,9 +11,32 @@
 
 namespace troupe {
 
+/// Whether tokens of a kind are found in a text verbatim, and made by no merge.
+[[nodiscard]] bool stands_verbatim(TokenKind kind);
+
+/// The whole text.
+[[nodiscard]] std::string joined_text(std::span<const TextSpan> parts);
+
+/// Which bytes of a text are trusted: only where all of theirs are, control and unknown tokens are parsed.
+class Trust {
+ public:
+  explicit Trust(bool all);                         ///< all of them, or none
+  explicit Trust(std::span<const TextSpan> parts);  ///< those of some parts of the text
+
+  /// Where the trusted bytes end among which a place is; 0 where it is not. Places must not fall from call to call.
+  [[nodiscard]] std::size_t end_at(std::size_t place);
+
+ private:
+  struct Stretch {
+    std::size_t begin, end;
+  };
+  std::vector<Stretch> stretches_;  ///< in order, apart
+  std::size_t next_ = 0;
+};
+
 /// Finds the tokens that stand in a text verbatim and that no merge may make or cut: user-defined ones and, where they
-/// are asked for, control and unknown ones. Where several begin, the longest counts. A tree of bytes: linear in the
-/// text, whatever stands in it. Immutable; any thread.
+/// the text is trusted, control and unknown ones. Where several begin, the longest counts. A tree of bytes: linear in
+/// the text, whatever stands in it. Immutable; any thread.
 class SpecialTokens {
  public:
   /// An error where such a token is longer than 256 bytes, which bounds the work for a byte of text.
@@ -21,17 +46,18 @@ class SpecialTokens {
     std::size_t begin, length;  ///< in bytes; at the text's end and empty where there is none
     TokenId id;                 ///< -1 where there is none
   };
-  [[nodiscard]] Match next(std::string_view text, bool control) const;
+  /// The first at or behind a place.
+  [[nodiscard]] Match next(std::string_view text, std::size_t from, Trust& trust) const;
 
   /// Hands the text on in order: on_text(fragment) for what stands between special tokens, never empty, on_token(id)
   /// for them.
   template <class OnText, class OnToken>
-  void split(std::string_view text, bool control, OnText&& on_text, OnToken&& on_token) const {
-    while (!text.empty()) {
-      const Match match = next(text.substr(0, longest_fragment), control);
-      if (match.begin > 0) on_text(text.substr(0, match.begin));
+  void split(std::string_view text, Trust trust, OnText&& on_text, OnToken&& on_token) const {
+    for (std::size_t at = 0; at < text.size();) {
+      const Match match = next(text.substr(0, at + longest_fragment), at, trust);
+      if (match.begin > at) on_text(text.substr(at, match.begin - at));
       if (match.id >= 0) on_token(match.id);
-      text.remove_prefix(match.begin + match.length);
+      at = match.begin + match.length;
     }
   }
 

@@ -11,6 +11,17 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 }  // namespace
 
+std::vector<TokenId> Tokenizer::encode_spans(std::span<const TextSpan> parts) const {
+  std::vector<TokenId> all;
+  for (const TextSpan& part : parts) {
+    const std::vector<TokenId> ids = encode(part.text, part.trusted);
+    all.insert(all.end(), ids.begin(), ids.end());
+  }
+  return all;
+}
+
+bool Tokenizer::adds_space_behind(TokenId) const { return false; }
+
 std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text, bool parse_special) const {
   std::vector<TokenId> ids = encode(text, parse_special);
   if (add_bos_ && (ids.empty() || ids.front() != bos_)) ids.insert(ids.begin(), bos_);
@@ -21,7 +32,14 @@ bool Tokenizer::ends_text(TokenId id) const { return std::binary_search(end_.beg
 
 std::string decode(const Tokenizer& tokenizer, std::span<const TokenId> ids, bool special) {
   std::string text;
-  for (const TokenId id : ids) text += tokenizer.piece(id, special);
+  TokenId before = no_token;
+  for (const TokenId id : ids) {
+    const std::string piece = tokenizer.piece(id, special);
+    const bool added =
+        piece.starts_with(' ') && tokenizer.adds_space_behind(before) && !tokenizer.adds_space_behind(id);
+    text += added ? std::string_view(piece).substr(1) : piece;
+    before = id;
+  }
   return text;
 }
 

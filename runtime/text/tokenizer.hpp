@@ -24,9 +24,16 @@ class Tokenizer {
   /// unknown token, or nothing if it is byte-level. Linear in the text's length.
   [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, bool parse_special = true) const = 0;
 
+  /// Ids of a text in parts, without BOS: as of the whole text, but a control or unknown token is parsed only where all
+  /// of it is trusted. A tokenizer that has no such tokens may leave this as it is: part by part.
+  [[nodiscard]] virtual std::vector<TokenId> encode_spans(std::span<const TextSpan> parts) const;
+
   /// The bytes of one token, as they stand in running text; empty for control tokens unless `special`.
   /// Precondition: 0 <= id < size().
   [[nodiscard]] virtual std::string piece(TokenId id, bool special) const = 0;
+
+  /// Whether encode puts a space of its own in front of text behind a token, or, behind no_token, at the beginning.
+  [[nodiscard]] virtual bool adds_space_behind(TokenId before) const;
 
   [[nodiscard]] virtual std::size_t size() const = 0;  ///< tokens in the vocabulary
   [[nodiscard]] virtual std::size_t memory_bytes()
@@ -37,13 +44,21 @@ class Tokenizer {
 
   [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
 
+  /// What the file said that was put up with, a line each, for the log.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  void warn(std::string line) { warnings_.push_back(std::move(line)); }  ///< only while it is made
+
  protected:
   TokenId bos_ = -1;  ///< -1: none
   bool add_bos_ = false;
   std::vector<TokenId> end_;  ///< sorted
+
+ private:
+  std::vector<std::string> warnings_;
 };
 
-/// The pieces of ids, one after the other, special tokens printed or not. The ids must be in the vocabulary.
+/// The pieces of ids, one after the other, special tokens printed or not, without the spaces that encode puts there.
+/// The ids must be in the vocabulary.
 [[nodiscard]] std::string decode(const Tokenizer& tokenizer, std::span<const TokenId> ids, bool special);
 
 /// Joins pieces into text that never ends within a UTF-8 character. Bytes that can never become one are replaced by

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "runtime/model/known_keys.hpp"
 #include "runtime/text/end_names.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -42,37 +43,45 @@ Result<std::vector<TokenKind>> read_kinds(const ModelFile& file, std::size_t tok
   const auto* array = std::get_if<MetaArray>(value);
   if (array == nullptr || array->kind != MetaArray::Kind::integers)
     return wrong(file, kinds_key, "is no array of integers");
-  if (array->count != tokens) {
+  if (array->count < tokens) {
     return wrong(file, kinds_key,
                  "has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
   }
   std::vector<TokenKind> kinds;
   kinds.reserve(tokens);
   for (const std::int64_t number : array->integers()) {
+    if (kinds.size() == tokens) break;
     const bool known = number >= 0 && number <= static_cast<std::int64_t>(TokenKind::byte);
     kinds.push_back(known ? static_cast<TokenKind>(number) : TokenKind::undefined);
   }
   return kinds;
 }
 
-/// The id under a key; -1 where the file has no such key.
-Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std::string_view key) {
-  if (file.find(key) == nullptr) return TokenId{-1};
-  const auto id = file.integer(key);
-  if (!id) return id.error();
-  if (*id >= vocabulary.size()) {
-    return wrong(file, key,
-                 "is " + std::to_string(*id) + "; expected less than " + std::to_string(vocabulary.size()) +
-                     ", the number of tokens");
+/// The id under a key; -1 where the file has no such key, and, with a warning, where it is none of the tokens.
+Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std::string_view key,
+                       std::vector<std::string>& warnings) {
+  const MetaValue* value = file.find(key);
+  if (value == nullptr) return TokenId{-1};
+  const auto* number = std::get_if<std::int64_t>(value);
+  const bool negative = number != nullptr && *number < 0;
+  if (!negative) {
+    const auto id = file.integer(key);
+    if (!id) return id.error();
+    if (*id < vocabulary.size()) return static_cast<TokenId>(*id);
   }
-  return static_cast<TokenId>(*id);
+  warnings.push_back(wrong(file, key,
+                           "is " + shown_value(*value) + ", which is none of the " + std::to_string(vocabulary.size()) +
+                               " tokens; it is ignored")
+                         .message());
+  return TokenId{-1};
 }
 
 /// The ids under the keys that mark what ends a text.
-Result<std::vector<TokenId>> marked_ends(const ModelFile& file, const Vocabulary& vocabulary) {
+Result<std::vector<TokenId>> marked_ends(const ModelFile& file, const Vocabulary& vocabulary,
+                                         std::vector<std::string>& warnings) {
   std::vector<TokenId> end;
   for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
-    const auto id = marked(file, vocabulary, key);
+    const auto id = marked(file, vocabulary, key, warnings);
     if (!id) return id.error();
     if (*id >= 0) end.push_back(*id);
   }
@@ -97,7 +106,7 @@ Result<Vocabulary> Vocabulary::read(const ModelFile& file) {
   if (!kinds) return kinds.error();
   vocabulary.kinds_ = std::move(*kinds);
   vocabulary.index();
-  const auto marked = marked_ends(file, vocabulary);
+  const auto marked = marked_ends(file, vocabulary, vocabulary.warnings_);
   if (!marked) return marked.error();
   vocabulary.note_ends(*marked);
   return vocabulary;
@@ -147,16 +156,23 @@ std::size_t Vocabulary::memory_bytes() const {
          end_.capacity() * sizeof(TokenId) + slots_.capacity() * sizeof(std::uint32_t);
 }
 
-Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary, bool add_bos) {
-  const auto bos = marked(file, vocabulary, "tokenizer.ggml.bos_token_id");
+Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary, const MarkedTokens& usual) {
+  constexpr std::string_view bos_key = "tokenizer.ggml.bos_token_id", add_key = "tokenizer.ggml.add_bos_token";
+  MarkedTokens marks{.end = vocabulary.end(), .warnings = vocabulary.warnings()};
+  const auto bos = marked(file, vocabulary, bos_key, marks.warnings);
   if (!bos) return bos.error();
-  const auto unknown = marked(file, vocabulary, "tokenizer.ggml.unknown_token_id");
+  const auto unknown = marked(file, vocabulary, "tokenizer.ggml.unknown_token_id", marks.warnings);
   if (!unknown) return unknown.error();
-  constexpr std::string_view add_key = "tokenizer.ggml.add_bos_token";
-  const auto add = file.boolean_or(add_key, add_bos && *bos >= 0);
+  marks.bos = *bos >= 0 || usual.bos >= static_cast<TokenId>(vocabulary.size()) ? *bos : usual.bos;
+  marks.unknown = *unknown;
+  const auto add = file.boolean_or(add_key, usual.add_bos);
   if (!add) return add.error();
-  if (*add && *bos < 0) return wrong(file, add_key, "is true, but \"tokenizer.ggml.bos_token_id\" is missing");
-  return MarkedTokens{*bos, *unknown, *add, vocabulary.end()};
+  marks.add_bos = *add && marks.bos >= 0;
+  const bool asks = *add && file.find(add_key) != nullptr;
+  if (asks && marks.bos < 0 && file.find(bos_key) == nullptr) {
+    return wrong(file, add_key, "is true, but " + quoted(bos_key) + " is missing");
+  }
+  return marks;
 }
 
 }  // namespace troupe

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,8 +16,8 @@ enum class TokenKind : std::uint8_t { undefined, normal, unknown, control, user_
 /// it. Immutable once read; any thread.
 class Vocabulary {
  public:
-  /// Reads "tokenizer.ggml.tokens" and, where the file has them, the kinds. Errors name the key and what is wrong with
-  /// it.
+  /// Reads "tokenizer.ggml.tokens" and, where the file has them, the kinds; more kinds than tokens are put up with.
+  /// Errors name the key and what is wrong with it.
   [[nodiscard]] static Result<Vocabulary> read(const ModelFile& file);
 
   [[nodiscard]] std::size_t size() const { return texts_.size(); }
@@ -37,6 +38,9 @@ class Vocabulary {
   /// Those that end a text, by the file's marks or by their known names; sorted.
   [[nodiscard]] const std::vector<TokenId>& end() const { return end_; }
 
+  /// What was put up with, a line each: marks for ends that are none of the tokens.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
   /// Of the longest token, in bytes.
   [[nodiscard]] std::size_t longest() const { return longest_; }
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -48,6 +52,7 @@ class Vocabulary {
   std::vector<std::string_view> texts_;
   std::vector<TokenKind> kinds_;
   std::vector<TokenId> end_;
+  std::vector<std::string> warnings_;
   std::size_t longest_ = 0;
   // Open addressing. A slot holds id + 1 in its low id_bits_ bits and bits of the hash above them; 0 is an empty slot.
   std::vector<std::uint32_t> slots_;
@@ -58,11 +63,14 @@ class Vocabulary {
 struct MarkedTokens {
   TokenId bos = -1;  ///< -1: none; for `unknown` too
   TokenId unknown = -1;
-  bool add_bos = false;      ///< a prompt begins with bos
-  std::vector<TokenId> end;  ///< those that end a text, sorted
+  bool add_bos = false;                 ///< a prompt begins with bos
+  std::vector<TokenId> end{};           ///< those that end a text, sorted
+  std::vector<std::string> warnings{};  ///< what was put up with, the vocabulary's among it
 };
 
-/// `add_bos` is what the kind of tokenizer does where the file does not say. An error where an id is no token.
-[[nodiscard]] Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary, bool add_bos);
+/// `usual` is what the kind of tokenizer has where the file does not say: bos, and whether it is added. An id that is
+/// none of the tokens is as if the file did not have it.
+[[nodiscard]] Result<MarkedTokens> marked_tokens(const ModelFile& file, const Vocabulary& vocabulary,
+                                                 const MarkedTokens& usual);
 
 }  // namespace troupe

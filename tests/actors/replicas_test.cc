@@ -12,7 +12,7 @@ constexpr BatchLimits limits{.stages = 2, .rows = 8, .parallel = 4, .context = 2
 /// Replicas come and go under eight streams, and break as well where `failures` says so.
 void check_changes(std::uint32_t seed, std::size_t changes, std::size_t failures) {
   INFO("seed " << seed);
-  StageDoor door(seed, limits, 1 + seed % 2, 1, {SIZE_MAX, std::chrono::minutes(1)});
+  StageDoor door(seed, limits, 1 + seed % 2, 1, {SIZE_MAX, std::chrono::minutes(1), SIZE_MAX});
   door.on_made = [&](FakeReplica& replica) {
     if (failures == 0 || door.random() % 2 == 0) return;
     --failures;

@@ -78,7 +78,7 @@ class StageDoor {
     std::vector<actors::Incarnation> made;
     for (Epoch epoch = 1; epoch <= replica_count; ++epoch) made.push_back({{epoch, {}, {}}, make_replica(epoch)});
     const actors::Log log([this](LogLevel level, std::string_view line) { logged.emplace_back(level, line); });
-    router_ = system_.spawn(actors::router, log, limit.most);
+    router_ = system_.spawn(actors::router, log, limit.losses);
     supervisor_ = system_.spawn(actors::supervisor, router_, std::move(made), builder_, tokenizer_, board, log, limit);
     run_actors();
   }

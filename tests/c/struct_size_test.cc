@@ -46,9 +46,9 @@ static_assert(offsetof(troupe_graph_node, replica) == 40 && sizeof(troupe_graph_
 static_assert(offsetof(troupe_generate_options, priority) == 100 && sizeof(troupe_generate_options) >= 104);
 static_assert(offsetof(troupe_token, id) == 40 && sizeof(troupe_token) >= 48);
 static_assert(offsetof(troupe_finish, status) == 48 && sizeof(troupe_finish) >= 56);
-static_assert(offsetof(troupe_callbacks, user) == 24 && sizeof(troupe_callbacks) >= 32);
+static_assert(offsetof(troupe_callbacks, release) == 32 && sizeof(troupe_callbacks) >= 40);
 static_assert(offsetof(troupe_logits_options, priority) == 56 && sizeof(troupe_logits_options) >= 64);
-static_assert(offsetof(troupe_replica_stats, restarts) == 36 && sizeof(troupe_replica_stats) >= 40);
+static_assert(offsetof(troupe_replica_stats, reserved) == 44 && sizeof(troupe_replica_stats) >= 48);
 static_assert(offsetof(troupe_logprob, logprob) == 4 && sizeof(troupe_logprob) == 8);
 
 TEST_CASE("C: a struct of another version's length works, with defaults where it has no field") {

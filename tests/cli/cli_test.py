@@ -22,7 +22,7 @@ MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/
 MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
 GOLDEN = os.path.join(os.environ.get("TROUPE_SHARED", ""), "golden", "smollm2.tokenize.jsonl")
 
-VERBS = ("run", "inspect", "tokenize", "logits", "bench", "graph")
+VERBS = ("run", "inspect", "tokenize", "render", "logits", "bench", "graph")
 PATIENCE = 3600  # seconds: a hang, on any machine
 FRANCE = "504,3575,282,4649,314"  # "The capital of France is"
 
@@ -169,7 +169,8 @@ class WrongUse(Case):
         """fault 12: and 8 and 15: flags that every verb which opens a model takes"""
         for verb in VERBS:
             for flags in (("--no-mmap",), ("--ignore-key", "a"), ("--ignore-key", "a", "--no-mmap", "--ignore-key", "++")):
-                text = {"run": ("-p", "x"), "tokenize": ("x",), "logits": ("--ids", "1")}.get(verb, ())
+                text = {"run": ("-p", "x"), "tokenize": ("x",), "logits": ("--ids", "1"),
+                        "render": ("--messages", "x")}.get(verb, ())
                 self.fail_with(1, verb, "-m", "/nowhere/model.gguf", *text, *flags, names="/nowhere/model.gguf")
             self.fail_with(2, verb, "-m", "x", "--ignore-key", names="--ignore-key")
         for verb in ("run", "tokenize"):
@@ -285,6 +286,45 @@ class Tokenize(Case):
         with open(GOLDEN, encoding="utf-8") as lines:
             for line in map(json.loads, lines):
                 self.assertEqual(self.ids_of("-", stdin=line["text"].encode()), line["ids"], line["text"])
+
+
+@needs_binary
+class Render(Case):
+    def write(self, **files):
+        """Files of these names, and the folder that they are in."""
+        folder = self.folder()
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return folder
+
+    def test_prints_what_a_template_makes_of_a_conversation(self):
+        text = "{{ messages[0].content }}|{{ tools[0].x if tools }}|{{ add_generation_prompt }}|{{ strftime_now('%d %b %Y') }}"
+        folder = self.write(template=text, messages='[{"role": "user", "content": "Grüße"}]', tools='[{"x": 1}]')
+        flags = ("render", "--template", folder / "template", "--date", "2026-01-31")
+        given = (*flags, "--messages", folder / "messages")
+        self.assertEqual(self.succeed(*given).decode(), "Grüße||True|31 Jan 2026")
+        self.assertEqual(self.succeed(*given, "--tools", folder / "tools").decode(), "Grüße|1|True|31 Jan 2026")
+        self.assertEqual(self.succeed(*given, "--no-generation-prompt").decode(), "Grüße||False|31 Jan 2026")
+        piped = self.succeed(*flags, "--messages", "-", stdin=b'[{"role": "user", "content": "Hi"}]')
+        self.assertEqual(piped.decode(), "Hi||True|31 Jan 2026")
+
+    def test_what_is_wrong_is_said(self):
+        folder = self.write(template="{{ raise_exception('no\n') }}", broken="\n{% if %}", messages='[{"role": "user"}]')
+        given = ("render", "--messages", folder / "messages")
+        self.fail_with(2, *given, "--template", folder / "template", names="chat template, line 1, column 19: it says: no")
+        self.fail_with(1, *given, "--template", folder / "broken", names="chat template, line 2, column 7")
+        self.fail_with(2, *given, names="--template")
+        self.fail_with(2, *given, "-m", "x", "--template", "x", names="--template")
+        self.fail_with(2, "render", "--template", folder / "template", names="--messages")
+        self.fail_with(2, *given, "--template", folder / "template", "--date", "today", names="2026-01-31")
+        self.fail_with(1, "render", "--template", "/nowhere/x", "--messages", "x", names="/nowhere/x")
+
+    @needs_model
+    def test_of_a_model(self):
+        folder = self.write(messages='[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]')
+        text = self.succeed("render", "-m", MODEL, "--messages", folder / "messages").decode()
+        expected = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+        self.assertEqual(text, expected)
 
 
 @needs_model

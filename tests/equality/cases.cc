@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <map>
 #include <span>
+#include <utility>
 
 #include "kernels/table.hpp"
 #include "tests/equality/covering.hpp"
@@ -12,50 +13,62 @@ namespace {
 
 constexpr std::uint32_t threads[] = {1, 2};
 constexpr std::uint32_t chunks[] = {512, 7, 1};
+constexpr const char* vias[] = {"memory", "bytes"};
 
-using Isas = std::vector<std::string>;
+using Names = std::vector<std::string>;
 
-Isas names_of(std::span<const kernels::KernelTable* const> tables) {
-  Isas names;
+Names names_of(std::span<const kernels::KernelTable* const> tables) {
+  Names names;
   for (const kernels::KernelTable* table : tables) names.emplace_back(table->name);
   return names;
 }
 
-/// What this processor can run, but for the reference kernels: they are a hundred times slower.
-Isas fast_isas() {
+/// What this processor can run, but for the reference kernels.
+Names fast_isas() {
   const auto all = kernels::tables();
   return names_of(all.size() > 1 ? all.subspan(1) : all);
 }
 
 /// All of it, and a mixture where there are two.
-Isas all_isas() {
-  Isas isas = names_of(kernels::tables());
+Names all_isas() {
+  Names isas = names_of(kernels::tables());
   if (isas.size() > 1) isas.emplace_back(mixed_isas);
   return isas;
 }
 
-/// How many values each of the factors beside the plan has, and the case that a row of them means.
-std::vector<std::size_t> other_factors(const Isas& isas) {
-  return {std::size(threads), std::size(chunks), isas.size(), 2, 2};
+/// But where a sanitizer is slow already.
+Names bearable_isas() { return sanitized() ? fast_isas() : all_isas(); }
+
+Names with_late(Names devices) {
+  devices.insert(devices.end(), {late, late_beside_cpu});
+  return devices;
 }
 
-Case case_of(const std::string& plan, const std::size_t* row, const Isas& isas) {
-  return {plan, threads[row[0]], chunks[row[1]], isas[row[2]], row[3] == 0, row[4] == 1};
-}
+/// The values of the factors beside the plan, and the case that a row of them means.
+struct Factors {
+  Names devices;
+  std::span<const char* const> via = vias;
+  std::span<const Meanwhile> meanwhile = all_that_happens;
 
-std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, const Isas& isas) {
-  std::vector<Case> cases;
-  for (const Row& row : rows) cases.push_back(case_of(plan, row.data(), isas));
-  return cases;
-}
+  [[nodiscard]] std::vector<std::size_t> sizes() const {
+    return {std::size(threads), std::size(chunks), devices.size(), 2, 2, via.size(), meanwhile.size()};
+  }
+  [[nodiscard]] Case case_of(const std::string& plan, const std::size_t* row, std::uint64_t seed) const {
+    return {plan,        threads[row[0]], chunks[row[1]], devices[row[2]],
+            row[3] == 0, row[4] == 1,     via[row[5]],    meanwhile[row[6]],
+            seed};
+  }
+};
 
-Isas bearable_isas() { return sanitized() ? fast_isas() : all_isas(); }
+Factors quiet(Names isas) {
+  return {.devices = std::move(isas), .via = std::span(vias, 1), .meanwhile = std::span(all_that_happens, 1)};
+}
 
 /// The forms of dp, pp and tp, and the factors beside the plan.
-std::vector<std::size_t> factors_with_kinds() {
-  std::vector<std::size_t> factors = other_factors(bearable_isas());
-  factors.insert(factors.begin(), {2, 3, 3});
-  return factors;
+std::vector<std::size_t> sizes_with_kinds(const Factors& factors) {
+  std::vector<std::size_t> sizes = factors.sizes();
+  sizes.insert(sizes.begin(), {2, 3, 3});
+  return sizes;
 }
 
 /// The factor of that name, "tp2:1"; empty where there is none.
@@ -74,26 +87,53 @@ Row kind_of(const std::string& plan) {
   return {form_of(factor_of(plan, "dp")), form_of(factor_of(plan, "pp")), form_of(factor_of(plan, "tp"))};
 }
 
+std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, const Factors& factors,
+                           std::uint64_t seed) {
+  std::vector<Case> cases;
+  for (const Row& row : rows) cases.push_back(factors.case_of(plan, row.data(), seed + cases.size()));
+  return cases;
+}
+
 /// A plan of a row's kind, drawn, with the row's other values.
 std::vector<Case> cases_of_kinds(const std::vector<std::string>& plans, const std::vector<Row>& rows,
-                                 std::mt19937_64& random) {
+                                 const Factors& factors, std::mt19937_64& random) {
   std::map<Row, std::vector<std::string>> by_kind;
   for (const std::string& plan : plans) by_kind[kind_of(plan)].push_back(plan);
   std::vector<Case> cases;
   for (const Row& row : rows) {
     const auto& alike = by_kind.at({row[0], row[1], row[2]});
-    cases.push_back(case_of(alike[random() % alike.size()], row.data() + 3, bearable_isas()));
+    cases.push_back(factors.case_of(alike[random() % alike.size()], row.data() + 3, random() % 1000));
   }
   return cases;
 }
 
+std::vector<Case> pairs(const std::vector<std::string>& plans, const Factors& factors, std::mt19937_64& random) {
+  return cases_of_kinds(plans, covering_array(sizes_with_kinds(factors), random), factors, random);
+}
+
+std::vector<Case> values(const std::vector<std::string>& plans, const Factors& factors, std::mt19937_64& random) {
+  return cases_of_kinds(plans, every_value(sizes_with_kinds(factors), random), factors, random);
+}
+
+const char* name_of(Meanwhile meanwhile) {
+  constexpr const char* names[] = {"nothing happens",  "prefixes are found", "blocks are short",
+                                   "a replica breaks", "one is added",       "one is drained"};
+  return names[static_cast<std::size_t>(meanwhile)];
+}
+
 }  // namespace
 
-std::vector<std::string> devices_to_mix() {
+std::vector<std::string> devices_of(const Case& run) {
+  const std::string late_device = "late:" + std::to_string(run.seed);
+  if (run.devices == late) return {late_device};
+  if (run.devices == late_beside_cpu) return {late_device, "cpu"};
+  if (run.devices != mixed_isas) return {run.devices.empty() ? "cpu" : "cpu:" + run.devices};
   std::vector<std::string> devices;
   for (const auto* table : kernels::tables()) devices.push_back("cpu:" + std::string(table->name));
   return devices;
 }
+
+bool slow(const Case& run) { return run.devices == "reference" || run.devices == mixed_isas; }
 
 bool sanitized() {
   const char* sanitizer = std::getenv("TROUPE_SANITIZE");
@@ -102,23 +142,39 @@ bool sanitized() {
 
 std::string to_string(const Case& run) {
   return "--plan " + run.plan + " -t " + std::to_string(run.threads) + " -b " + std::to_string(run.chunk) + " --isa " +
-         run.isa + " --fusion " + (run.fusion ? "on" : "off") + " --parallel " + (run.mates ? "4" : "1");
+         run.devices + " --fusion " + (run.fusion ? "on" : "off") + " --parallel " + (run.mates ? "4" : "1") + " via " +
+         run.via + ", while " + name_of(run.meanwhile) + ", seed " + std::to_string(run.seed);
 }
 
-std::vector<Case> some_cases_of(const std::string& plan, std::mt19937_64& random) {
-  return cases_of(plan, every_value(other_factors(fast_isas()), random), fast_isas());
+std::vector<Case> quiet_pairs(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  return pairs(plans, quiet(bearable_isas()), random);
 }
 
-std::vector<Case> all_cases_of(const std::string& plan) {
-  return cases_of(plan, full_product(other_factors(all_isas())), all_isas());
+std::vector<Case> quiet_values(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  return values(plans, quiet(bearable_isas()), random);
 }
 
-std::vector<Case> covering_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {
-  return cases_of_kinds(plans, covering_array(factors_with_kinds(), random), random);
+std::vector<Case> all_pairs(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  return pairs(plans, {.devices = with_late(bearable_isas())}, random);
 }
 
-std::vector<Case> some_cases(const std::vector<std::string>& plans, std::mt19937_64& random) {
-  return cases_of_kinds(plans, every_value(factors_with_kinds(), random), random);
+std::vector<Case> fast_values(const std::vector<std::string>& plans, std::mt19937_64& random) {
+  return values(plans, {.devices = with_late(fast_isas())}, random);
+}
+
+std::vector<Case> fast_values_of(const std::string& plan, std::mt19937_64& random) {
+  const Factors factors{.devices = with_late(fast_isas())};
+  return cases_of(plan, every_value(factors.sizes(), random), factors, random() % 1000);
+}
+
+std::vector<Case> quiet_cases_of(const std::string& plan) {
+  const Factors factors = quiet(all_isas());
+  return cases_of(plan, full_product(factors.sizes()), factors, 0);
+}
+
+std::vector<Case> all_cases_of(const std::string& plan, std::mt19937_64& random) {
+  const Factors factors{.devices = with_late(bearable_isas())};
+  return cases_of(plan, full_product(factors.sizes()), factors, random() % 1000);
 }
 
 std::size_t replicas_of(const std::string& plan) {

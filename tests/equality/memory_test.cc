@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
-#include <map>
 
+#include "tests/equality/one_sequence.hpp"
 #include "tests/equality/subject.hpp"
 #include "tests/model_at_hand.hpp"
 
@@ -76,19 +76,6 @@ bool same_bits(const std::vector<Logits>& a, const std::vector<Logits>& b) {
   });
 }
 
-/// Bytes of the KV of one sequence at full context.
-std::uint64_t one_sequence(const Checkpoint& checkpoint, LoadOptions options) {
-  options.parallel = 1;
-  std::map<std::uint32_t, std::uint64_t> replicas;
-  const Graph graph = checkpoint.expand(options);
-  for (const ActorMemory& actor : checkpoint.memory(graph, options)) {
-    for (const GraphNode& node : graph.nodes) {
-      if (node.name == actor.actor) replicas[node.replica] += actor.kv_full;
-    }
-  }
-  return replicas[0];
-}
-
 void compare(const char* file) {
   const auto path = model_at_hand(file);
   if (!path) return;
@@ -102,7 +89,7 @@ void compare(const char* file) {
     for (const std::uint32_t chunk : {512U, 90U}) {
       INFO(plan << ", chunk " << chunk);
       LoadOptions options{.plan = plan, .threads = 1, .context = context, .chunk = chunk, .parallel = 6};
-      options.kv_memory = one_sequence(checkpoint, options);
+      options.kv_memory = one_sequence(checkpoint, checkpoint.expand(options), options);
       const Model model = runtime.load(checkpoint, options);
       CHECK(texts_of(model, prompts) == expected);
       CHECK(same_bits(last_logits(model, prompts), logits));

@@ -3,12 +3,12 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <iterator>
 #include <set>
 
 #include "kernels/table.hpp"
 #include "tests/equality/covering.hpp"
 #include "tests/equality/subject.hpp"
+#include "tests/host/tiny_model.hpp"
 #include "tests/model_at_hand.hpp"
 
 // The numerics contract: how a model is spread, chunked, batched and computed does not show in its logits, bit for bit.
@@ -34,6 +34,12 @@ std::vector<std::size_t> short_part(std::size_t turn) {
   return {all[0], all[1 + turn % (all.size() - 1)]};
 }
 
+/// What the part gets while something happens: past two edges of blocks, and at one.
+std::vector<std::size_t> eventful_part() {
+  if (sanitized()) return {70, 1};
+  return {130, 64};
+}
+
 /// Plans whose every combination with the other factors is run.
 constexpr const char* thorough_plans[] = {"tp1", "dp2.pp2.tp2"};
 
@@ -42,6 +48,20 @@ std::uint64_t seed() {
   const char* given = std::getenv("TROUPE_SEED");
   const auto day = std::chrono::duration_cast<std::chrono::days>(std::chrono::system_clock::now().time_since_epoch());
   return given != nullptr ? std::strtoull(given, nullptr, 10) : static_cast<std::uint64_t>(day.count());
+}
+
+/// Two tiny models with random weights, one of which sees a window: past the window and over three blocks, and at an
+/// edge.
+const std::vector<std::size_t> tiny_lengths = {140, 64};
+Subject tiny_subject(const char* architecture) {
+  TinyModel model{.context = 4096, .architecture = architecture};
+  model.keys = [&](GgufWriter& writer) {
+    if (model.architecture == "llama") return;
+    writer.number("gemma3.attention.sliding_window", ElementType::u32, 70);
+    writer.number("gemma3.attention.sliding_window_pattern", ElementType::u32, 2);
+  };
+  const MemoryFile file(model.file());
+  return {file.path(), tiny_lengths[0], true};
 }
 
 /// Nothing, and a line that says so, where the model is not on this machine.
@@ -71,8 +91,17 @@ void run(const Subject& subject, const std::vector<Run>& runs) {
   }
 }
 
-/// `all_pairs`: of values of any two factors; else every value of every factor, twice, in different company.
-void run_part(const char* file, bool all_pairs) {
+/// Of few ranks, where there are such of a kind.
+std::vector<std::string> small_plans(const Checkpoint& checkpoint) {
+  std::vector<std::string> plans = checkpoint.plans(4);
+  for (const std::string& plan : checkpoint.plans(most_ranks)) {
+    if (std::ranges::count(plan, '.') == 2) plans.push_back(plan);
+  }
+  return plans;
+}
+
+/// Quiet cases, with all pairs of values, or every value; then every value of every factor while something happens.
+void run_part(const char* file, bool pairs) {
   std::printf("%s: TROUPE_SEED=%llu\n", file, static_cast<unsigned long long>(seed()));
   const auto model = subject(file, long_part[0]);
   if (!model) return;
@@ -80,16 +109,18 @@ void run_part(const char* file, bool all_pairs) {
   const auto plans = model->checkpoint().plans(most_ranks);
   const auto tables = kernels::tables();
   const std::string fast(tables[std::min<std::size_t>(1, tables.size() - 1)]->name);  // the first after the reference
-  std::vector<Case> cases = all_pairs ? covering_cases(plans, random) : some_cases(plans, random);
-  if (!all_pairs) std::ranges::move(some_cases(plans, random), std::back_inserter(cases));
+  auto cases = pairs ? quiet_pairs(plans, random) : quiet_values(plans, random);
   std::vector<Run> runs;
   for (Case& one : cases) runs.push_back({std::move(one), short_part(runs.size())});
+  for (Case& one : fast_values(small_plans(model->checkpoint()), random))
+    runs.push_back({std::move(one), eventful_part()});
   runs.push_back(
-      {{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .isa = fast, .fusion = false, .mates = true}, long_part});
+      {{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .devices = fast, .fusion = false, .mates = true}, long_part});
   run(*model, runs);
 }
 
-/// Every plan with every value of each other factor, once with the longest prompt; a few with every combination.
+/// Every plan with every value of each other factor, once with the longest prompt; a few with every combination of the
+/// product's own.
 void run_all(const char* file) {
   const auto model = subject(file, long_lengths[0]);
   if (!model) return;
@@ -97,17 +128,45 @@ void run_all(const char* file) {
   std::vector<Run> runs;
   for (const std::string& plan : model->checkpoint().plans(most_ranks)) {
     bool had_long = false;
-    for (Case& one : some_cases_of(plan, random)) {
+    for (Case& one : fast_values_of(plan, random)) {
       const bool long_one = !had_long && one.chunk > 1;  // token by token is for short prompts only
       had_long |= long_one;
       runs.push_back({std::move(one), long_one ? long_lengths : short_lengths});
     }
   }
   for (const char* plan : thorough_plans) {
-    for (Case& one : all_cases_of(plan)) runs.push_back({std::move(one), long_lengths});
+    for (Case& one : quiet_cases_of(plan)) runs.push_back({std::move(one), long_lengths});
   }
   std::shuffle(runs.begin(), runs.end(), random);  // so that the time left is foreseen rightly
   run(*model, runs);
+}
+
+/// Any two values of any two factors; the two models take turns.
+void run_tiny_part() {
+  const Subject all_seen = tiny_subject("llama"), windows = tiny_subject("gemma3");
+  std::mt19937_64 random(seed());
+  std::vector<Run> runs[2];
+  std::size_t turn = 0;
+  for (Case& one : all_pairs(all_seen.checkpoint().plans(most_ranks), random)) {
+    runs[turn++ % 2].push_back({std::move(one), tiny_lengths});
+  }
+  run(all_seen, runs[0]);
+  run(windows, runs[1]);
+}
+
+/// Every plan with every value of each other factor; a few with every combination of all.
+void run_all_tiny(const char* architecture) {
+  const Subject model = tiny_subject(architecture);
+  std::mt19937_64 random(seed());
+  std::vector<Run> runs;
+  for (const std::string& plan : model.checkpoint().plans(most_ranks)) {
+    for (Case& one : fast_values_of(plan, random)) runs.push_back({std::move(one), tiny_lengths});
+  }
+  for (const char* plan : thorough_plans) {
+    for (Case& one : all_cases_of(plan, random)) runs.push_back({std::move(one), tiny_lengths});
+  }
+  std::shuffle(runs.begin(), runs.end(), random);
+  run(model, runs);
 }
 
 TEST_CASE("covering array: any two values of any two factors meet", "[equality]") {
@@ -122,6 +181,20 @@ TEST_CASE("covering array: any two values of any two factors meet", "[equality]"
   CHECK(pairs.size() == 2 * 3 + 2 * 4 + 2 * 2 + 3 * 4 + 3 * 2 + 4 * 2);
 }
 
+/// What a part runs with: the forms of its plans, and every other factor's values.
+std::set<std::string> values_of(const std::vector<Case>& cases) {
+  std::set<std::string> values;
+  for (const Case& one : cases) {
+    for (const char* factor : {"dp2", "pp2.", "pp2:1", "tp2", "tp2:1"}) {
+      if ((one.plan + ".").find(factor) != std::string::npos) values.insert(factor);
+    }
+    values.insert({"threads " + std::to_string(one.threads), "chunk " + std::to_string(one.chunk),
+                   "devices " + one.devices, one.fusion ? "fused" : "plain", one.mates ? "mates" : "alone",
+                   "via " + one.via, "meanwhile " + std::to_string(static_cast<int>(one.meanwhile))});
+  }
+  return values;
+}
+
 TEST_CASE("fault 25: every value of every factor occurs in the parts of the plans that are run", "[equality]") {
   std::vector<std::string> plans;
   for (const char* dp : {"", "dp2."}) {
@@ -129,31 +202,34 @@ TEST_CASE("fault 25: every value of every factor occurs in the parts of the plan
       for (const char* tp : {"tp1", "tp2", "tp2:1"}) plans.push_back(std::string(dp) + pp + tp);
     }
   }
+  const std::size_t tables = kernels::tables().size();
+  const std::size_t slow_ones = tables == 1 || sanitized() ? 0 : 2;  // the reference kernels, and the mixture
+  const std::size_t fast_ones = tables == 1 ? 1 : tables - 1, late_ones = 2, vias = 2;
+  const std::size_t others = 5 + 2 + 3 + 2 + 2, happenings = std::size(all_that_happens);
   for (std::uint64_t each = seed(); each < seed() + 20; ++each) {
     INFO("seed " << each);
     std::mt19937_64 random(each);
-    for (const bool all_pairs : {false, true}) {
-      const auto cases = all_pairs ? covering_cases(plans, random) : some_cases(plans, random);
-      std::set<std::string> values;
-      for (const Case& one : cases) {
-        for (const char* factor : {"dp2", "pp2.", "pp2:1", "tp2", "tp2:1"}) {
-          if ((one.plan + ".").find(factor) != std::string::npos) values.insert(factor);
-        }
-        values.insert({"threads " + std::to_string(one.threads), "chunk " + std::to_string(one.chunk), "isa " + one.isa,
-                       one.fusion ? "fused" : "plain", one.mates ? "mates" : "alone"});
-      }
-      const std::size_t tables = kernels::tables().size();
-      const std::size_t isas = tables == 1 ? 1 : sanitized() ? tables - 1 : tables + 1;  // no reference; a mixture
-      CHECK(values.size() == 5 + 2 + 3 + isas + 2 + 2);
+    for (const auto& quiet : {quiet_pairs(plans, random), quiet_values(plans, random)}) {
+      CHECK(values_of(quiet).size() == others + fast_ones + slow_ones + 1 + 1);
     }
+    const std::size_t values = others + fast_ones + late_ones + vias + happenings;
+    CHECK(values_of(fast_values(plans, random)).size() == values);
+    CHECK(values_of(all_pairs(plans, random)).size() == values + slow_ones);
   }
 }
 
-TEST_CASE("plans: a part that covers all pairs of SmolLM2's", "[equality]") { run_part(smollm2, true); }
-TEST_CASE("plans: a part that holds every value of Gemma3's, twice", "[equality]") { run_part(gemma3, false); }
+TEST_CASE("plans: a part that covers all quiet pairs of SmolLM2's, and every value", "[equality]") {
+  run_part(smollm2, true);
+}
+TEST_CASE("plans: a part that holds every value of Gemma3's", "[equality]") { run_part(gemma3, false); }
+TEST_CASE("plans: all pairs of tiny models', whatever happens meanwhile", "[equality]") { run_tiny_part(); }
 
 TEST_CASE("plans: all of SmolLM2's", "[equality][long]") { run_all(smollm2); }
 TEST_CASE("plans: all of Gemma3's", "[equality][long]") { run_all(gemma3); }
+TEST_CASE("plans: all of a tiny model's, whatever happens meanwhile", "[equality][long]") { run_all_tiny("llama"); }
+TEST_CASE("plans: all of a tiny model's that has windows, whatever happens meanwhile", "[equality][long]") {
+  run_all_tiny("gemma3");
+}
 
 }  // namespace
 }  // namespace troupe::testing

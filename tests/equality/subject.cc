@@ -3,98 +3,137 @@
 #include <algorithm>
 #include <cstring>
 #include <future>
+#include <optional>
+#include <random>
 
+#include "actors/host/runtime.hpp"
+#include "kernels/kv_layout.hpp"
 #include "tests/equality/mates.hpp"
 
 namespace troupe::testing {
 namespace {
 
-constexpr std::uint32_t context = 4096;
-constexpr std::size_t most_with_reference = 3, most_with_single_tokens = 65;
+constexpr std::size_t most_with_reference = 3, most_with_reference_if_tiny = 65, most_with_single_tokens = 65;
+
+std::uint64_t hash_of(std::span<const float> logits) { return XXH3_64bits(logits.data(), logits.size_bytes()); }
+
+/// On either side of each edge of a block that a prompt of so many tokens has, and all of it.
+std::vector<std::size_t> around_edges(std::size_t length) {
+  std::vector<std::size_t> sizes;
+  for (std::size_t edge = kernels::kv_block; edge < length; edge += kernels::kv_block) {
+    sizes.insert(sizes.end(), {edge, edge + 1});
+  }
+  if (sizes.empty() || sizes.back() < length) sizes.push_back(length);
+  return sizes;
+}
+
+/// Of a prompt, what the cache has when it has had all that is shorter: whole blocks, but not the last token.
+std::size_t cached_of(std::size_t size) { return (size - 1) / kernels::kv_block * kernels::kv_block; }
+
+}  // namespace
+
+Subject::Subject(const std::string& path, std::size_t length, bool tiny)
+    : tiny_(tiny), runtime_(Runtime::Impl::runtime_with(test_plugins())), checkpoint_(runtime_.open(path)) {
+  text_ = checkpoint_.prompt(some_text(length));
+  text_.resize(length);
+  const Model model = runtime_.load(checkpoint_, {.threads = 1, .context = static_cast<std::uint32_t>(length)});
+  model.logits(text_, true,
+               [&](std::uint32_t, std::span<const float> logits) { expected_.push_back(hash_of(logits)); });
+}
 
 /// Which of the lengths a case can do in a second or two.
-std::vector<std::size_t> bearable(const Case& run, std::vector<std::size_t> lengths) {
-  const std::size_t most = run.isa == "reference" || run.isa == mixed_isas ? most_with_reference
-                           : run.chunk == 1                                ? most_with_single_tokens
-                                                                           : SIZE_MAX;
+std::vector<std::size_t> Subject::bearable(const Case& run, std::vector<std::size_t> lengths) const {
+  const std::size_t most = slow(run)        ? tiny_ ? most_with_reference_if_tiny : most_with_reference
+                           : run.chunk == 1 ? most_with_single_tokens
+                                            : SIZE_MAX;
   for (std::size_t& length : lengths) length = std::min(length, most);
   std::sort(lengths.begin(), lengths.end(), std::greater<>());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
   return lengths;
 }
 
-}  // namespace
-
-Subject::Subject(const std::string& path, std::size_t length) : checkpoint_(runtime_.open(path)) {
-  text_ = checkpoint_.prompt(some_text(length));
-  text_.resize(length);
-  RunningHash hash;
-  load({}).logits(text_, true,
-                  [&](std::uint32_t, std::span<const float> logits) { expected_.push_back(hash.add(logits)); });
-}
-
-Model Subject::load(const Case& run) const {
-  LoadOptions options;
-  options.plan = run.plan;
-  options.threads = run.threads;
-  options.chunk = run.chunk;
-  if (run.isa != mixed_isas) options.isa = run.isa;
-  options.fusion = run.fusion;
-  options.context = context;
-  options.parallel = run.mates ? 4 : 1;
-  if (run.isa != mixed_isas) return runtime_.load(checkpoint_, options);
-  Graph graph = checkpoint_.expand(options);
-  const auto devices = devices_to_mix();
-  std::size_t next = 0;
-  for (GraphNode& node : graph.nodes) {
-    if (node.kind == "shard") node.device = devices[next++ % devices.size()];
-  }
-  return runtime_.load(checkpoint_, graph, options);
-}
-
 std::string Subject::difference(const Case& run, std::vector<std::size_t> lengths) const {
-  const Model model = load(run);
   lengths = bearable(run, std::move(lengths));
+  Happening happening(runtime_, checkpoint_, run, lengths[0]);
   std::optional<Mates> mates;
-  if (run.mates) mates.emplace(model, text_, lengths[0]);
+  if (run.mates) mates.emplace(happening.model(), text_, lengths[0]);
   std::string found;
   for (const std::size_t length : lengths) {
-    std::vector<std::future<std::string>> replicas;
-    for (std::size_t i = 0; i < replicas_of(run.plan); ++i) {
-      replicas.push_back(std::async(std::launch::async, [&, length] { return compare(model, length); }));
-    }
-    for (auto& replica : replicas) found += replica.get();
+    happening.before(length, text_);
+    found += compare_on_all(run, happening, length);
+    found += happening.after();
   }
   if (mates) mates->stop();
   return found;
 }
 
-std::string Subject::compare(const Model& model, std::size_t length) const {
-  RunningHash hash;
-  std::uint32_t seen = 0;
-  std::vector<float> odd;  // the logits of the first position that differs
-  model.logits({text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(length)}, true,
-               [&](std::uint32_t position, std::span<const float> logits) {
-                 if (!odd.empty()) return;
-                 if (position != seen || hash.add(logits) != expected_[position])
-                   return odd.assign(logits.begin(), logits.end());
-                 ++seen;
-               });
-  if (seen == length) return {};
-  const std::string where = "a prompt of " + std::to_string(length) + " tokens: ";
-  if (odd.empty()) return where + "only " + std::to_string(seen) + " positions came\n";
-  return where + "position " + std::to_string(seen) + " is the first that differs, in " +
-         std::to_string(values_that_differ(seen, odd)) + " of " + std::to_string(odd.size()) + " values\n";
+/// One prompt for each replica, all at once.
+std::string Subject::compare_on_all(const Case& run, Happening& happening, std::size_t length) const {
+  Begun begun(0);
+  std::vector<std::future<std::string>> replicas;
+  for (std::size_t i = 0; i < happening.replicas(); ++i) {
+    replicas.push_back(std::async(std::launch::async, [&] {
+      if (run.meanwhile == Meanwhile::prefix_hits) return compare_behind_prefixes(happening.model(), length);
+      return compare(happening.model(), length, begun);
+    }));
+  }
+  if (run.meanwhile != Meanwhile::prefix_hits) begun.acquire();
+  happening.during();
+  std::string found;
+  for (auto& replica : replicas) found += replica.get();
+  return found;
 }
 
-std::size_t Subject::values_that_differ(std::uint32_t position, std::span<const float> logits) const {
+/// Of every position. Says when the first has come, or none will.
+std::string Subject::compare(const Model& model, std::size_t length, Begun& begun) const {
+  std::uint32_t seen = 0;
+  Odd odd;
+  const auto look = [&](std::uint32_t position, std::span<const float> logits) {
+    if (seen == 0) begun.release();
+    if (!odd.empty()) return;
+    if (position != seen || hash_of(logits) != expected_[position]) return odd.assign(logits.begin(), logits.end());
+    ++seen;
+  };
+  std::string found = "a prompt of " + std::to_string(length) + " tokens: ";
+  try {
+    model.logits({text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(length)}, true, look);
+    if (seen == length) return {};
+    found += odd.empty() ? "only " + std::to_string(seen) + " positions came" : where_it_differs(seen, odd);
+  } catch (const Error& error) {
+    found += error.message();
+  }
+  if (seen == 0) begun.release();
+  return found + "\n";
+}
+
+/// Of the last position of one beginning after the other: each time the cache has the blocks of those before.
+std::string Subject::compare_behind_prefixes(const Model& model, std::size_t length) const {
+  std::string found;
+  std::uint64_t hits = model.stats().cached_tokens;
+  for (const std::size_t size : around_edges(length)) {
+    Odd odd;
+    model.logits({text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(size)}, false,
+                 [&](std::uint32_t position, std::span<const float> logits) {
+                   if (hash_of(logits) != expected_[position]) odd.assign(logits.begin(), logits.end());
+                 });
+    if (!odd.empty()) found += where_it_differs(static_cast<std::uint32_t>(size - 1), odd) + "\n";
+    hits += cached_of(size);
+  }
+  const Stats stats = model.stats();
+  if (stats.replicas.size() > 1 || stats.cached_tokens == hits) return found;
+  return found + "the cache had " + std::to_string(stats.cached_tokens) + " tokens, not " + std::to_string(hits) + "\n";
+}
+
+std::string Subject::where_it_differs(std::uint32_t position, const Odd& logits) const {
   std::size_t count = 0;
-  load({}).logits({text_.begin(), text_.begin() + position + 1}, false,
-                  [&](std::uint32_t, std::span<const float> right) {
-                    for (std::size_t i = 0; i < right.size(); ++i)
-                      count += std::memcmp(&right[i], &logits[i], sizeof(float)) != 0 ? 1 : 0;
-                  });
-  return count;
+  const Model right_one = runtime_.load(checkpoint_, {.threads = 1, .context = position + 1});
+  right_one.logits({text_.begin(), text_.begin() + position + 1}, false,
+                   [&](std::uint32_t, std::span<const float> right) {
+                     for (std::size_t i = 0; i < right.size(); ++i)
+                       count += std::memcmp(&right[i], &logits[i], sizeof(float)) != 0 ? 1 : 0;
+                   });
+  return "position " + std::to_string(position) + " is the first that differs, in " + std::to_string(count) + " of " +
+         std::to_string(logits.size()) + " values";
 }
 
 std::string some_text(std::size_t words) {

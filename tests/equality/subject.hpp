@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <random>
+#include <semaphore>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "tests/equality/cases.hpp"
+#include "tests/equality/happening.hpp"
 #include "troupe/troupe.hpp"
 
 namespace troupe::testing {
@@ -32,25 +33,30 @@ class RunningHash {
 /// Logits depend on the tokens before them only, so the text's beginnings are prompts with known answers as well.
 class Subject {
  public:
-  /// `length`: tokens of the longest prompt.
-  Subject(const std::string& path, std::size_t length);
+  /// `length`: tokens of the longest prompt. `tiny`: so small a model that nothing takes long.
+  Subject(const std::string& path, std::size_t length, bool tiny = false);
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return checkpoint_; }
-  [[nodiscard]] std::span<const TokenId> text() const { return text_; }
-  [[nodiscard]] Model load(const Case& run) const;
 
-  /// Runs prompts of so many tokens, on each replica. Empty where all bits are the same; else what is not.
+  /// Runs prompts of so many tokens, on each replica, while what the case says happens. Empty where all bits are the
+  /// same; else what is not.
   /// The reference kernels and chunks of one token get only the beginnings that they can do in a second or two.
   [[nodiscard]] std::string difference(const Case& run, std::vector<std::size_t> lengths) const;
 
  private:
-  [[nodiscard]] std::string compare(const Model& model, std::size_t length) const;
-  [[nodiscard]] std::size_t values_that_differ(std::uint32_t position, std::span<const float> logits) const;
+  using Begun = std::counting_semaphore<>;
+  using Odd = std::vector<float>;  ///< logits of the first position that differs
+  [[nodiscard]] std::string compare(const Model& model, std::size_t length, Begun& begun) const;
+  [[nodiscard]] std::string compare_behind_prefixes(const Model& model, std::size_t length) const;
+  [[nodiscard]] std::string compare_on_all(const Case& run, Happening& happening, std::size_t length) const;
+  [[nodiscard]] std::vector<std::size_t> bearable(const Case& run, std::vector<std::size_t> lengths) const;
+  [[nodiscard]] std::string where_it_differs(std::uint32_t position, const Odd& logits) const;
 
+  const bool tiny_;
   Runtime runtime_;
   Checkpoint checkpoint_;
   std::vector<TokenId> text_;
-  std::vector<std::uint64_t> expected_;  ///< RunningHash after each position
+  std::vector<std::uint64_t> expected_;  ///< hash of the logits of each position
 };
 
 /// Some sentences, the same every time, of at least so many words.

@@ -1,6 +1,6 @@
 // What the rooms' READMEs say about adding things, kept true: a file format, an architecture, a tokenizer, a device, a
 // transport and an actor kind, each a few lines here and one line in a registry. Plans, fusion and the numerics
-// contract follow by themselves.
+// contract follow by themselves. added_test.py does the same for what is compiled in.
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "actors/host/deploy.hpp"
+#include "actors/host/makers.hpp"
 #include "actors/host/model.hpp"
 #include "tests/host/house.hpp"
 
@@ -60,31 +61,46 @@ class FaultyRunner final : public StepRunner {
   transport::AbortFlag aborted_;
 };
 
-/// A model whose shards are faulty. `patience`: with silent peers.
+/// What a faulty house is beside its model.
+struct FaultySettings {
+  actors::RestartLimit limit{SIZE_MAX, std::chrono::minutes(1), SIZE_MAX};
+  std::function<void(LogLevel, std::string_view)> log{};
+  plugins::Registry plugins = plugins::builtin();
+  host::Maker shard = host::make_shard;    ///< of what the faults are put around
+  std::chrono::milliseconds patience{20};  ///< with silent peers
+  std::map<std::string, ActorFactory> actors{};
+};
+
+/// A model whose shards are faulty.
 struct FaultyHouse {
-  explicit FaultyHouse(const LoadOptions& options, actors::RestartLimit limit = {SIZE_MAX, std::chrono::minutes(1)},
-                       std::function<void(LogLevel, std::string_view)> log = {})
-      : runtime(host::make_retiring<Runtime::Impl>(RuntimeOptions{.log = std::move(log)}, plugins::builtin())) {
+  explicit FaultyHouse(const LoadOptions& options, FaultySettings settings = {})
+      : FaultyHouse(Runtime().open(tiny_path()), std::nullopt, options, std::move(settings)) {}
+
+  /// Without a graph that of the options' plan.
+  FaultyHouse(Checkpoint opened, const std::optional<Graph>& graph, const LoadOptions& options, FaultySettings settings)
+      : checkpoint(std::move(opened)),
+        runtime(host::make_retiring<Runtime::Impl>(RuntimeOptions{.log = std::move(settings.log)},
+                                                   std::move(settings.plugins))) {
     runtime->start_control();
+    for (auto& [kind, factory] : settings.actors) runtime->add_kind(kind, std::move(factory));
     house = runtime->house();
-    host::Maker& shard = house.kinds.maker("shard");
-    shard = [plain = shard, armed = faults](const Part& part,
-                                            host::Workbench bench) -> Result<std::unique_ptr<StepRunner>> {
+    house.kinds.maker("shard") = [plain = std::move(settings.shard), armed = faults](
+                                     const Part& part, host::Workbench bench) -> Result<std::unique_ptr<StepRunner>> {
       const transport::Deadline deadline = bench.deadline;
       auto runner = plain(part, std::move(bench));
       if (!runner) return runner.error();
       return std::unique_ptr<StepRunner>(std::make_unique<FaultyRunner>(std::move(*runner), armed, deadline));
     };
     auto deployment =
-        host::deploy(checkpoint.impl(), checkpoint.expand(options), options, house, std::chrono::milliseconds(20));
+        host::deploy(checkpoint.impl(), graph ? *graph : checkpoint.expand(options), options, house, settings.patience);
     REQUIRE(deployment.ok());
-    deployment->limit = limit;
-    model = Model(
-        host::make_retiring<Model::Impl>(runtime, checkpoint, options, checkpoint.context(), std::move(*deployment)));
+    deployment->limit = settings.limit;
+    const std::uint32_t context = options.context == 0 ? checkpoint.context() : options.context;
+    model = Model(host::make_retiring<Model::Impl>(runtime, checkpoint, options, context, std::move(*deployment)));
   }
 
   const std::shared_ptr<Faults> faults = std::make_shared<Faults>();
-  const Checkpoint checkpoint = Runtime().open(tiny_path());
+  const Checkpoint checkpoint;
   const std::shared_ptr<Runtime::Impl> runtime;
   host::House house;
   std::optional<Model> model;

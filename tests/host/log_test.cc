@@ -21,6 +21,20 @@ TEST_CASE("fault 24: the log hears of loads, failed ones too, and of a model's e
   CHECK(journal.count(LogLevel::error, "no costume") == 1);
 }
 
+TEST_CASE("the log hears of what a file says that is put up with", "[bad-input]") {
+  TinyModel tiny{.layers = 1};
+  tiny.keys = [](GgufWriter& writer) { writer.number("tokenizer.ggml.bos_token_id", ElementType::u32, 9999U); };
+  const MemoryFile file(tiny.file());
+  Journal journal;
+  const Runtime runtime({.log = journal.writer()});
+  (void)runtime.open(file.path());
+  CHECK(journal.count(LogLevel::warning, "bos_token_id\" is 9999") == 1);
+  (void)runtime.open_tokenizer(file.path());
+  CHECK(journal.count(LogLevel::warning, "bos_token_id\" is 9999") == 2);
+  (void)runtime.load(file.path(), {.threads = 1});
+  CHECK(journal.count(LogLevel::warning, "bos_token_id\" is 9999") == 3);
+}
+
 TEST_CASE("fault 24: the log hears of refused requests and of deadlines that passed", "[bad-input]") {
   Journal journal;
   Runtime runtime({.log = journal.writer()});

@@ -69,6 +69,21 @@ TEST_CASE("stats count requests, tokens and blocks") {
   CHECK(model.stats().requests == 8);
 }
 
+TEST_CASE("what the prefix cache has counts for logits as for texts") {
+  const Model model = Runtime().load(tiny_path(), {.threads = 1, .chunk = 50});
+  const auto cached = [&](const auto& ask) {
+    const std::uint64_t before = model.stats().cached_tokens;
+    ask();
+    return model.stats().cached_tokens - before;
+  };
+  const Ids ids(150, 7);
+  const auto logits = [&] { model.logits(ids, false, [](auto, auto) {}); };
+  CHECK(cached(logits) == 0);
+  CHECK(cached(logits) == 128);
+  CHECK(cached([&] { (void)continued(model, ids, 3); }) == 128);
+  CHECK(cached([&] { model.logits(ids, true, [](auto, auto) {}); }) == 0);  // every position's are computed
+}
+
 TEST_CASE("metrics come again and again, until the model closes") {
   std::atomic<int> calls{0}, wrong{0};
   std::atomic<std::uint64_t> generated{0};

@@ -32,6 +32,7 @@ struct TinyModel {
   std::vector<Layer> unlike{};  ///< [layers], or empty
 
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
+  static constexpr std::uint32_t tokens = 267;  ///< of tiny_bpe; the other rows have none
 
   /// The bytes of its file.
   [[nodiscard]] std::string file() const {

@@ -5,8 +5,7 @@
 #include <map>
 #include <set>
 
-#include "plugins/architectures/gemma3.hpp"
-#include "plugins/architectures/llama.hpp"
+#include "plugins/builtin.hpp"
 #include "runtime/device/cpu/rules.hpp"
 #include "runtime/program/builder.hpp"
 #include "runtime/program/layout.hpp"

@@ -19,9 +19,10 @@ constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 /// The same token from every instruction set.
 TokenId pick(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t position = 0) {
-  const TokenId first = sample(logits, sampling, position, *kernels::tables()[0]);
+  SamplingRoom room(logits.size());
+  const TokenId first = sample(logits, sampling, position, *kernels::tables()[0], room);
   for (const kernels::KernelTable* table : kernels::tables())
-    REQUIRE(sample(logits, sampling, position, *table) == first);
+    REQUIRE(sample(logits, sampling, position, *table, room) == first);
   REQUIRE(first >= 0);
   REQUIRE(static_cast<std::size_t>(first) < logits.size());
   return first;
@@ -59,9 +60,10 @@ constexpr double most_misfit = 6;
 /// Pearson's statistic of many draws against the definition, in standard deviations from its mean. Ids that would come
 /// less than 20 times are taken together.
 double misfit(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t draws) {
+  SamplingRoom room(logits.size());
   std::vector<std::uint32_t> seen(logits.size(), 0);
   for (std::uint32_t position = 0; position < draws; ++position) {
-    ++seen[sample(logits, sampling, position, *kernels::find_table())];
+    ++seen[sample(logits, sampling, position, *kernels::find_table(), room)];
   }
   const std::vector<double> expected = chances(logits, sampling);
   double statistic = 0, rare = 0, rare_seen = 0;
@@ -190,10 +192,11 @@ TEST_CASE("the measure of the draws sees a wrong temperature") {
   std::vector<float> warmer = logits;
   for (float& logit : warmer) logit *= 0.9F;
   CHECK(misfit(logits, {.temperature = 1.0F}, 20'000) < most_misfit);
+  SamplingRoom room(warmer.size());
   std::vector<std::uint32_t> seen(40, 0);
   double statistic = 0;
   for (std::uint32_t position = 0; position < 20'000; ++position)
-    ++seen[sample(warmer, {.temperature = 1.0F}, position, *kernels::find_table())];
+    ++seen[sample(warmer, Sampling{.temperature = 1.0F}, position, *kernels::find_table(), room)];
   const auto expected = chances(logits, {.temperature = 1.0F});
   for (std::size_t id = 0; id < 40; ++id)
     statistic += std::pow(seen[id] - expected[id] * 20'000, 2) / (expected[id] * 20'000);
@@ -248,6 +251,26 @@ TEST_CASE("the strangest rows still give an id", "[bad-input]") {
   for (const float temperature : {0.0F, 1e-40F, 1.0F, 1e6F}) CHECK(pick(extremes, {.temperature = temperature}) == 2);
 }
 
+TEST_CASE("whatever is sampled, its room is as large as it says, and stays where it is") {
+  Random random(first_seed());
+  for (const std::size_t size : {1, 1024, 1025, 49'152}) {
+    SamplingRoom room(size);
+    const auto bytes = [&] {
+      return (room.chances.capacity() + room.segments.capacity() + room.weights.capacity()) * sizeof(float) +
+             room.ids.capacity() * sizeof(TokenId);
+    };
+    CHECK(bytes() == SamplingRoom::bytes(size));
+    for (const std::size_t logits : {size, (size + 1) / 2}) {
+      const auto row = random_logits(random, logits, 0.1F);
+      const auto& table = *kernels::find_table();
+      const Sampling sampling{.temperature = 4.0F, .top_k = static_cast<std::uint32_t>(logits), .top_p = 0.9999F};
+      (void)sample(row, sampling, 0, table, room);
+      (void)logprobs(row, 0, 20, table, room);
+      CHECK(bytes() == SamplingRoom::bytes(size));
+    }
+  }
+}
+
 TEST_CASE("logprobs are those of the definition, with the same bits from every instruction set") {
   Random random(first_seed());
   for (const std::size_t size : {1, 7, 1024, 1025, 49'152}) {
@@ -258,9 +281,10 @@ TEST_CASE("logprobs are those of the definition, with the same bits from every i
       double sum = 0;
       for (const float logit : logits) sum += std::exp(logit - largest);
       const auto chosen = static_cast<TokenId>(random() % size);
-      const auto first = logprobs(logits, chosen, 20, *kernels::tables()[0]);
+      SamplingRoom room(size);
+      const auto first = logprobs(logits, chosen, 20, *kernels::tables()[0], room);
       for (const kernels::KernelTable* table : kernels::tables()) {
-        const auto other = logprobs(logits, chosen, 20, *table);
+        const auto other = logprobs(logits, chosen, 20, *table, room);
         REQUIRE(other.size() == first.size());
         for (std::size_t i = 0; i < first.size(); ++i) {
           CHECK(other[i].id == first[i].id);
@@ -280,17 +304,18 @@ TEST_CASE("logprobs are those of the definition, with the same bits from every i
 
 TEST_CASE("logprobs of logits that are equal, impossible or infinite", "[bad-input]") {
   const kernels::KernelTable& kernels = *kernels::find_table();
-  auto some = logprobs(std::vector<float>{1, 2, 2, -infinity, 2}, 1, 20, kernels);
+  SamplingRoom room(5);
+  auto some = logprobs(std::vector<float>{1, 2, 2, -infinity, 2}, 1, 20, kernels, room);
   REQUIRE(some.size() == 5);  // what has no chance is none of the likeliest
   CHECK(some[1].id == 1);
   CHECK(some[2].id == 2);
   CHECK(some[3].id == 4);
   CHECK(some[4].id == 0);
-  some = logprobs(std::vector<float>{0, infinity, 5, infinity}, 3, 3, kernels);
+  some = logprobs(std::vector<float>{0, infinity, 5, infinity}, 3, 3, kernels, room);
   REQUIRE(some.size() == 3);
   CHECK(some[0].logprob == Approx(std::log(0.5)).margin(1e-6));
   CHECK(some[1].id == 1);
-  some = logprobs(std::vector<float>{1e9F, 0, -1e9F}, 0, 0, kernels);
+  some = logprobs(std::vector<float>{1e9F, 0, -1e9F}, 0, 0, kernels, room);
   REQUIRE(some.size() == 1);
   CHECK(some[0].logprob == 0.0F);
 }

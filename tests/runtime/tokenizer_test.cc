@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -13,8 +12,10 @@
 namespace troupe {
 namespace {
 
+using testing::encode_time;
 using testing::load_tokenizer;
 using testing::LoadedTokenizer;
+using testing::repeated;
 
 struct RealModel {
   const char* file;
@@ -108,24 +109,6 @@ TEST_CASE("tokenizer: text comes back from its ids, and no bytes do harm", "[gol
       REQUIRE((id >= 0 && static_cast<std::size_t>(id) < tokenizer.size()));
     }
   }
-}
-
-/// The fastest of three, in milliseconds of the processor.
-double encode_time(const Tokenizer& tokenizer, std::string_view text) {
-  double best = 1e9;
-  for (int round = 0; round < 3; ++round) {
-    const std::clock_t start = std::clock();
-    (void)tokenizer.encode(text);
-    best = std::min(best, 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-  return best;
-}
-
-std::string repeated(std::string_view unit, std::size_t bytes) {
-  std::string text;
-  while (text.size() < bytes) text += unit;
-  text.resize(bytes);
-  return text;
 }
 
 TEST_CASE("tokenizer: the time grows no faster than the text, whatever is repeated", "[golden]") {

@@ -68,11 +68,11 @@ TEST_CASE("spm: merges the best score, falls back to bytes, puts a space in fron
   CHECK(tokenizer.encode("é\xFF") == Ids{space, 0xC3, 0xA9, 0xFF});
   CHECK(tokenizer.encode("<0x0A>") == Ids{space, '<', '0', 'x', '0', 'A', '>'});
   CHECK(tokenizer.encode("").empty());
-  CHECK(decode(tokenizer, Ids{bos, hello, 0xC3, 0xA9, line}, false) == " helloé\n\n");
+  CHECK(decode(tokenizer, Ids{bos, hello, 0xC3, 0xA9, line}, false) == "helloé\n\n");
 
   const auto plain = load_tokenizer(v.spm().boolean("tokenizer.ggml.add_space_prefix", false)).value();
   CHECK(plain.tokenizer->encode("hello hello") == Ids{id_of(v, "hello"), hello});
-  CHECK(plain.tokenizer->encode_prompt("hello") == Ids{id_of(v, "hello")});
+  CHECK(plain.tokenizer->encode_prompt("hello") == Ids{1, id_of(v, "hello")});
 }
 
 TEST_CASE("spm: without byte tokens, what is not in the vocabulary is unknown") {
@@ -200,11 +200,11 @@ TEST_CASE("vocabulary: what is broken is named") {
     return writer;
   };
   CHECK(load_tokenizer(without("nothing")).value().tokenizer->encode("abc") == Ids{2});
-  check_error(without("pre"), Code::bad_file, "\"tokenizer.ggml.pre\" is missing");
+  check_error(without("pre").boolean("tokenizer.ggml.pre", true), Code::bad_file, "is a boolean; expected a string");
   check_error(without("tokens"), Code::bad_file, "\"tokenizer.ggml.tokens\" is missing");
   check_error(without("merges"), Code::bad_file, "\"tokenizer.ggml.merges\" is missing");
   check_error(without("pre").string("tokenizer.ggml.pre", "qwen\n2"), Code::unsupported,
-              "names the pre-tokenizer \"qwen\\x0a2\"; known here are smollm, gpt-2");
+              "names the pre-tokenizer \"qwen\\x0a2\"; known here are default, gpt-2, ");
   check_error(without("tokens").strings("tokenizer.ggml.tokens", {}), Code::bad_file, "has 0 elements; expected 1 to");
   check_error(without("tokens").string("tokenizer.ggml.tokens", "a"), Code::bad_file, "is no array of strings");
   check_error(without("merges").boolean("tokenizer.ggml.merges", true), Code::bad_file, "is no array of strings");
@@ -212,16 +212,69 @@ TEST_CASE("vocabulary: what is broken is named") {
               "\"tokenizer.ggml.token_type\" has 2 elements for 3 tokens");
   check_error(without("").strings("tokenizer.ggml.token_type", {"1", "1", "1"}), Code::bad_file,
               "is no array of integers");
-  check_error(without("").number("tokenizer.ggml.eos_token_id", ElementType::u32, 3U), Code::bad_file,
-              "\"tokenizer.ggml.eos_token_id\" is 3; expected less than 3");
-  check_error(without("").number("tokenizer.ggml.bos_token_id", ElementType::i32, -1), Code::bad_file,
-              "\"tokenizer.ggml.bos_token_id\" is a negative integer");
+  check_error(without("").string("tokenizer.ggml.eos_token_id", "3"), Code::bad_file,
+              "\"tokenizer.ggml.eos_token_id\" is a string");
   check_error(without("").boolean("tokenizer.ggml.add_bos_token", true), Code::bad_file,
               "\"tokenizer.ggml.bos_token_id\" is missing");
 
   TinyVocabulary spm = testing::tiny_spm();
   spm.scores.pop_back();
   check_error(spm.spm(), Code::bad_file, "\"tokenizer.ggml.scores\" has 272 elements for 273 tokens");
+}
+
+TEST_CASE("vocabulary: marks that are none of the tokens are ignored, with a warning") {
+  const auto with = [](const char* key, std::int64_t id) {
+    GgufWriter writer = testing::tiny_bpe().bpe();
+    writer.number(std::string("tokenizer.ggml.") + key + "_token_id", ElementType::i64, id);
+    writer.boolean("tokenizer.ggml.add_bos_token", std::string_view(key) == "bos");
+    return load_tokenizer(writer).value();
+  };
+  for (const char* key : {"bos", "eos", "eot", "eom", "unknown"}) {
+    for (const std::int64_t id : {std::int64_t{267}, std::int64_t{-1}, std::int64_t{1} << 40}) {
+      INFO(key << " " << id);
+      const auto loaded = with(key, id);
+      CHECK(loaded.tokenizer->encode_prompt("a") == Ids{'a'});
+      REQUIRE(loaded.tokenizer->warnings().size() == 1);
+      const std::string& line = loaded.tokenizer->warnings()[0];
+      INFO(line);
+      CHECK(line.find(std::string(key) + "_token_id\" is " + std::to_string(id) +
+                      ", which is none of the 267 tokens") != std::string::npos);
+    }
+    CHECK(with(key, 264).tokenizer->warnings().empty());
+  }
+}
+
+TEST_CASE("spm: without a usable mark BOS is the token 1") {
+  const TinyVocabulary v = testing::tiny_spm();
+  const TokenId hello = id_of(v, "▁hello");
+  CHECK(load_tokenizer(v.spm()).value().tokenizer->encode_prompt("hello") == Ids{1, hello});
+  CHECK(load_tokenizer(v.spm().number("tokenizer.ggml.bos_token_id", ElementType::u32, 1000U))
+            .value()
+            .tokenizer->encode_prompt("hello") == Ids{1, hello});
+  CHECK(load_tokenizer(v.spm().boolean("tokenizer.ggml.add_bos_token", false))
+            .value()
+            .tokenizer->encode_prompt("hello") == Ids{hello});
+}
+
+TEST_CASE("spm: scores may be integers, and more than there are tokens; kinds too") {
+  TinyVocabulary v = testing::tiny_spm();
+  const auto of = [&](const auto& scores) {
+    GgufWriter writer;
+    writer.string("tokenizer.ggml.model", "llama").strings("tokenizer.ggml.tokens", v.tokens);
+    v.kinds.push_back(3);
+    writer.numbers("tokenizer.ggml.token_type", ElementType::i32, v.kinds);
+    writer.numbers("tokenizer.ggml.scores",
+                   std::is_same_v<decltype(scores), const std::vector<float>&> ? ElementType::f32 : ElementType::i32,
+                   scores);
+    return load_tokenizer(writer).value().tokenizer->encode("hello aaaa");
+  };
+  const Ids expected = load_tokenizer(testing::tiny_spm().spm()).value().tokenizer->encode("hello aaaa");
+  std::vector<std::int32_t> whole(v.scores.begin(), v.scores.end());
+  CHECK(of(whole) == expected);
+  whole.insert(whole.end(), 5, 1000);
+  CHECK(of(whole) == expected);
+  v.scores.insert(v.scores.end(), 5, 1000.0F);
+  CHECK(of(v.scores) == expected);
 }
 
 TEST_CASE("vocabulary: what is odd is put up with") {

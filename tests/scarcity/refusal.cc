@@ -14,12 +14,17 @@ namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max() / 2;
 
-std::atomic<std::int64_t> allocations_left{never}, mappings_left{never}, mappings_to_refuse{0};
+std::atomic<std::int64_t> allocations_left{never}, counted_left{never}, mappings_left{never}, mappings_to_refuse{0};
 std::atomic<bool> refused{false};
-thread_local int own = 0;
+thread_local int own = 0, counted = 0;
+
+/// Counts one.
+bool is_refused(std::atomic<std::int64_t>& left) {
+  return left.load(std::memory_order_relaxed) < never && left.fetch_sub(1) == 1;
+}
 
 void* allocate(std::size_t bytes, std::size_t alignment) {
-  if (own == 0 && allocations_left.load(std::memory_order_relaxed) < never && allocations_left.fetch_sub(1) == 1) {
+  if ((own == 0 && is_refused(allocations_left)) || (counted > 0 && is_refused(counted_left))) {
     refused = true;
     throw std::bad_alloc();
   }
@@ -33,6 +38,8 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 
 void Refusal::allocation(std::int64_t n) { allocations_left = n; }
 
+void Refusal::counted_allocation(std::int64_t n) { counted_left = n; }
+
 void Refusal::mapping(std::int64_t n, std::int64_t times) {
   mappings_to_refuse = times;
   mappings_left = n;
@@ -40,10 +47,13 @@ void Refusal::mapping(std::int64_t n, std::int64_t times) {
 
 bool Refusal::end() {
   allocations_left = never;
+  counted_left = never;
   mappings_left = never;
   return refused.exchange(false);
 }
 
+Refusal::Counted::Counted() { ++counted; }
+Refusal::Counted::~Counted() { --counted; }
 Refusal::Own::Own() { ++own; }
 Refusal::Own::~Own() { --own; }
 

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <thread>
 
 #include "tests/host/few_cores.hpp"
 #include "tests/host/house.hpp"
@@ -69,9 +70,40 @@ TEST_CASE("fault 6: whichever allocation of a request fails, the process lives a
       INFO("of " << swept.allocations << " allocations refused, " << swept.failed << " failed the request, "
                  << swept.unusable << " the model");
       CHECK(swept.allocations > 20);
-      if (request.sampling.temperature > 0)
-        CHECK(swept.unusable < swept.failed);  // what sampling takes fails the request
     }
+  }
+}
+
+TEST_CASE("whichever allocation of a load fails, it says so, and the next one succeeds", "[bad-input]") {
+  const Refusal::Own own;
+  const FewCores two;
+  const Checkpoint checkpoint = Runtime().open(tiny_path());
+  for (const char* plan : {"tp1", "pp2.tp2"}) {
+    const LoadOptions options{.plan = plan, .threads = 1};
+    std::string said;
+    const Runtime runtime({.log = [&](LogLevel level, std::string_view line) {
+      if (level == LogLevel::error) said = line;
+    }});
+    for (std::int64_t n = 1, refused = 1; refused != 0; ++n) {
+      INFO(plan << ", allocation " << n);
+      said.clear();
+      Refusal::allocation(n);
+      std::optional<Code> why;
+      std::optional<Model> model;
+      std::thread([&] {  // a host's, whose allocations count
+        try {
+          model = runtime.load(checkpoint, options);
+        } catch (const Error& error) {
+          why = error.code();
+        }
+      })
+          .join();
+      refused = Refusal::end() ? 1 : 0;
+      CHECK((!why || why == Code::out_of_memory || why == Code::failed || why == Code::aborted));
+      CHECK(said.find("progress") == std::string::npos);
+      if (refused == 0) CHECK(n > 100);
+    }
+    CHECK(continued(runtime.load(checkpoint, options), prompt, count).size() == count);
   }
 }
 

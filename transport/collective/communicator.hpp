@@ -11,7 +11,7 @@ namespace troupe::transport {
 /// stay untouched, and those that are written overlap no other, on no rank, but for what is said below. Ranks that do
 /// not agree about a call (operation, root, shapes) all get the error; one whose deadline passes names the ranks that
 /// had not arrived. A call or event that fails leaves the group aborted, and so does a rank that is destroyed while
-/// others wait for it.
+/// others wait for it. Once a rank is destroyed nothing that it began touches a tensor any more.
 class Communicator {
  public:
   virtual ~Communicator() = default;

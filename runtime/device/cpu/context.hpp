@@ -40,7 +40,7 @@ struct ShardState {
   Buffer arena;
   KvStore kv;
   SlotTables tables;
-  std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
+  std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]; behind what they write into
   std::vector<transport::Event> events;                          ///< [Program::events]
   transport::Deadline deadline;                                  ///< of each wait for a peer
   Team* team = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #include "kernels/math.hpp"
 #include "runtime/device/cpu/ops.hpp"
@@ -60,7 +61,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Bu
              .arena = std::move(arena),
              .kv = store_of(parts_),
              .tables = std::move(tables),
-             .groups = parts_.groups,
+             .groups = std::move(parts_.groups),
              .events = std::vector<transport::Event>(parts_.program->events),
              .deadline = parts_.deadline,
              .team = &team_,
@@ -78,6 +79,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Bu
 }
 
 Result<void> CpuRunner::begin(const StepRows& rows) {
+  begun_ = true;
   state_.step = &rows;
   state_.counts[0] = rows.rows();
   state_.overflow.assign(layers_ * rows.rows(), 0);
@@ -87,7 +89,7 @@ Result<void> CpuRunner::begin(const StepRows& rows) {
 
 Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::size_t to, std::size_t first,
                                 std::size_t rows) {
-  const bool begins = from == 0 && &section == &parts_.program->sections.front();
+  const bool begins = std::exchange(begun_, false);
   const auto pass = [&](std::uint32_t thread) {
     if (begins && !compute_angles(thread)) return;
     OpContext context(state_, thread);
@@ -120,7 +122,7 @@ bool CpuRunner::compute_angles(std::uint32_t thread) {
 }
 
 void CpuRunner::abort(const Error& why) {
-  for (const auto& group : parts_.groups) group->abort(why);
+  for (const auto& group : state_.groups) group->abort(why);
 }
 
 }  // namespace troupe

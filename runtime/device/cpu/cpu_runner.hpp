@@ -48,6 +48,7 @@ class CpuRunner : public ProgramRunner {
   Team team_;
   ShardState state_;
   std::uint32_t layers_ = 0;  ///< past the program's last
+  bool begun_ = false;        ///< a step, of which no op has run
 };
 
 }  // namespace troupe

@@ -1,7 +1,5 @@
 #include "runtime/device/cpu/rules.hpp"
 
-#include <array>
-
 namespace troupe {
 namespace {
 
@@ -111,16 +109,16 @@ bool residual_norm(FusionSite& site) {
   return true;
 }
 
-constexpr std::array rules{
-    FusionRule{"norm + quantise", norm_quantize},
-    FusionRule{"products of one input as one", one_product},
-    FusionRule{"gate and up, activation, quantise", gate},
-    FusionRule{"rotary embedding + KV append", rope_append},
-    FusionRule{"attention in one pass", attention},
-    FusionRule{"attention + quantise", attention_quantize},
-    FusionRule{"leaves of one rank", matmul_leaves},
-    FusionRule{"all-reduce + norm + residual", residual},
-    FusionRule{"residual + norm + quantise", residual_norm},
+constexpr FusionRule rules[] = {
+    {"norm + quantise", norm_quantize},  // the first to be tried
+    {"products of one input as one", one_product},
+    {"gate and up, activation, quantise", gate},
+    {"rotary embedding + KV append", rope_append},
+    {"attention in one pass", attention},
+    {"attention + quantise", attention_quantize},
+    {"leaves of one rank", matmul_leaves},
+    {"all-reduce + norm + residual", residual},
+    {"residual + norm + quantise", residual_norm},
 };
 
 }  // namespace

@@ -57,20 +57,24 @@ struct StepView {
   void fail(std::size_t row, Error why) const { failures->fail(row, std::move(why)); }
 };
 
-/// A host's own actor between two others: a tap, a filter, a router. One object a node; called on one thread of the
-/// runtime, a step at a time, in order. What it throws ends the requests of that step with an error, and nothing else:
-/// an Error keeps its code, anything else becomes `failed`; StepView::fail ends one of them. It must not wait for a
-/// request of its own model, which could not go on meanwhile: what would wait throws invalid_argument; nor for another
-/// model, an actor of which waits for this one. A good row that it makes bad ends that row's request with out_of_range:
-/// a hidden state that is no number or beyond +-2^48; logits to sample from of which one is no number or all are minus
-/// infinity (plus infinity wins).
+/// A host's own actor between two others: a tap, a filter, a router. One object a node and replica; called on one
+/// thread of the runtime, a step at a time, in order. Where a replica comes back, or is added, its nodes are made anew,
+/// and what they knew is gone; requests that go on there, or had to give back their memory, are computed again: their
+/// rows are seen once more. What it throws ends the requests of that step with an error, and nothing else: an Error
+/// keeps its code, anything else becomes `failed`; StepView::fail ends one of them. It must not wait for a request of
+/// its own model, which could not go on meanwhile: what would wait throws invalid_argument; nor for another model, an
+/// actor of which waits for this one. A good row that it makes bad ends that row's request with out_of_range: a hidden
+/// state that is no number or beyond +-2^48; logits to sample from of which one is no number or all are minus infinity
+/// (plus infinity wins).
 class Actor {
  public:
   virtual ~Actor() = default;
   virtual void on_step(const StepView& step) = 0;
 };
 
-/// Makes the actor of a node; `options` are the node's. What it throws fails the load; an Error keeps its code.
+/// Makes the actor of a node; `options` are the node's. On the thread that loads the model, where what it throws fails
+/// the load, an Error with its code; later, for a replica that comes back or is added, on one of the runtime's, and for
+/// several models at once. Lives as long as its runtime and their models.
 using ActorFactory = std::function<std::unique_ptr<Actor>(const std::map<std::string, std::string>& options)>;
 
 }  // namespace troupe

@@ -69,8 +69,8 @@ struct LoadOptions {
   /// that could have run alone, and no token is sent twice. Less than one sequence needs at full context is refused.
   std::uint64_t kv_memory = 0;
 
-  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor of
-  /// the host's takes hidden states: it sees every row.
+  /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor
+  /// of the host's takes hidden states: it sees every row.
   bool prefix_cache = true;
 
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at
@@ -116,9 +116,16 @@ class Checkpoint {
   /// always. Bytes for which there is no token become the unknown one; where the tokens are of bytes they are left out.
   [[nodiscard]] std::vector<TokenId> tokenize(std::string_view text, bool parse_special = true) const;
 
-  /// The same with BOS in front where the file asks for it, once: a text that begins with BOS gets no second one.
+  /// The ids of a text in parts, without BOS: as of the whole text, whose words may reach from one part into the next,
+  /// but a control token is one only where all of it stands in trusted parts.
+  [[nodiscard]] std::vector<TokenId> tokenize(std::span<const TextSpan> parts) const;
+
+  /// The ids of a text with BOS in front where the file asks for it, once: a text that begins with BOS gets no second
+  /// one.
   [[nodiscard]] std::vector<TokenId> prompt(std::string_view text, bool parse_special = true) const;
-  [[nodiscard]] std::string detokenize(std::span<const TokenId> ids) const;  ///< special tokens printed
+
+  /// The text of ids, special tokens printed: of tokenize's, the text that they were made of.
+  [[nodiscard]] std::string detokenize(std::span<const TokenId> ids) const;
 
   [[nodiscard]] Graph expand(const LoadOptions& options) const;  ///< the graph of options.plan
   [[nodiscard]] std::vector<ActorMemory> memory(const Graph& graph, const LoadOptions& options) const;

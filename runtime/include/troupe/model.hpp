@@ -47,6 +47,7 @@ struct ReplicaStats {
   std::uint32_t kv_used = 0;    ///< by requests that run
   std::uint32_t kv_cached = 0;  ///< by nobody now, and kept for prompts that begin with them
   std::uint32_t restarts = 0;
+  std::uint32_t preempted = 0;  ///< requests that gave their blocks back for older ones, each time, since it was made
 };
 
 /// A model, now and since it was loaded: gathered while it runs, so sums may be a step apart.
@@ -56,7 +57,7 @@ struct Stats {
   std::uint64_t requests = 0;       ///< taken; those of Model::logits among them
   std::uint64_t finished = 0;       ///< of those, the ones that ended by themselves
   std::uint64_t failed = 0;         ///< and those that ended with an error, cancelled and late ones among them
-  std::uint64_t prompt_tokens = 0;  ///< of requests that have begun to run
+  std::uint64_t prompt_tokens = 0;  ///< of requests that have their first token, or have ended by themselves
   std::uint64_t cached_tokens = 0;  ///< of those, the ones that the prefix cache had
   std::uint64_t generated_tokens = 0;
   double tokens_per_second = 0.0;  ///< generated, over the last five seconds
@@ -95,14 +96,15 @@ class Model {
 
   [[nodiscard]] Stats stats() const;
 
-  /// Adds replicas to a running model, of the same shards as its first; waits until they serve, and returns their
-  /// numbers, which are never used again. Streams go on meanwhile. Throws Error where they cannot be had; then none is
-  /// added.
+  /// Adds replicas to a running model, of the same shards as its first; waits until their weights are packed and they
+  /// serve, and returns their numbers, which are never used again. Streams go on meanwhile. Throws Error where they
+  /// cannot be had; then none is added.
   std::vector<std::uint32_t> replicate(std::uint32_t count = 1) const;
 
-  /// Takes a replica out of a running model: it gets no more requests, its streams go on elsewhere or to their end, and
-  /// when the call is over its threads and memory are given back. Throws not_found, and invalid_argument for the last
-  /// one that serves.
+  /// Takes a replica out of a running model: it gets no more requests, and its streams go on elsewhere, where their
+  /// positions are computed again. Waits for the steps that are being run, an actor's of the host's among them; when
+  /// the call is over its threads and memory are given back. Throws not_found, and invalid_argument for the last one
+  /// that serves.
   void drain(std::uint32_t replica) const;
 
   [[nodiscard]] const Checkpoint& checkpoint() const;

@@ -19,7 +19,7 @@ enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
   /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines
-  /// that passed, options that had no effect (warning), replicas that failed (error), models that closed (info). Called
+  /// that passed, options that had no effect, what a file says and is put up with (warning), replicas that failed (error), models that closed (info). Called
   /// from any thread, from several at once too, and until the last model has closed; requests may wait for it, so it
   /// must not block. What it throws is ignored. None: silent.
   std::function<void(LogLevel, std::string_view)> log{};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -10,6 +11,13 @@ using TokenId = std::int32_t;
 
 /// Token::id of a text that has none.
 inline constexpr TokenId no_token = -1;
+
+/// A part of a text that comes from several hands. `trusted`: control tokens that stand in it verbatim, "<|im_end|>",
+/// are these tokens; in what a user wrote they must not be.
+struct TextSpan {
+  std::string_view text{};
+  bool trusted = false;
+};
 
 /// An id and the natural logarithm of its probability.
 struct TokenLogprob {

@@ -2,6 +2,7 @@
 
 // The whole public API: what a host application includes.
 #include "troupe/actor.hpp"
+#include "troupe/chat.hpp"
 #include "troupe/checkpoint.hpp"
 #include "troupe/error.hpp"
 #include "troupe/generate.hpp"

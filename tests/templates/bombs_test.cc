@@ -1,0 +1,120 @@
+// Templates and conversations that would take for ever, or all memory, end in an error.
+#include <catch2/catch.hpp>
+#include <ctime>
+
+#include "tests/templates/fixture.hpp"
+
+namespace troupe::testing {
+namespace {
+
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string out;
+  for (std::size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+/// A template that cannot end well, and what is said of it.
+struct Bomb {
+  std::string name, text, said;
+};
+
+const std::string too_much = "takes more steps or memory";
+
+std::vector<Bomb> bombs() {
+  const std::string wide = "{% for a in range(100000) %}";
+  return {
+      {"nested loops", wide + wide + wide + "x" + repeated("{% endfor %}", 3), too_much},
+      {"a loop that does nothing", wide + wide + repeated("{% endfor %}", 2), too_much},
+      {"a long range", "{{ range(10**9)|list }}", "too long"},
+      {"a text doubled",
+       "{% set ns = namespace(x='aaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", too_much},
+      {"a text added to itself",
+       "{% set ns = namespace(x='aaaa') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", too_much},
+      {"a text times a number", "{{ 'a' * 10**12 }}", too_much},
+      {"a list times a number", "{{ [0] * 10**12 }}", too_much},
+      {"a list doubled",
+       "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", too_much},
+      {"a macro that calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested too deeply"},
+      {"macros that call each other twice",
+       "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}", too_much},
+      {"nested brackets", "{{ " + repeated("(", 60000) + "1" + repeated(")", 60000) + " }}", "nested deeper"},
+      {"nested lists", "{{ " + repeated("[", 60000) + repeated("]", 60000) + " }}", "nested deeper"},
+      {"nots", "{{ " + repeated("not ", 50000) + "1 }}", "nested deeper"},
+      {"minuses", "{{ " + repeated("-", 100000) + "1 }}", "nested deeper"},
+      {"nested blocks", repeated("{% if 1 %}", 20000), "nested deeper"},
+      {"a chain of attributes", "{{ a" + repeated(".a", 60000) + " }}", "nested deeper"},
+      {"a chain of choices", "{{ 1" + repeated(" if 1", 40000) + " }}", "nested deeper"},
+      {"a list that grows deeper",
+       "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}",
+       "nested deeper"},
+      {"a namespace within itself", "{% set ns = namespace() %}{% set ns.x = [ns, ns, ns] %}{{ ns }}",
+       "part of itself"},
+      {"a huge indent", "{{ 'a\nb'|indent(10**12) }}", too_much},
+      {"a huge indent of JSON", "{{ [[1]]|tojson(indent=10**12) }}", too_much},
+      {"an indent for many lines", "{{ ('a\n' * 100000)|indent(100000) }}", too_much},
+      {"a join", "{{ range(100000)|join('a' * 100000) }}", too_much},
+      {"a replacement", "{{ ('a' * 100000)|replace('a', 'b' * 100000) }}", too_much},
+      {"a replacement of nothing", "{{ ('a' * 100000).replace('', 'b' * 100000) }}", too_much},
+      {"a search", "{% set a = 'a' * 1000000 %}{% set b = 'a' * 500000 ~ 'b' %}{{ b in a }}", too_much},
+      {"a split", "{{ ('a' * 5000000).split('a')|length }}", too_much},
+      {"a strip", "{% set a = 'ab' * 500000 %}{{ a.strip('b' * 500000 ~ 'a') }}", too_much},
+      {"a large number", "{{ 10**10**10 }}", "64 bits"},
+      {"a format", "{{ '{:1000000000}'.format(1) }}", "format takes"},
+      {"a format doubled",
+       "{% set ns = namespace(x='{}{}') %}{% for i in range(99) %}{% set ns.x = ns.x.format(ns.x, ns.x) %}{% endfor %}",
+       ""},
+      {"filters that call filters", "{{ 'a'|map(" + repeated("'map', ", 20000) + "'upper')|list }}", "too deeply"},
+      {"the begin of a text",
+       "{% set a = 'a' * 1000000 %}{% for i in range(100000) %}{% if a.startswith(a) %}{% endif %}{% endfor %}",
+       too_much},
+      {"a long key",
+       "{% set a = 'a' * 1000000 %}{% set d = {a: 1} %}{% for i in range(100000) %}{% if d[a] %}{% endif %}{% endfor "
+       "%}",
+       too_much},
+      {"the case of letters", "{{ ('a' * 5000000)|upper }}", too_much},
+      {"white space", "{% set a = ' ' * 1000000 %}{% for i in range(100000) %}{% if a|trim %}{% endif %}{% endfor %}",
+       too_much},
+      {"words", "{% set a = 'a' * 1000000 %}{% for i in range(100000) %}{% if a.split() %}{% endif %}{% endfor %}",
+       too_much},
+      {"characters", "{% set a = 'a' * 1000000 %}{% for i in range(100000) %}{% if a[-1] %}{% endif %}{% endfor %}",
+       too_much},
+      {"sorting", "{{ ('ab' * 400000)|list|sort }}", too_much},
+      {"many lists", "{% set x = [" + repeated("range(100000),", 1000) + "] %}", too_much},
+      {"many variables",
+       [] {
+         std::string text;
+         for (int i = 0; i < 17000; ++i) text += "{%set a" + std::to_string(i) + "=1%}";
+         return text;
+       }(),
+       too_much},
+      {"a comparison", "{% set a = range(100000)|list %}{% set b = [a] * 100 %}{{ b == [range(100000)|list] * 100 }}",
+       too_much},
+  };
+}
+
+TEST_CASE("bombs end in an error", "[bad-input]") {
+  for (const Bomb& bomb : bombs()) {
+    INFO(bomb.name);
+    const std::clock_t begin = std::clock();
+    const std::string said = complaint(bomb.text);
+    const auto milliseconds = static_cast<double>(std::clock() - begin) * 1000 / CLOCKS_PER_SEC;
+    CHECK(!said.empty());
+    CHECK(said.find(bomb.said) != std::string::npos);
+    if (said.find(bomb.said) == std::string::npos) WARN(bomb.name << ": " << said.substr(0, 200));
+    if (milliseconds > 25) WARN(bomb.name << " took " << milliseconds << " ms");
+  }
+}
+
+TEST_CASE("a template that is too long is refused", "[bad-input]") {
+  CHECK(complaint(std::string((256 << 10) + 1, 'a')).find("too long") != std::string::npos);
+  CHECK(complaint(std::string(256 << 10, 'a')).empty());
+}
+
+TEST_CASE("long conversations have what they need", "[bad-input]") {
+  std::string messages = R"([{"role": "user", "content": "x"})";
+  for (int i = 0; i < 5000; ++i) messages += R"(,{"role": "user", "content": ")" + std::string(200, 'a') + "\"}";
+  CHECK(rendered(chatml_template, messages + "]").value().size() > 1'000'000);
+}
+
+}  // namespace
+}  // namespace troupe::testing
