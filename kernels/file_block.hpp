@@ -8,14 +8,14 @@
 
 namespace troupe::kernels {
 
-/// 32 columns of a quantised row as a model file holds them, taken apart but not computed with.
-/// A column's value is scale * (sub_scale) * (q - offset) (+ min or - min * sub_min), by format.
+/// 32 columns of a quantised row as a model file holds them, taken apart but not computed with; what they mean says
+/// kernels/packing.hpp.
 struct FileBlock {
-  std::uint8_t q[block_columns];  ///< unsigned, the format's offset not yet subtracted (Q8_0: xor 0x80)
-  std::uint16_t scale;            ///< F16
-  std::uint16_t min;              ///< F16: Q4_1, Q4_K
-  std::int8_t sub_scale[2];       ///< for each half of the block: Q4_K (both the same), Q6_K
-  std::uint8_t sub_min;           ///< Q4_K
+  std::uint8_t q[block_columns];  ///< as stored (Q8_0: xor 0x80)
+  std::uint16_t scale;            ///< F16, of k kinds d; of e8m0 the exponent
+  std::uint16_t min;              ///< F16, of k kinds dmin
+  std::int8_t sub_scale[2];       ///< of k kinds, for each half of the block
+  std::uint8_t sub_min[2];
 };
 
 /// Reads block `index` (of 32 columns) of a row in a quantised format.

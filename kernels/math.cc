@@ -160,6 +160,13 @@ float f16_to_f32(std::uint16_t half) {
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
 }
 
+float bf16_to_f32(std::uint16_t upper) { return std::bit_cast<float>(std::uint32_t{upper} << 16); }
+
+float half_of_e8m0(std::uint32_t exponent) {
+  constexpr std::uint32_t smallest = 0x00200000;  // 2^-128, which is subnormal, as the next is
+  return std::bit_cast<float>(exponent < 2 ? smallest << exponent : (exponent - 1) << 23);
+}
+
 std::uint16_t f32_to_f16(float value) {
   constexpr std::uint32_t infinity_bits = 0x7F800000, largest_half = 0x477FE000, smallest_normal_half = 0x38800000;
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);

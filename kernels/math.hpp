@@ -18,6 +18,8 @@ void rope_frequencies(double theta, std::size_t head_dim, double* frequencies);
 void rope_angles(const double* frequencies, std::size_t head_dim, std::uint64_t position, float* cos_sin);
 
 [[nodiscard]] float f16_to_f32(std::uint16_t half);
-[[nodiscard]] std::uint16_t f32_to_f16(float value);  ///< nearest even, saturating to +-65504
+[[nodiscard]] float bf16_to_f32(std::uint16_t upper);      ///< the upper half of a float
+[[nodiscard]] float half_of_e8m0(std::uint32_t exponent);  ///< 2^(exponent - 128): half of what the 8 bits say
+[[nodiscard]] std::uint16_t f32_to_f16(float value);       ///< nearest even, saturating to +-65504
 
 }  // namespace troupe::kernels

@@ -8,7 +8,7 @@
 namespace troupe::kernels {
 namespace {
 
-constexpr std::size_t f16_row = group_rows * sizeof(std::uint16_t);
+constexpr std::size_t vector_bytes = 64;
 
 /// Where one row of one block goes: its lane of the weights, and the chunk's scales.
 struct Target {
@@ -17,67 +17,68 @@ struct Target {
   BlockPlace place;
   std::size_t lane;
 
+  /// Rows of 16 numbers of two bytes or one, counted from the first scale.
   void put_f16(std::size_t row, std::uint16_t half) const {
-    std::memcpy(scales + row * f16_row + lane * sizeof half, &half, sizeof half);
+    std::memcpy(scales + (row * group_rows + lane) * sizeof half, &half, sizeof half);
   }
+  void put_byte(std::size_t row, int byte) const { scales[row * group_rows + lane] = static_cast<std::byte>(byte); }
 };
 
-void put_nibbles(const FileBlock& block, const Target& to) {
-  for (std::size_t i = 0; i < block_columns / 2; ++i) {
-    const int byte = block.q[i] | block.q[i + block_columns / 2] << 4;
-    to.weights[i / 4 * 64 + to.lane * 4 + i % 4] = static_cast<std::byte>(byte);
+/// The `bits` bits from bit `from` of every weight: see ChunkLayout.
+void put_plane(const FileBlock& block, unsigned from, unsigned bits, std::byte* plane, std::size_t lane) {
+  const std::uint32_t mask = ((1U << bits) - 1) * 0x01010101U;
+  const std::uint8_t* four = block.q;
+  for (unsigned vector = 0; vector < bits; ++vector) {
+    std::uint32_t packed = 0;
+    for (unsigned at = 0; at < 8; at += bits, four += 4) {
+      std::uint32_t weights;
+      std::memcpy(&weights, four, sizeof weights);
+      packed |= (weights >> from & mask) << at;
+    }
+    std::memcpy(plane + vector * vector_bytes + lane * 4, &packed, sizeof packed);
   }
 }
 
-void put_bytes(const FileBlock& block, const Target& to) {
-  for (std::size_t i = 0; i < block_columns; i += 4) std::memcpy(to.weights + i * 16 + to.lane * 4, block.q + i, 4);
+void put_weights(Planes planes, const FileBlock& block, const Target& to) {
+  put_plane(block, 0, planes.low, to.weights, to.lane);
+  if (planes.high > 0) put_plane(block, planes.low, planes.high, to.weights + planes.low * vector_bytes, to.lane);
 }
 
-void put_q4_k_scales(const FileBlock& block, const Target& to) {
-  to.put_f16(0, block.scale);
-  to.put_f16(1, block.min);
-  std::byte* sub_scales = to.scales + 2 * f16_row + to.place.inner * group_rows;
-  sub_scales[to.lane] = static_cast<std::byte>(block.sub_scale[0]);
-  sub_scales[to.place.blocks * group_rows + to.lane] = static_cast<std::byte>(block.sub_min);
-}
-
-void put_q6_k_scales(const FileBlock& block, const Target& to) {
-  to.put_f16(to.place.inner, block.scale);
-  std::byte* sub_scales = to.scales + to.place.blocks * f16_row + to.place.inner * 2 * group_rows;
-  sub_scales[to.lane] = static_cast<std::byte>(block.sub_scale[0]);
-  sub_scales[group_rows + to.lane] = static_cast<std::byte>(block.sub_scale[1]);
-}
-
-void put_block(Packing packing, const FileBlock& block, const Target& to) {
-  switch (packing) {
-    case Packing::q4:
-      put_nibbles(block, to);
-      to.put_f16(to.place.inner, block.scale);
+void put_scales(ScaleKind kind, const FileBlock& block, const Target& to) {
+  const std::size_t inner = to.place.inner, blocks = to.place.blocks;
+  switch (kind) {
+    case ScaleKind::f16_min:
+      to.put_f16(blocks + inner, block.min);
+      [[fallthrough]];
+    case ScaleKind::f16:
+      return to.put_f16(inner, block.scale);
+    case ScaleKind::e8m0:
+      return to.put_byte(inner, block.scale);
+    case ScaleKind::k32:
+      to.put_f16(0, block.scale);
+      return to.put_byte(2 + inner, block.sub_scale[0]);
+    case ScaleKind::k32_min:
+      to.put_f16(0, block.scale);
+      to.put_f16(1, block.min);
+      to.put_byte(4 + inner, block.sub_scale[0]);
+      return to.put_byte(4 + blocks + inner, block.sub_min[0]);
+    case ScaleKind::k16:
+      to.put_f16(0, block.scale);
+      for (std::size_t half = 0; half < 2; ++half) to.put_byte(2 + inner * 2 + half, block.sub_scale[half]);
       return;
-    case Packing::q4_min:
-      put_nibbles(block, to);
-      to.put_f16(to.place.inner, block.scale);
-      to.put_f16(to.place.blocks + to.place.inner, block.min);
+    case ScaleKind::k16_min:
+      to.put_f16(0, block.scale);
+      to.put_f16(1, block.min);
+      for (std::size_t half = 0; half < 2; ++half) {
+        to.put_byte(4 + inner * 2 + half, block.sub_scale[half] | block.sub_min[half] << 4);
+      }
       return;
-    case Packing::q4_k:
-      put_nibbles(block, to);
-      put_q4_k_scales(block, to);
-      return;
-    case Packing::q8:
-      put_bytes(block, to);
-      to.put_f16(to.place.inner, block.scale);
-      return;
-    case Packing::q6_k:
-      put_bytes(block, to);
-      put_q6_k_scales(block, to);
-      return;
-    case Packing::f16:
-    case Packing::f32:
+    case ScaleKind::none:
       return;
   }
 }
 
-/// f16 and f32: the file's elements, 16 rows interleaved.
+/// Floating point: the file's elements, 16 rows interleaved.
 void put_floats(const std::byte* row, std::size_t block, std::size_t element_bytes, const Target& to) {
   const std::byte* from = row + block * block_columns * element_bytes;
   for (std::size_t c = 0; c < block_columns; ++c) {
@@ -85,52 +86,52 @@ void put_floats(const std::byte* row, std::size_t block, std::size_t element_byt
   }
 }
 
-/// One row's part of one leaf; `leaf` is where that leaf of the row's group starts.
-void pack_leaf(const PackSource& source, const PackedMatrix& matrix, std::size_t row, std::size_t first_column,
-               std::byte* leaf) {
-  const ChunkLayout layout = chunk_layout(matrix.packing);
+/// One row's part of one leaf; `to` is where that leaf of the row's group starts.
+void pack_leaf(const PackSource& source, const PackedMatrix& matrix, std::size_t row, std::size_t leaf, std::byte* to) {
+  const Packing& packing = packing_of(source.format);
+  const ChunkLayout layout = layout_of(source.format);
+  const std::size_t first_column = source.first_column + leaf * std::size_t{matrix.leaf_columns};
   const std::byte* file_row =
       source.tensor + (source.first_row + row) * row_bytes(source.format, source.tensor_columns);
   for (std::size_t b = 0; b < matrix.leaf_columns / block_columns; ++b) {
-    const BlockPlace place = place_of(matrix.packing, matrix.leaf_columns, b);
-    std::byte* chunk = leaf + place.chunk;
-    const Target to{chunk + place.inner * layout.block_bytes, chunk + place.blocks * layout.block_bytes, place,
-                    row % group_rows};
+    const BlockPlace place = place_of(matrix, leaf, b);
+    std::byte* chunk = to + place.chunk;
+    const Target target{chunk + place.inner * layout.block_bytes, chunk + place.blocks * layout.block_bytes, place,
+                        row % group_rows};
     const std::size_t file_block = first_column / block_columns + b;
-    if (source.format == Format::f16 || source.format == Format::f32) {
-      put_floats(file_row, file_block, info(source.format).block_bytes, to);
+    if (packing.planes == floats) {
+      put_floats(file_row, file_block, info(source.format).block_bytes, target);
       continue;
     }
     FileBlock block;
     read_block(source.format, file_row, file_block, block);
-    put_block(matrix.packing, block, to);
+    put_weights(packing.planes, block, target);
+    put_scales(packing.scales, block, target);
   }
 }
 
 }  // namespace
 
 PackedMatrix packed_layout(const PackSource& source) {
-  const FormatInfo& format = info(source.format);
-  return {.packing = format.packing,
-          .offset = format.offset,
+  return {.format = source.format,
+          .starts_odd = source.first_column / block_columns % 2 != 0,
           .rows = source.rows,
           .leaves = source.leaves,
           .leaf_columns = source.leaf_columns,
-          .group_bytes = source.leaves * leaf_bytes(format.packing, source.leaf_columns),
+          .group_bytes = source.leaves * leaf_bytes(source.format, source.leaf_columns),
           .data = nullptr};
 }
 
 void pack(const PackSource& source, std::size_t first_group, std::size_t last_group, std::byte* data) {
   const PackedMatrix matrix = packed_layout(source);
-  const std::size_t bytes = leaf_bytes(matrix.packing, matrix.leaf_columns);
+  const std::size_t leaf_size = leaf_bytes(matrix.format, matrix.leaf_columns);
   for (std::size_t group = first_group; group < last_group; ++group) {
     std::byte* start = data + group * matrix.group_bytes;
     const std::size_t rows = std::min<std::size_t>(group_rows, matrix.rows - group * group_rows);
     if (rows < group_rows) std::memset(start, 0, matrix.group_bytes);
     for (std::size_t leaf = 0; leaf < matrix.leaves; ++leaf) {
-      const std::size_t first_column = source.first_column + leaf * std::size_t{matrix.leaf_columns};
       for (std::size_t lane = 0; lane < rows; ++lane) {
-        pack_leaf(source, matrix, group * group_rows + lane, first_column, start + leaf * bytes);
+        pack_leaf(source, matrix, group * group_rows + lane, leaf, start + leaf * leaf_size);
       }
     }
   }
@@ -139,13 +140,14 @@ void pack(const PackSource& source, std::size_t first_group, std::size_t last_gr
 void unpack_row(const PackedMatrix& matrix, std::size_t row, float* out) {
   for (std::size_t leaf = 0; leaf < matrix.leaves; ++leaf) {
     for (std::size_t b = 0; b < matrix.leaf_columns / block_columns; ++b, out += block_columns) {
-      if (matrix.packing == Packing::f16 || matrix.packing == Packing::f32) {
+      if (packing_of(matrix.format).planes == floats) {
         read_packed_floats(matrix, row, leaf, b, out);
         continue;
       }
       const PackedBlock block = read_packed_block(matrix, row, leaf, b);
       for (std::size_t c = 0; c < block_columns; ++c) {
-        out[c] = block.scale[c / (block_columns / 2)] * static_cast<float>(block.q[c]) + block.min;
+        const std::size_t half = c / (block_columns / 2);
+        out[c] = block.scale[half] * static_cast<float>(block.q[c]) + block.min[half];
       }
     }
   }

@@ -18,12 +18,13 @@ inline constexpr float fixed_limit = 524288.0F;
 /// A part of a weight matrix as one rank holds it: `rows` outputs by leaves * leaf_columns inputs.
 /// A view; the bytes belong to whoever packed it.
 ///
-/// The bytes are one linear stream: for each group of 16 rows, for each leaf, chunks of two 32-column blocks
-/// (the last chunk of a leaf has one where the leaf has an odd number of blocks; all chunks of such a leaf in q4_k, see
-/// kernels/packed_chunk.hpp). Rows past `rows` are zero.
+/// The bytes are one linear stream: for each group of 16 rows, for each leaf, chunks of two 32-column blocks (see
+/// kernels/packed_chunk.hpp). The blocks of a pair are the 2i-th and the next of the tensor's row, so that they share a
+/// super-block; the first or the last chunk of a leaf with an odd number of blocks has one. Rows past `rows` decode as
+/// zeros.
 struct PackedMatrix {
-  Packing packing;
-  std::uint8_t offset;  ///< what is subtracted from the unsigned stored weight: 8, 16, 32, 128, or 0
+  Format format;
+  bool starts_odd;  ///< the first leaf's first block is an odd one of the tensor's row: its first chunk has one block
   std::uint32_t rows;
   std::uint32_t leaves;        ///< 1 where the columns are not cut
   std::uint32_t leaf_columns;  ///< a multiple of 32
@@ -41,7 +42,8 @@ struct PackedMatrix {
 }
 
 /// The part of a file's tensor to pack: rows [first_row, first_row + rows), leaves of leaf_columns each starting at
-/// first_column. Preconditions: first_column and leaf_columns are multiples of 32; the part lies inside the tensor.
+/// first_column. Preconditions: leaf_columns is a multiple of 32, and first_column of leaf_columns; the part lies
+/// inside the tensor.
 struct PackSource {
   Format format;
   const std::byte* tensor;  ///< row 0, column 0

@@ -5,50 +5,64 @@
 
 #include "kernels/activation.hpp"
 #include "kernels/packed.hpp"
+#include "kernels/packing.hpp"
 
 namespace troupe::kernels {
 
 /// How a chunk (16 rows by one or two blocks of 32 columns) of a packed matrix lies in memory: the weights of its first
-/// block, of its second, then its scales. Vectors are 64 bytes, lane r the four bytes of row r.
+/// block, of its second, then its scales.
 ///
-///   4-bit      4 vectors a block; vector i holds columns 4i..4i+3 in low nibbles, 16+4i..16+4i+3 in high ones
-///   q8, q6_k   8 vectors a block; vector i holds columns 4i..4i+3
-///   f16, f32   column by column, 16 rows each
+/// Weights of floating point: column by column, 16 rows each. Others: the block's low plane, then its high one. A plane
+/// of n bits is n vectors of 64 bytes, lane r the four bytes of row r; the columns 4g..4g+3 are the n bits from bit
+/// g * n % 8 of the four bytes of vector g * n / 8.
 ///
-///   scales     q4, q8: F16 [blocks][16].   q4_min: the same, then F16 minima [blocks][16].
-///              q4_k: F16 d [16], F16 dmin [16], then u8 scales [blocks][16], u8 minima [blocks][16].
-///              q6_k: F16 d [blocks][16], then i8 scales [blocks][2][16], of columns 0..15 and 16..31.
+/// Scales, where [blocks] has an element for each block of the chunk, and d and dmin are those of its super-block:
+///   f16      F16 [blocks][16]
+///   f16_min  F16 [blocks][16], F16 minima [blocks][16]
+///   e8m0     u8 [blocks][16]
+///   k32      F16 d [16], i8 [blocks][16]
+///   k32_min  F16 d [16], F16 dmin [16], u8 scales [blocks][16], u8 minima [blocks][16]
+///   k16      F16 d [16], i8 [blocks][2][16], of columns 0..15 and 16..31
+///   k16_min  F16 d [16], F16 dmin [16], u8 [blocks][2][16], low nibbles scales, high ones minima
 struct ChunkLayout {
   std::size_t block_bytes;         ///< weights of 16 rows by 32 columns
   std::size_t shared_scale_bytes;  ///< scales, once in a chunk
   std::size_t block_scale_bytes;   ///< scales, for each block of it
+  [[nodiscard]] constexpr std::size_t chunk_bytes(std::size_t blocks) const {
+    return shared_scale_bytes + blocks * (block_bytes + block_scale_bytes);
+  }
 };
 
-template <Packing packing>
-inline constexpr ChunkLayout layout_of{};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::q4>{256, 0, 32};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::q4_min>{256, 0, 64};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::q4_k>{256, 64, 32};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::q8>{512, 0, 32};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::q6_k>{512, 0, 64};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::f16>{1024, 0, 0};
-template <>
-inline constexpr ChunkLayout layout_of<Packing::f32>{2048, 0, 0};
-
-[[nodiscard]] ChunkLayout chunk_layout(Packing packing);
-
-/// Blocks in a full chunk: two; one for Q4_K leaves of an odd number of blocks, because a pair could straddle two
-/// super-blocks and have two d.
-[[nodiscard]] std::size_t chunk_blocks(Packing packing, std::size_t leaf_columns);
+[[nodiscard]] constexpr ChunkLayout layout_of(Format format) {
+  constexpr std::size_t plane_of_a_bit = group_rows * block_columns / 8;
+  const Planes planes = packing_of(format).planes;
+  const std::size_t block_bytes = (planes.low + planes.high) * plane_of_a_bit;
+  switch (packing_of(format).scales) {
+    case ScaleKind::f16:
+      return {block_bytes, 0, 32};
+    case ScaleKind::f16_min:
+      return {block_bytes, 0, 64};
+    case ScaleKind::e8m0:
+      return {block_bytes, 0, 16};
+    case ScaleKind::k32:
+      return {block_bytes, 32, 16};
+    case ScaleKind::k32_min:
+      return {block_bytes, 64, 32};
+    case ScaleKind::k16:
+      return {block_bytes, 32, 32};
+    case ScaleKind::k16_min:
+      return {block_bytes, 64, 32};
+    case ScaleKind::none:
+      break;
+  }
+  return {(format == Format::f32 ? 32 : 16) * plane_of_a_bit, 0, 0};
+}
 
 /// Bytes of one group of 16 rows by one leaf.
-[[nodiscard]] std::size_t leaf_bytes(Packing packing, std::size_t leaf_columns);
+[[nodiscard]] std::size_t leaf_bytes(Format format, std::size_t leaf_columns);
+
+/// Whether a leaf's first block is an odd one of the tensor's row.
+[[nodiscard]] bool leaf_starts_odd(const PackedMatrix& matrix, std::size_t leaf);
 
 /// Where block `block` of a leaf (relative to a group's and leaf's first byte) lies.
 struct BlockPlace {
@@ -56,24 +70,20 @@ struct BlockPlace {
   std::size_t blocks;  ///< blocks in that chunk
   std::size_t inner;   ///< which of them it is
 };
-[[nodiscard]] BlockPlace place_of(Packing packing, std::size_t leaf_columns, std::size_t block);
+[[nodiscard]] BlockPlace place_of(const PackedMatrix& matrix, std::size_t leaf, std::size_t block);
 
-/// One row of one block of a quantised packing: weight c is scale[c / 16] * q[c] + min.
+/// One row of one block of a quantised packing: weight c is scale[c / 16] * q[c] + min[c / 16].
 struct PackedBlock {
-  std::int32_t q[block_columns];  ///< the offset subtracted
+  std::int32_t q[block_columns];
   float scale[2];
-  float min;
+  float min[2];  ///< zero for formats without
 };
 
-/// Precondition: the packing is neither f16 nor f32.
+/// Precondition: the format is none of floating point.
 [[nodiscard]] PackedBlock read_packed_block(const PackedMatrix& matrix, std::size_t row, std::size_t leaf,
                                             std::size_t block);
 
-/// One row's weights of one block of an f16 or f32 packing.
+/// One row's weights of one block of a format of floating point.
 void read_packed_floats(const PackedMatrix& matrix, std::size_t row, std::size_t leaf, std::size_t block, float* out);
-
-[[nodiscard]] constexpr bool has_minimum(Packing packing) {
-  return packing == Packing::q4_min || packing == Packing::q4_k;
-}
 
 }  // namespace troupe::kernels

@@ -64,7 +64,9 @@ struct KernelTable {
   void (*quantize)(const float* x, std::size_t n, Q8Block* out);
 
   /// Weights with one leaf, float results. Each element: over blocks of 32 columns in order, s = w_scale * x_scale,
-  /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc).
+  /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc). Formats that
+  /// scale each half of a block do so for its first 16 columns, then for the others, with scale * float(sum of the
+  /// half's q) for scaled_sum.
   void (*matmul)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
 
   /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits

@@ -10,20 +10,15 @@ struct Isa {
   static constexpr std::size_t tile_tokens = avx2::tile_tokens;
   static constexpr std::size_t narrow_tokens = avx2::tile_tokens;
 
-  static TileKernel kernel(Packing packing, std::size_t, std::size_t tokens) {
-    switch (packing) {
-      case Packing::q4:
-      case Packing::q4_min:
-      case Packing::q4_k:
-        return nibble_kernel(packing, tokens);
-      case Packing::q8:
-      case Packing::q6_k:
-        return byte_kernel(packing, tokens);
-      case Packing::f16:
-      case Packing::f32:
-        break;
-    }
-    return float_kernel(packing, tokens);
+  static TileKernel kernel(Format format, std::size_t, std::size_t tokens) {
+    const Planes planes = packing_of(format).planes;
+    if (planes == nibbles) return block_kernel<nibbles>(format, tokens);
+    if (planes == nibbles_and_bit) return block_kernel<nibbles_and_bit>(format, tokens);
+    if (planes == nibbles_and_pair) return block_kernel<nibbles_and_pair>(format, tokens);
+    if (planes == pairs) return block_kernel<pairs>(format, tokens);
+    if (planes == pairs_and_bit) return block_kernel<pairs_and_bit>(format, tokens);
+    if (planes == whole_bytes) return block_kernel<whole_bytes>(format, tokens);
+    return float_kernel(format, tokens);
   }
 
   static void from_fixed(const std::int64_t* fixed, std::size_t n, float* out) { avx2::from_fixed(fixed, n, out); }

@@ -10,10 +10,11 @@ namespace troupe::kernels::avx2 {
 using cpu::Tile;
 using cpu::TileKernel;
 
-/// The kernel of a packing for one group by `tokens` (1..2).
-[[nodiscard]] TileKernel nibble_kernel(Packing packing, std::size_t tokens);
-[[nodiscard]] TileKernel byte_kernel(Packing packing, std::size_t tokens);
-[[nodiscard]] TileKernel float_kernel(Packing packing, std::size_t tokens);
+/// The kernel of a format for one group by `tokens` (1..4): of integers whose weights lie in `planes`, and of floating
+/// point.
+template <Planes planes>
+[[nodiscard]] TileKernel block_kernel(Format format, std::size_t tokens);
+[[nodiscard]] TileKernel float_kernel(Format format, std::size_t tokens);
 
 inline constexpr int halves = 2;
 inline constexpr std::size_t half_rows = group_rows / halves;

@@ -3,6 +3,11 @@
 namespace troupe::kernels::avx512 {
 namespace {
 
+inline __m512 load_bf16(const std::byte* at) {
+  const __m256i upper = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16));
+}
+
 /// x = scale * q of one block.
 inline void dequantise(const Q8Block& block, float* x) {
   const __m512 scale = _mm512_set1_ps(block.scale);
@@ -10,15 +15,16 @@ inline void dequantise(const Q8Block& block, float* x) {
   _mm512_store_ps(x + 16, _mm512_mul_ps(scale, load_i8(reinterpret_cast<const std::byte*>(block.q + 16))));
 }
 
-template <Packing packing>
+template <Format format>
 inline __m512 load_column(const std::byte* block, std::size_t column) {
-  if constexpr (packing == Packing::f16) return load_f16(block + column * 32);
+  if constexpr (format == Format::f16) return load_f16(block + column * 32);
+  if constexpr (format == Format::bf16) return load_bf16(block + column * 32);
   return _mm512_loadu_ps(block + column * 64);
 }
 
-template <Packing packing, int groups, int tokens>
+template <Format format, int groups, int tokens>
 struct FloatTile {
-  static constexpr std::size_t block_bytes = layout_of<packing>.block_bytes;
+  static constexpr std::size_t block_bytes = layout_of(format).block_bytes;
 
   [[gnu::always_inline]] static inline void add_block(const std::byte* block, const Tile& tile, const Q8Block* in,
                                                       FloatSums<groups, tokens>& sums) {
@@ -29,7 +35,7 @@ struct FloatTile {
     for (std::size_t c = 0; c < block_columns; ++c) {
       __m512 weight[groups];
 #pragma GCC unroll 8
-      for (int g = 0; g < groups; ++g) weight[g] = load_column<packing>(block + g * tile.group_bytes, c);
+      for (int g = 0; g < groups; ++g) weight[g] = load_column<format>(block + g * tile.group_bytes, c);
 #pragma GCC unroll 8
       for (int t = 0; t < tokens; ++t) {
 #pragma GCC unroll 8
@@ -55,14 +61,17 @@ struct FloatTile {
 };
 
 template <int groups, int tokens>
-using F16 = FloatTile<Packing::f16, groups, tokens>;
+using F16 = FloatTile<Format::f16, groups, tokens>;
 template <int groups, int tokens>
-using F32 = FloatTile<Packing::f32, groups, tokens>;
+using BF16 = FloatTile<Format::bf16, groups, tokens>;
+template <int groups, int tokens>
+using F32 = FloatTile<Format::f32, groups, tokens>;
 
 }  // namespace
 
-TileKernel float_kernel(Packing packing, std::size_t groups, std::size_t tokens) {
-  return packing == Packing::f16 ? pick<F16>(groups, tokens) : pick<F32>(groups, tokens);
+TileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens) {
+  if (format == Format::f16) return pick<F16>(groups, tokens);
+  return format == Format::bf16 ? pick<BF16>(groups, tokens) : pick<F32>(groups, tokens);
 }
 
 }  // namespace troupe::kernels::avx512

@@ -11,10 +11,11 @@ namespace troupe::kernels::avx512 {
 using cpu::Tile;
 using cpu::TileKernel;
 
-/// The kernel of a packing for tiles of `groups` (1..3) by `tokens` (1..4, with one group 1..8).
-[[nodiscard]] TileKernel nibble_kernel(Packing packing, std::size_t groups, std::size_t tokens);
-[[nodiscard]] TileKernel byte_kernel(Packing packing, std::size_t groups, std::size_t tokens);
-[[nodiscard]] TileKernel float_kernel(Packing packing, std::size_t groups, std::size_t tokens);
+/// The kernel of a format for tiles of `groups` (1..3) by `tokens` (1..4, with one group 1..8): of integers whose
+/// weights lie in `planes`, and of floating point.
+template <Planes planes>
+[[nodiscard]] TileKernel block_kernel(Format format, std::size_t groups, std::size_t tokens);
+[[nodiscard]] TileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens);
 
 inline constexpr std::size_t tile_groups = 3;
 inline constexpr std::size_t tile_tokens = 4;

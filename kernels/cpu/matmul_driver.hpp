@@ -15,13 +15,12 @@ struct Tile {
   std::size_t group_bytes;
   std::size_t leaves;
   std::size_t leaf_blocks;  ///< blocks of 32 columns in a leaf
-  std::size_t chunk_blocks;
-  std::uint8_t offset;
-  const Q8Block* in;       ///< of the first token
-  std::size_t in_stride;   ///< blocks to the next token
-  float* sums;             ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
-  std::int64_t* fixed;     ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
-  std::uint8_t* overflow;  ///< [tokens], see MatmulArgs
+  bool starts_odd;          ///< see PackedMatrix
+  const Q8Block* in;        ///< of the first token
+  std::size_t in_stride;    ///< blocks to the next token
+  float* sums;              ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
+  std::int64_t* fixed;      ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
+  std::uint8_t* overflow;   ///< [tokens], see MatmulArgs
 };
 using TileKernel = void (*)(const Tile& tile);
 
@@ -31,16 +30,12 @@ enum class Output : std::uint8_t { floats, fixed_point, floats_of_leaves };
 /// nothing compiled for one instruction set is ever linked into another):
 ///   tile_groups, tile_tokens   the largest tile
 ///   narrow_tokens              the largest tile of one group, which streams its weights from memory
-///   kernel(packing, groups, tokens)
+///   kernel(format, groups, tokens)
 ///   from_fixed                 as in KernelTable
 template <class Isa>
 class MatmulDriver {
  public:
-  MatmulDriver(const MatmulArgs& args, Output output)
-      : args_(args),
-        weights_(*args.weights),
-        output_(output),
-        chunk_blocks_(chunk_blocks(weights_.packing, weights_.leaf_columns)) {}
+  MatmulDriver(const MatmulArgs& args, Output output) : args_(args), weights_(*args.weights), output_(output) {}
 
   void run(std::size_t first_group, std::size_t last_group) const {
     const std::size_t pass = tokens_per_pass();
@@ -97,14 +92,13 @@ class MatmulDriver {
                     .group_bytes = weights_.group_bytes,
                     .leaves = weights_.leaves,
                     .leaf_blocks = weights_.leaf_columns / block_columns,
-                    .chunk_blocks = chunk_blocks_,
-                    .offset = weights_.offset,
+                    .starts_odd = weights_.starts_odd,
                     .in = args_.in + place.token * args_.in_stride,
                     .in_stride = args_.in_stride,
                     .sums = sums,
                     .fixed = leaves ? fixed : nullptr,
                     .overflow = leaves ? args_.overflow + place.token : nullptr};
-    Isa::kernel(weights_.packing, place.groups, place.tokens)(tile);
+    Isa::kernel(weights_.format, place.groups, place.tokens)(tile);
     if (output_ == Output::fixed_point) return store(place, fixed);
     if (leaves) Isa::from_fixed(fixed, elements, sums);
     store(place, sums);
@@ -128,7 +122,6 @@ class MatmulDriver {
   const MatmulArgs& args_;
   const PackedMatrix& weights_;
   Output output_;
-  std::size_t chunk_blocks_;
 };
 
 /// Sets the overflow flag of the tokens that have a sum out of range, and puts zero in its place. [vectors][16] sums,

@@ -31,10 +31,11 @@ void quantize_block(const float* x, Q8Block& block) {
     return;
   }
   const F32x16 inverse = broadcast(127.0F / amax);
-  const std::int32_t sum = store_int8(block.q, low * inverse, high * inverse);
+  const ByteSums sums = store_int8(block.q, low * inverse, high * inverse);
   block.scale = amax / 127.0F;
-  block.scaled_sum = block.scale * static_cast<float>(sum);
-  block.neg_sum = -sum;
+  block.scaled_sum = block.scale * static_cast<float>(sums.all);
+  block.neg_sum = -sums.all;
+  block.neg_first_sum = -sums.first;
 }
 
 /// Rotates pairs that lie side by side.

@@ -112,17 +112,23 @@ inline std::uint32_t largest_magnitude(F32x16 a, F32x16 b) {
   return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_max_epu32(two, _mm_shuffle_epi32(two, 0xB1))));
 }
 
-inline std::int32_t store_int8(std::int8_t* p, F32x16 a, F32x16 b) {
+inline std::int32_t sum_lanes(__m256i eight) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+struct ByteSums {
+  std::int32_t all, first;
+};
+inline ByteSums store_int8(std::int8_t* p, F32x16 a, F32x16 b) {
   const __m256i a0 = _mm256_cvtps_epi32(a.low), a1 = _mm256_cvtps_epi32(a.high);
   const __m256i b0 = _mm256_cvtps_epi32(b.low), b1 = _mm256_cvtps_epi32(b.high);
   // Packing works within halves of 128 bits, so that groups of four come out as a0 a1 b0 b1, twice.
   const __m256i mixed = _mm256_packs_epi16(_mm256_packs_epi32(a0, a1), _mm256_packs_epi32(b0, b1));
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(mixed, order));
-  const __m256i eight = _mm256_add_epi32(_mm256_add_epi32(a0, a1), _mm256_add_epi32(b0, b1));
-  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+  const __m256i first = _mm256_add_epi32(a0, a1);
+  return {sum_lanes(_mm256_add_epi32(first, _mm256_add_epi32(b0, b1))), sum_lanes(first)};
 }
 
 inline F32x16 load_pairs(const float* x) {

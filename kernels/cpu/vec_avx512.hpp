@@ -90,12 +90,15 @@ inline std::uint32_t largest_magnitude(F32x16 a, F32x16 b) {
   return _mm512_reduce_max_epu32(_mm512_max_epu32(a_bits, b_bits));
 }
 
-/// Rounds 32 numbers to nearest even and stores bytes; returns the sum of what it stored. Precondition: |x| <= 127.
-inline std::int32_t store_int8(std::int8_t* p, F32x16 a, F32x16 b) {
+struct ByteSums {
+  std::int32_t all, first;  ///< of 32, of the first 16
+};
+/// Rounds 32 numbers to nearest even and stores bytes; returns the sums of what it stored. Precondition: |x| <= 127.
+inline ByteSums store_int8(std::int8_t* p, F32x16 a, F32x16 b) {
   const __m512i low = _mm512_cvtps_epi32(a.v), high = _mm512_cvtps_epi32(b.v);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(low));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 16), _mm512_cvtepi32_epi8(high));
-  return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+  return {_mm512_reduce_add_epi32(_mm512_add_epi32(low, high)), _mm512_reduce_add_epi32(low)};
 }
 
 /// x[0] x[0] x[1] x[1] ... x[7] x[7].

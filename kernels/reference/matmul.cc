@@ -7,8 +7,6 @@
 namespace troupe::kernels::reference {
 namespace {
 
-constexpr std::size_t half_block = block_columns / 2;
-
 std::int32_t integer_sum(const std::int32_t* weights, const std::int8_t* q, std::size_t columns) {
   std::int32_t sum = 0;
   for (std::size_t c = 0; c < columns; ++c) sum += weights[c] * q[c];
@@ -19,16 +17,22 @@ float add_product(float acc, std::int32_t sum, float weight_scale, float in_scal
   return std::fma(static_cast<float>(sum), weight_scale * in_scale, acc);
 }
 
-float add_quantised_block(float acc, const PackedMatrix& weights, const PackedBlock& block, const Q8Block& in) {
-  if (weights.packing == Packing::q6_k) {
-    for (std::size_t half = 0; half < 2; ++half) {
-      const std::int32_t sum = integer_sum(block.q + half * half_block, in.q + half * half_block, half_block);
-      acc = add_product(acc, sum, block.scale[half], in.scale);
-    }
-    return acc;
+/// What a minimum multiplies: the scaled sum of a part's activations.
+float scaled_sum(const Q8Block& in, int parts, int part) {
+  if (parts == 1) return in.scaled_sum;
+  const std::int32_t neg_sum = part == 0 ? in.neg_first_sum : in.neg_sum - in.neg_first_sum;
+  return in.scale * static_cast<float>(-neg_sum);
+}
+
+float add_quantised_block(float acc, const Packing& packing, const PackedBlock& block, const Q8Block& in) {
+  const int parts = parts_of(packing);
+  const std::size_t columns = block_columns / static_cast<std::size_t>(parts);
+  for (int part = 0; part < parts; ++part) {
+    const std::size_t first = static_cast<std::size_t>(part) * columns;
+    acc = add_product(acc, integer_sum(block.q + first, in.q + first, columns), block.scale[part], in.scale);
+    if (has_minimum(packing)) acc = std::fma(block.min[part], scaled_sum(in, parts, part), acc);
   }
-  acc = add_product(acc, integer_sum(block.q, in.q, block_columns), block.scale[0], in.scale);
-  return has_minimum(weights.packing) ? std::fma(block.min, in.scaled_sum, acc) : acc;
+  return acc;
 }
 
 float add_float_block(float acc, const float* weights, const Q8Block& in) {
@@ -38,15 +42,15 @@ float add_float_block(float acc, const float* weights, const Q8Block& in) {
 }
 
 float leaf_sum(const PackedMatrix& weights, std::size_t row, std::size_t leaf, const Q8Block* in) {
-  const bool floats = weights.packing == Packing::f16 || weights.packing == Packing::f32;
+  const Packing& packing = packing_of(weights.format);
   float acc = 0.0F;
   for (std::size_t b = 0; b < weights.leaf_columns / block_columns; ++b) {
-    if (floats) {
+    if (packing.planes == floats) {
       float values[block_columns];
       read_packed_floats(weights, row, leaf, b, values);
       acc = add_float_block(acc, values, in[b]);
     } else {
-      acc = add_quantised_block(acc, weights, read_packed_block(weights, row, leaf, b), in[b]);
+      acc = add_quantised_block(acc, packing, read_packed_block(weights, row, leaf, b), in[b]);
     }
   }
   return acc;

@@ -36,14 +36,16 @@ Q8Block quantize_block(const float* x) {
     return block;
   }
   const float inverse = 127.0F / amax;
-  std::int32_t sum = 0;
+  std::int32_t sum = 0, first_sum = 0;
   for (std::size_t i = 0; i < block_columns; ++i) {
     block.q[i] = static_cast<std::int8_t>(nearest_integer(x[i] * inverse));
     sum += block.q[i];
+    if (i < block_columns / 2) first_sum += block.q[i];
   }
   block.scale = amax / 127.0F;
   block.scaled_sum = block.scale * static_cast<float>(sum);
   block.neg_sum = -sum;
+  block.neg_first_sum = -first_sum;
   return block;
 }
 

@@ -85,7 +85,7 @@ class Matrices {
     test::Random random(1);
     const std::uint32_t whole_columns = (columns + 255) / 256 * 256;
     const std::vector<std::byte> tensor =
-        test::random_tensor(random, format, group_rows, whole_columns, test::Scales::small);
+        test::random_tensor(random, format, group_rows, whole_columns, test::Scales::below_two);
     const PackSource source{format, tensor.data(), whole_columns, 0, group_rows, 0, leaves, columns / leaves};
     matrix_ = packed_layout(source);
     matrix_.rows = rows;

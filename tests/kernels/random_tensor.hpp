@@ -27,31 +27,49 @@ class Random {
   std::uint32_t state_;
 };
 
-/// Where a format's blocks hold F16 numbers: any bytes make a valid block, but for these (infinities, NaNs).
+/// Where a format's blocks hold F16 numbers, or those of BF16 its own: any bytes make a valid block, but for these
+/// (infinities, NaNs).
 inline std::vector<std::size_t> f16_places(Format format) {
   switch (format) {
     case Format::f16:
+    case Format::bf16:
     case Format::q4_0:
     case Format::q5_0:
     case Format::q8_0:
+    case Format::iq4_nl:
+    case Format::iq4_xs:
       return {0};
     case Format::q4_1:
+    case Format::q5_1:
     case Format::q4_k:
+    case Format::q5_k:
       return {0, 2};
+    case Format::q2_k:
+      return {80, 82};
+    case Format::q3_k:
+      return {108};
     case Format::q6_k:
       return {208};
     case Format::f32:
+    case Format::mxfp4:
       return {};
   }
   return {};
 }
 
-/// Which F16 numbers a random tensor has for scales (and elements): bits of the sign and exponent that may be set.
+/// Which F16 numbers (or BF16 ones) a random tensor has for scales and elements: bits of the sign and exponent that may
+/// be set. MXFP4 has no such numbers: see random_exponent.
 enum class Scales : std::uint16_t {
   below_two = 0xBFFF,  ///< subnormal ones included
   small = 0x87FF,      ///< at most 2^-13
   any = 0xFBFF,        ///< any finite number up to 32768
 };
+
+/// 8 bits of an exponent, of which 127 stands for one: from 2^-15 to one, the smallest ones, or any but the largest.
+inline std::byte random_exponent(Random& random, Scales scales) {
+  const std::size_t count = scales == Scales::any ? 250 : 16;
+  return static_cast<std::byte>((scales == Scales::below_two ? 112 : 0) + random.below(count));
+}
 
 inline void random_elements(Random& random, std::vector<std::byte>& bytes, Scales scales) {
   for (std::size_t i = 0; i < bytes.size(); i += sizeof(float)) {
@@ -72,6 +90,7 @@ inline std::vector<std::byte> random_tensor(Random& random, Format format, std::
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next() >> 24);
   const std::size_t block = info(format).block_bytes;
   for (std::size_t start = 0; start < bytes.size(); start += block) {
+    if (format == Format::mxfp4) bytes[start] = random_exponent(random, scales);
     for (const std::size_t place : f16_places(format)) {
       std::uint16_t half;
       std::memcpy(&half, bytes.data() + start + place, sizeof half);
@@ -84,7 +103,7 @@ inline std::vector<std::byte> random_tensor(Random& random, Format format, std::
 
 inline const std::vector<Format> every_format = [] {
   std::vector<Format> formats;
-  for (const FormatInfo& each : all_formats()) formats.push_back(each.format);
+  for (const FormatInfo& known : all_formats()) formats.push_back(known.format);
   return formats;
 }();
 

@@ -119,14 +119,16 @@ TEST_CASE("quantize", "[kernels]") {
 
   for (std::size_t b = 0; b < blocks - 4; ++b) {
     const Q8Block& block = expected[b];
-    std::int32_t sum = 0;
+    std::int32_t sum = 0, first_sum = 0;
     for (std::size_t i = 0; i < block_columns; ++i) {
       CHECK(std::fabs(block.scale * static_cast<float>(block.q[i]) - x[b * block_columns + i]) <=
             block.scale * 0.5001F + 1e-36F);
       CHECK(std::abs(block.q[i]) <= 127);
       sum += block.q[i];
+      if (i < 16) first_sum += block.q[i];
     }
     CHECK(block.neg_sum == -sum);
+    CHECK(block.neg_first_sum == -first_sum);
     CHECK(block.scaled_sum == block.scale * static_cast<float>(sum));
   }
   for (std::size_t b = blocks - 4; b < blocks; ++b) {

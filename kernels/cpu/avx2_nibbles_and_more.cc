@@ -1,0 +1,8 @@
+#include "kernels/cpu/avx2_blocks.hpp"
+
+namespace troupe::kernels::avx2 {
+
+template TileKernel block_kernel<nibbles_and_bit>(Format, std::size_t);
+template TileKernel block_kernel<nibbles_and_pair>(Format, std::size_t);
+
+}  // namespace troupe::kernels::avx2

@@ -1,0 +1,8 @@
+#include "kernels/cpu/avx512_blocks.hpp"
+
+namespace troupe::kernels::avx512 {
+
+template TileKernel block_kernel<nibbles_and_bit>(Format, std::size_t, std::size_t);
+template TileKernel block_kernel<nibbles_and_pair>(Format, std::size_t, std::size_t);
+
+}  // namespace troupe::kernels::avx512
