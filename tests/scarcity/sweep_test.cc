@@ -87,10 +87,11 @@ TEST_CASE("whichever allocation of a load fails, it says so, and the next one su
     for (std::int64_t n = 1, refused = 1; refused != 0; ++n) {
       INFO(plan << ", allocation " << n);
       said.clear();
-      Refusal::allocation(n);
+      Refusal::counted_allocation(n);
       std::optional<Code> why;
       std::optional<Model> model;
-      std::thread([&] {  // a host's, whose allocations count
+      std::thread([&] {
+        const Refusal::Counted counted;
         try {
           model = runtime.load(checkpoint, options);
         } catch (const Error& error) {
