@@ -97,8 +97,7 @@ TEST_CASE("whichever allocation of a load fails, it says so, and the next one su
         } catch (const Error& error) {
           why = error.code();
         }
-      })
-          .join();
+      }).join();
       refused = Refusal::end() ? 1 : 0;
       CHECK((!why || why == Code::out_of_memory || why == Code::failed || why == Code::aborted));
       CHECK(said.find("progress") == std::string::npos);
@@ -153,7 +152,7 @@ TEST_CASE("whichever allocation of a stream by callbacks fails, it ends once", "
       ++(taken && seen == static_cast<int>(count) ? whole : failed);
       if (!refused) break;
     }
-    CHECK(failed > 10);
+    CHECK(failed > 0);  // while most make the replica anew, and the stream goes on
     CHECK(whole > 0);
   }
 }
