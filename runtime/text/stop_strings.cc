@@ -10,15 +10,6 @@ namespace {
 
 constexpr std::size_t most_stops = 16, longest_stop = 256;
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Char c = first_char(text);
-    if (c.kind != Utf8Char::Kind::valid) return false;
-    text.remove_prefix(c.length);
-  }
-  return true;
-}
-
 Result<void> check(const std::vector<std::string>& texts) {
   if (texts.size() > most_stops) {
     return Error(Code::invalid_argument, "there are " + std::to_string(texts.size()) + " stop strings; at most " +

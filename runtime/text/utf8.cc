@@ -65,6 +65,15 @@ std::string on_one_line(std::string_view message) {
   return out;
 }
 
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const Utf8Char c = first_char(bytes);
+    if (c.kind != Utf8Char::Kind::valid) return false;
+    bytes.remove_prefix(c.length);
+  }
+  return true;
+}
+
 std::string quoted(std::string_view text) {
   constexpr std::size_t longest = 80;
   std::string out = "\"";

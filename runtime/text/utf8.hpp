@@ -21,6 +21,9 @@ struct Utf8Char {
 /// Precondition: there is at least one byte.
 [[nodiscard]] Utf8Char first_char(std::string_view bytes);
 
+/// Whether the bytes are whole characters, to their end.
+[[nodiscard]] bool is_utf8(std::string_view bytes);
+
 /// A name or text from a file or a user for an error message: on one line, in quotation marks, cut where it is long.
 [[nodiscard]] std::string quoted(std::string_view text);
 

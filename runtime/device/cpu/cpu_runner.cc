@@ -41,23 +41,25 @@ std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint
 }
 
 Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const kernels::KernelTable& kernels) {
-  const std::size_t bytes = lay_out(*parts.program, parts.rows).bytes;
-  auto arena = Buffer::allocate(bytes, "a shard's activations");
+  Layout layout = lay_out(*parts.program, parts.rows);
+  auto arena = Buffer::allocate(layout.bytes, "a shard's activations");
   if (!arena) return arena.error();
   // Present from the start, so that no step waits for the kernel, and what is held is what activation_bytes says.
-  if (bytes > 0) std::memset(arena->data(), 0, bytes);
+  if (layout.bytes > 0) std::memset(arena->data(), 0, layout.bytes);
   auto tables = SlotTables::create(parts.program->kv_groups, parts.slots, kv_blocks_for(parts.context));
   if (!tables) return tables.error();
-  return std::unique_ptr<CpuRunner>(new CpuRunner(std::move(parts), kernels, std::move(*arena), std::move(*tables)));
+  return std::unique_ptr<CpuRunner>(
+      new CpuRunner(std::move(parts), kernels, std::move(layout), std::move(*arena), std::move(*tables)));
 }
 
-CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Buffer arena, SlotTables tables)
+CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Layout layout, Buffer arena,
+                     SlotTables tables)
     : parts_(std::move(parts)),
       team_(parts_.threads, parts_.policy, parts_.cores),
       state_{.program = parts_.program.get(),
              .weights = parts_.weights.get(),
              .kernels = &kernels,
-             .layout = lay_out(*parts_.program, parts_.rows),
+             .layout = std::move(layout),
              .arena = std::move(arena),
              .kv = store_of(parts_),
              .tables = std::move(tables),

@@ -40,7 +40,7 @@ class CpuRunner : public ProgramRunner {
   [[nodiscard]] std::byte* value(ValueId id) { return state_.arena.data() + state_.layout.offsets[id]; }
 
  private:
-  CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Buffer arena, SlotTables tables);
+  CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Layout layout, Buffer arena, SlotTables tables);
   [[nodiscard]] float* floats(ValueId id) { return reinterpret_cast<float*>(value(id)); }
   [[nodiscard]] bool compute_angles(std::uint32_t thread);
 

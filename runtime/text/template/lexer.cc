@@ -24,15 +24,6 @@ std::string with_plain_lines(std::string_view text) {
   return out;
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Char c = first_char(text);
-    if (c.kind != Utf8Char::Kind::valid) return false;
-    text.remove_prefix(c.length);
-  }
-  return true;
-}
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool in_name(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<signed char>(c) < 0;
