@@ -75,7 +75,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
   const LayerShape& shape = model.layers[layer];
 
-  const ValueId x = b.quantize(b.rms_norm(b.hidden(), "attn_norm.weight"));
+  const ValueId x = b.rms_norm(b.hidden(), "attn_norm.weight");
   const ValueId raw_q = b.matmul(x, "attn_q.weight", Cut::query_heads);
   const ValueId raw_k = b.matmul(x, "attn_k.weight", Cut::kv_heads);
   const ValueId v = b.matmul(x, "attn_v.weight", Cut::kv_heads);
@@ -85,13 +85,13 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer
   b.rope(k, shape.rotation);
   b.kv_append(k, v);
   const ValueId o = b.attention(q, model.attention_scale, shape.window);
-  const ValueId a = b.row_parallel(b.quantize(o), "attn_output.weight", Cut::query_heads);
+  const ValueId a = b.row_parallel(o, "attn_output.weight", Cut::query_heads);
   b.add(b.hidden(), b.rms_norm(a, "post_attention_norm.weight"));
 
-  const ValueId y = b.quantize(b.rms_norm(b.hidden(), "ffn_norm.weight"));
+  const ValueId y = b.rms_norm(b.hidden(), "ffn_norm.weight");
   const ValueId gate = b.matmul(y, "ffn_gate.weight", Cut::ffn);
   const ValueId up = b.matmul(y, "ffn_up.weight", Cut::ffn);
-  const ValueId f = b.row_parallel(b.quantize(b.gelu_mul(gate, up)), "ffn_down.weight", Cut::ffn);
+  const ValueId f = b.row_parallel(b.gelu_mul(gate, up), "ffn_down.weight", Cut::ffn);
   b.add(b.hidden(), b.rms_norm(f, "post_ffw_norm.weight"));
 }
 

@@ -9,7 +9,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t) {
-  const ValueId x = b.quantize(b.rms_norm(b.hidden(), "attn_norm.weight"));
+  const ValueId x = b.rms_norm(b.hidden(), "attn_norm.weight");
   const ValueId q = b.matmul(x, "attn_q.weight", Cut::query_heads);
   const ValueId k = b.matmul(x, "attn_k.weight", Cut::kv_heads);
   const ValueId v = b.matmul(x, "attn_v.weight", Cut::kv_heads);
@@ -17,12 +17,12 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t) {
   b.rope(k, 0);
   b.kv_append(k, v);
   const ValueId o = b.attention(q, model.attention_scale, 0);
-  b.add(b.hidden(), b.row_parallel(b.quantize(o), "attn_output.weight", Cut::query_heads));
+  b.add(b.hidden(), b.row_parallel(o, "attn_output.weight", Cut::query_heads));
 
-  const ValueId y = b.quantize(b.rms_norm(b.hidden(), "ffn_norm.weight"));
+  const ValueId y = b.rms_norm(b.hidden(), "ffn_norm.weight");
   const ValueId gate = b.matmul(y, "ffn_gate.weight", Cut::ffn);
   const ValueId up = b.matmul(y, "ffn_up.weight", Cut::ffn);
-  b.add(b.hidden(), b.row_parallel(b.quantize(b.silu_mul(gate, up)), "ffn_down.weight", Cut::ffn));
+  b.add(b.hidden(), b.row_parallel(b.silu_mul(gate, up), "ffn_down.weight", Cut::ffn));
 }
 
 constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({

@@ -124,10 +124,11 @@ ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
   return y;
 }
 
-ValueId ProgramBuilder::quantize(ValueId x) {
+ValueId ProgramBuilder::quantized(ValueId x) {
+  if (const auto found = quantized_.find(x); found != quantized_.end()) return found->second;
   const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
   append(ops::Quantize{x, y});
-  return y;
+  return quantized_[x] = y;
 }
 
 ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
@@ -140,7 +141,7 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
                                                     : layer.ffn;
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::Matmul{x, {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
+  append(ops::Matmul{quantized(x), {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
   return y;
 }
 
@@ -152,7 +153,7 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
   const WeightId matrix =
       matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
                     heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
-  append(ops::MatmulPartial{x, matrix, partial});
+  append(ops::MatmulPartial{quantized(x), matrix, partial});
   if (ranks_ > 1) {
     append(ops::AllReduce{partial, tp, program_.events});
     append(ops::Await{program_.events++, partial, partial});
@@ -164,6 +165,7 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
 
 void ProgramBuilder::rope(ValueId x, std::uint32_t rotation) {
   const std::uint32_t head_dim = model_.layers[layer_].head_dim;
+  quantized_.erase(x);
   append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, rotation});
 }
 
@@ -211,7 +213,10 @@ ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
   return y;
 }
 
-void ProgramBuilder::add(ValueId into, ValueId y) { append(ops::Add{y, into}); }
+void ProgramBuilder::add(ValueId into, ValueId y) {
+  quantized_.erase(into);
+  append(ops::Add{y, into});
+}
 
 void ProgramBuilder::embed() {
   const std::string& name = model_.ends.embedding;
@@ -233,7 +238,7 @@ void ProgramBuilder::head() {
   program_.sections.push_back({"head", wanted});
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
   append(ops::GatherRows{program_.hidden, rows});
-  const ValueId x = quantize(normed(rows, model_.ends.output_norm));
+  const ValueId x = quantized(normed(rows, model_.ends.output_norm));
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
   const WeightId matrix =
       matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);

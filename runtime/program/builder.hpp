@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ namespace troupe {
 enum class Cut : std::uint8_t { query_heads, kv_heads, ffn };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand and finds the weights. The first missing or misshapen tensor is remembered; take() returns it.
+/// shard at hand, finds the weights, and quantises what products read. The first missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
@@ -29,8 +30,7 @@ class ProgramBuilder {
   [[nodiscard]] ValueId hidden() const { return program_.hidden; }  ///< [hidden]
   ValueId rms_norm(ValueId x, std::string_view weight);             ///< the same shape
   ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
-  ValueId quantize(ValueId x);
-  ValueId matmul(ValueId x, std::string_view weight, Cut cut);  ///< x quantised
+  ValueId matmul(ValueId x, std::string_view weight, Cut cut);
   /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::uint32_t rotation);  ///< in place; of the model's rotations
@@ -51,6 +51,7 @@ class ProgramBuilder {
   void spread_hidden();
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
+  ValueId quantized(ValueId x);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   ValueId normed(ValueId x, const std::string& weight);
   WeightId vector_weight(const std::string& name, std::uint32_t columns);
@@ -67,6 +68,7 @@ class ProgramBuilder {
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
+  std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
   std::optional<Error> error_;
 };
 

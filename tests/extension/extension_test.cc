@@ -82,17 +82,17 @@ Result<ModelDescription> describe(const ModelFile& file) {
 }
 
 void layer(ProgramBuilder& b, const ModelDescription&, std::uint32_t) {
-  const ValueId x = b.quantize(b.rms_norm(b.hidden(), "norm.weight"));
+  const ValueId x = b.rms_norm(b.hidden(), "norm.weight");
   const ValueId q = b.matmul(x, "q.weight", Cut::query_heads);
   const ValueId k = b.matmul(x, "k.weight", Cut::kv_heads);
   const ValueId v = b.matmul(x, "v.weight", Cut::kv_heads);
   b.rope(q, 0);
   b.rope(k, 0);
   b.kv_append(k, v);
-  const ValueId o = b.row_parallel(b.quantize(b.attention(q, 0.2F, 100)), "o.weight", Cut::query_heads);
+  const ValueId o = b.row_parallel(b.attention(q, 0.2F, 100), "o.weight", Cut::query_heads);
   const ValueId gate = b.matmul(x, "gate.weight", Cut::ffn);
   const ValueId up = b.matmul(x, "up.weight", Cut::ffn);
-  const ValueId f = b.row_parallel(b.quantize(b.gelu_mul(gate, up)), "down.weight", Cut::ffn);
+  const ValueId f = b.row_parallel(b.gelu_mul(gate, up), "down.weight", Cut::ffn);
   b.add(b.hidden(), o);
   b.add(b.hidden(), f);
 }
