@@ -218,8 +218,9 @@ TEST_CASE("fault 25: every value of every factor occurs in the parts of the plan
   }
 }
 
+/// Pairs are the tiny models' alone where a sanitizer slows everything down.
 TEST_CASE("plans: a part that covers all quiet pairs of SmolLM2's, and every value", "[equality]") {
-  run_part(smollm2, true);
+  run_part(smollm2, !sanitized());
 }
 TEST_CASE("plans: a part that holds every value of Gemma3's", "[equality]") { run_part(gemma3, false); }
 TEST_CASE("plans: all pairs of tiny models', whatever happens meanwhile", "[equality]") { run_tiny_part(); }
