@@ -199,9 +199,17 @@ toml::table table_of(const Graph& graph) {
   return file;
 }
 
+constexpr std::string_view key_to_toml =
+    "# What a graph file says. [first, last] begins with first and ends before last.\n"
+    "# node: device \"cpu\", or one instruction set, \"cpu:avx2\"; layers: counted from 0; attention, ffn: which of the\n"
+    "#   leaves, the parts of a layer that no split may cut; vocabulary: rows, beginning at a multiple of 16, in the last\n"
+    "#   stage. The shards of a group have the same layers and share out all of the rest, in order.\n"
+    "# edge: from and to are \"node:port\"; via: by which transport.\n";
+
 std::string to_toml(const Graph& graph) {
   const kernels::FloatingPointScope floats;
   std::ostringstream out;
+  out << key_to_toml;
   out << table_of(graph) << '\n';
   return out.str();
 }
