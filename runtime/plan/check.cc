@@ -121,6 +121,7 @@ class Checker {
         wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
       }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
+      if (blamed(node.name)) continue;
       const bool shard = kinds_.is(node, Role::shard);
       const bool holds =
           node.holds_layers() || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
