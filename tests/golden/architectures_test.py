@@ -38,7 +38,12 @@ except ImportError:  # again, with a Python that has them
         made = subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], capture_output=True, check=False)
         if made.returncode != 0:
             skip("gguf is not here, and no virtual environment can be made (Debian: python3-venv)")
-    if subprocess.run([python, "-m", "pip", "install", "-q", "gguf==0.19.0", "numpy"], capture_output=True, check=False).returncode != 0:
+    if (
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "gguf==0.19.0", "numpy"], capture_output=True, check=False
+        ).returncode
+        != 0
+    ):
         skip("gguf is not here and cannot be installed (no network?)")
     os.execv(python, [python, *sys.argv])
 

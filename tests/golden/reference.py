@@ -37,7 +37,9 @@ ALL = {
     "qwen3": Made(of_queries="head"),
     "gemma": Made(activation="gelu"),
     "gemma2": Made(activation="gelu", after=True, period=2, window=4096, scores_cap=50.0, logits_cap=30.0),
-    "gemma3": Made(activation="gelu", after=True, of_queries="head", period=6, local_theta=10000.0, local_scaled=False, theta=1e6),
+    "gemma3": Made(
+        activation="gelu", after=True, of_queries="head", period=6, local_theta=10000.0, local_scaled=False, theta=1e6
+    ),
     "smollm3": Made(adjacent=True, unrotated="fourth"),
     "granite": Made(adjacent=True),
     "phi3": Made(ffn="fused"),
@@ -157,7 +159,9 @@ def rotated(m, x, local):
     angles = np.arange(len(x))[:, None, None] * each
     c, s = np.cos(angles) * factor, np.sin(angles) * factor
     half = m.dims // 2
-    first, second = (slice(0, m.dims, 2), slice(1, m.dims, 2)) if m.made.adjacent else (slice(0, half), slice(half, m.dims))
+    first, second = (
+        (slice(0, m.dims, 2), slice(1, m.dims, 2)) if m.made.adjacent else (slice(0, half), slice(half, m.dims))
+    )
     y = x.copy()
     y[..., first] = x[..., first] * c - x[..., second] * s
     y[..., second] = x[..., first] * s + x[..., second] * c
@@ -172,10 +176,16 @@ def projections(m, x, layer, name):
     else:
         parts = [product(m, x, name + part) for part in ("attn_q", "attn_k", "attn_v")]
     if m.made.of_queries == "whole":
-        parts[:2] = [rms_norm(p, m.weights[name + n], m.epsilon) for p, n in zip(parts, ("attn_q_norm.weight", "attn_k_norm.weight"))]
+        parts[:2] = [
+            rms_norm(p, m.weights[name + n], m.epsilon)
+            for p, n in zip(parts, ("attn_q_norm.weight", "attn_k_norm.weight"))
+        ]
     q, k, v = (part.reshape(len(x), -1, m.head_dim) for part in parts)
     if m.made.of_queries == "head":
-        q, k = (rms_norm(p, m.weights[name + n], m.epsilon) for p, n in ((q, "attn_q_norm.weight"), (k, "attn_k_norm.weight")))
+        q, k = (
+            rms_norm(p, m.weights[name + n], m.epsilon)
+            for p, n in ((q, "attn_q_norm.weight"), (k, "attn_k_norm.weight"))
+        )
     return q, k, v
 
 

@@ -18,14 +18,43 @@ def factors(count, last):
     return np.geomspace(1.0, last, count).astype(np.float32)
 
 
-def case(architecture, heads, kv_heads, keys=None, head_dim=32, biases=(), extra=None, tied=False, parallel=False, norms="F32"):
-    keys = {**SIZES, "attention.head_count": heads, "attention.head_count_kv": kv_heads, "attention.key_length": head_dim, **(keys or {})}
-    return dict(architecture=architecture, keys=keys, biases=biases, extra=extra or {}, tied=tied, parallel=parallel, norms=norms)
+def case(
+    architecture,
+    heads,
+    kv_heads,
+    keys=None,
+    head_dim=32,
+    biases=(),
+    extra=None,
+    tied=False,
+    parallel=False,
+    norms="F32",
+):
+    keys = {
+        **SIZES,
+        "attention.head_count": heads,
+        "attention.head_count_kv": kv_heads,
+        "attention.key_length": head_dim,
+        **(keys or {}),
+    }
+    return dict(
+        architecture=architecture,
+        keys=keys,
+        biases=biases,
+        extra=extra or {},
+        tied=tied,
+        parallel=parallel,
+        norms=norms,
+    )
 
 
 QKV = ("attn_q", "attn_k", "attn_v")
 EVERY = (*QKV, "attn_output", "ffn_gate", "ffn_up", "ffn_down")
-LAYERED = {"attention.head_count": [8, 6, 12, 9, 8], "attention.head_count_kv": [2, 6, 4, 3, 1], "feed_forward_length": [224, 96, 256, 64, 320]}
+LAYERED = {
+    "attention.head_count": [8, 6, 12, 9, 8],
+    "attention.head_count_kv": [2, 6, 4, 3, 1],
+    "feed_forward_length": [224, 96, 256, 64, 320],
+}
 YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 64}
 LONG = {"rope.scaling.type": "longrope", "rope.scaling.original_context_length": 64, "rope.scaling.attn_factor": 1.19}
 WINDOW = {"attention.sliding_window": 24}
@@ -44,31 +73,64 @@ CASES = {
     "llama, linear": case("llama", **FOUR, keys={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
     "llama, linear of old": case("llama", **FOUR, keys={"rope.scale_linear": 3.0}),
     "llama, YaRN": case("llama", **FOUR, keys=YARN),
-    "llama, YaRN by every key": case("llama", **FOUR, keys={
-        **YARN, "rope.scaling.yarn_ext_factor": 0.8, "rope.scaling.yarn_beta_fast": 3.0, "rope.scaling.yarn_beta_slow": 0.5,
-        "rope.scaling.yarn_attn_factor": 1.3, "rope.scaling.attn_factor": 1.1}),
+    "llama, YaRN by every key": case(
+        "llama",
+        **FOUR,
+        keys={
+            **YARN,
+            "rope.scaling.yarn_ext_factor": 0.8,
+            "rope.scaling.yarn_beta_fast": 3.0,
+            "rope.scaling.yarn_beta_slow": 0.5,
+            "rope.scaling.yarn_attn_factor": 1.3,
+            "rope.scaling.attn_factor": 1.1,
+        },
+    ),
     "llama, Llama 3's": case("llama", **FOUR, extra={"rope_freqs.weight": factors(16, 8)}),
     "llama, LongRoPE, long": case("llama", **FOUR, keys=LONG, extra=BOTH),
-    "llama, LongRoPE, short": case("llama", **FOUR, keys={**LONG, "rope.scaling.original_context_length": 512}, extra=BOTH),
-    "mistral3": case("mistral3", **FOUR, keys={**YARN, "rope.scaling.yarn_log_multiplier": 0.7, "attention.temperature_scale": 0.4,
-                                               "rope.scaling.original_context_length": 16}),
+    "llama, LongRoPE, short": case(
+        "llama", **FOUR, keys={**LONG, "rope.scaling.original_context_length": 512}, extra=BOTH
+    ),
+    "mistral3": case(
+        "mistral3",
+        **FOUR,
+        keys={
+            **YARN,
+            "rope.scaling.yarn_log_multiplier": 0.7,
+            "attention.temperature_scale": 0.4,
+            "rope.scaling.original_context_length": 16,
+        },
+    ),
     "qwen2": case("qwen2", **FOUR, biases=(*QKV, "output")),
     "qwen3": case("qwen3", **FOUR, head_dim=64),
     "gemma": case("gemma", **ONE, head_dim=64, tied=True),
-    "gemma2": case("gemma2", **FOUR, keys={**WINDOW, "attn_logit_softcapping": 0.5, "final_logit_softcapping": 6.0}, tied=True),
+    "gemma2": case(
+        "gemma2", **FOUR, keys={**WINDOW, "attn_logit_softcapping": 0.5, "final_logit_softcapping": 6.0}, tied=True
+    ),
     "gemma2, usual caps and window": case("gemma2", **THREE, tied=True),
-    "gemma2, 46 layers": case("gemma2", **THREE, keys={**WINDOW, "block_count": 46, "final_logit_softcapping": 2.0}, tied=True),
-    "gemma3": case("gemma3", **FOUR, keys={**WINDOW, "block_count": 7, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
-    "gemma3, capped": case("gemma3", **ONE, keys={**WINDOW, "final_logit_softcapping": 6.0, "attention.sliding_window_pattern": 2}),
+    "gemma2, 46 layers": case(
+        "gemma2", **THREE, keys={**WINDOW, "block_count": 46, "final_logit_softcapping": 2.0}, tied=True
+    ),
+    "gemma3": case(
+        "gemma3", **FOUR, keys={**WINDOW, "block_count": 7, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
+    ),
+    "gemma3, capped": case(
+        "gemma3", **ONE, keys={**WINDOW, "final_logit_softcapping": 6.0, "attention.sliding_window_pattern": 2}
+    ),
     "smollm3": case("smollm3", **FOUR),
-    "granite": case("granite", **FOUR, keys={"embedding_scale": 3.0, "residual_scale": 0.4, "attention.scale": 0.1, "logit_scale": 0.5}),
+    "granite": case(
+        "granite",
+        **FOUR,
+        keys={"embedding_scale": 3.0, "residual_scale": 0.4, "attention.scale": 0.1, "logit_scale": 0.5},
+    ),
     "granite, without positions": case("granite", **THREE, keys={"logit_scale": 2.0, "rope.scaling.finetuned": False}),
     "phi3": case("phi3", **FOUR, keys=WINDOW),
     "phi3, LongRoPE": case("phi3", **THREE, head_dim=64, keys={**LONG, "rope.dimension_count": 32}, extra=BOTH),
     "olmo2": case("olmo2", **THREE),
     "olmo2, windows and YaRN": case("olmo2", **FOUR, keys={**WINDOW, **YARN}),
     "exaone4": case("exaone4", **FOUR, extra={"rope_freqs.weight": factors(16, 8)}),
-    "exaone4, windows": case("exaone4", **THREE, keys={**WINDOW, "attention.sliding_window_pattern": [True, True, False, True, False]}),
+    "exaone4, windows": case(
+        "exaone4", **THREE, keys={**WINDOW, "attention.sliding_window_pattern": [True, True, False, True, False]}
+    ),
     "stablelm": case("stablelm", **FOUR, keys={**EPSILON, "rope.dimension_count": 8}, biases=QKV),
     "stablelm, side by side": case("stablelm", **THREE, keys={**EPSILON, "rope.dimension_count": 8}, parallel=True),
     "starcoder2": case("starcoder2", **ONE, keys=EPSILON, biases=(*QKV, "attn_output", "ffn_up", "ffn_down")),
@@ -95,8 +157,15 @@ def shapes(one):
         name = f"blk.{i}."
         queries, kv = (each(f"attention.head_count{end}", i) * head_dim for end in ("", "_kv"))
         width = each("feed_forward_length", i)
-        matrices = {"attn_q": [queries, hidden], "attn_k": [kv, hidden], "attn_v": [kv, hidden], "attn_output": [hidden, queries],
-                    "ffn_gate": [width, hidden], "ffn_up": [width, hidden], "ffn_down": [hidden, width]}
+        matrices = {
+            "attn_q": [queries, hidden],
+            "attn_k": [kv, hidden],
+            "attn_v": [kv, hidden],
+            "attn_output": [hidden, queries],
+            "ffn_gate": [width, hidden],
+            "ffn_up": [width, hidden],
+            "ffn_down": [hidden, width],
+        }
         if one["architecture"] == "phi3":
             matrices["attn_qkv"] = [sum(matrices.pop(part)[0] for part in QKV), hidden]
         if made.ffn != "gated":
