@@ -115,10 +115,10 @@ struct KernelTable {
   /// head.
   void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head);
 
-  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale [softcapped], m = max, p =
-  /// exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v).
-  /// Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is skipped. out =
-  /// a / l.
+  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale [softcapped], m =
+  /// max, p = exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of
+  /// fma(p, v). Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is
+  /// skipped. out = a / l.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
   /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position

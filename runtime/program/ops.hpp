@@ -68,8 +68,8 @@ struct LayerNorm {
 };
 
 /// A norm over a projection that ranks share out by heads, in two steps. The first: [1] of each row, the mean square of
-/// all of the projection's `columns` as far as this rank's `heads` make it up, those from `first` on, a fixed-point leaf
-/// each.
+/// all of the projection's `columns` as far as this rank's `heads` make it up, those from `first` on, a fixed-point
+/// leaf each.
 struct MeanSquare {
   static constexpr std::string_view name = "mean_square";
   ValueId x, mean;
@@ -377,11 +377,11 @@ struct Residual {
   }
 };
 
-using Any = std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize,
-                         Matmul, MatmulPartial, AllReduce, AllGather, Broadcast, Await, FromFixed, Rope, KvAppend,
-                         AttentionScores, AttentionSoftmax, AttentionValues, Gelu, SiluMul,
-                         GeluMul, Add, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend, Attention,
-                         AttentionQuantize, SiluGate, GeluGate, Residual>;
+using Any =
+    std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
+                 MatmulPartial, AllReduce, AllGather, Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores,
+                 AttentionSoftmax, AttentionValues, Gelu, SiluMul, GeluMul, Add, SelectWanted, GatherRows, NormQuantize,
+                 MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 
