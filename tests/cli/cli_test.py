@@ -425,7 +425,7 @@ class Run(Case):
 
     def test_samplers(self):
         """Each flag is used: it changes what is written, and what it takes is taken"""
-        random = ("-p", "Once upon a time", "-n", 24, "--temp", 1.5, "-s", 3)
+        random = ("-p", "one two three one two three one two", "-n", 24, "--temp", 1.5, "-s", 3)
         plain = self.run_model(*random)
         beside = {
             "--dry": {"--dry-multiplier": 50, "--dry-allowed-length": 1},
