@@ -93,7 +93,7 @@ double actor_seconds(const Model& model, TokenId first, std::uint32_t tokens) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 2 || argv[1][0] == '-') {
     std::fprintf(stderr, "actor_cost MODEL.gguf [THREADS [TOKENS [RUNS]]]\n");
     return 2;
   }
