@@ -1,0 +1,87 @@
+#include "runtime/cli/generating.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <random>
+
+#include "runtime/cli/options.hpp"
+#include "runtime/cli/output.hpp"
+
+namespace troupe::cli {
+namespace {
+
+std::uint64_t draw_seed() {
+  std::random_device random;
+  const std::uint64_t seed = std::uint64_t{random()} << 32 | random();
+  std::fprintf(stderr, "seed: %llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+std::string per_second(std::uint32_t count, std::chrono::nanoseconds taken) {
+  return fixed(count / std::max(std::chrono::duration<double>(taken).count(), 1e-9), 1) + " tokens/s";
+}
+
+/// The next token, where nobody stops the stream before it comes.
+std::optional<Token> next_of(Generation& stream, const std::function<bool()>& stop) {
+  while (true) {
+    if (stop()) stream.cancel();
+    if (auto token = stream.next(std::chrono::milliseconds(50))) return token;
+    if (stream.finish()) return {};
+  }
+}
+
+}  // namespace
+
+void add_generate(CLI::App& verb, GenerateFlags& flags) {
+  add_count(verb, "-n,--predict", flags.tokens, {0, most_32_bits, -2},
+            "tokens at most (default -1, and -2: to the end of the text or context)");
+  add_texts(verb, "--stop", flags.options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
+  Sampling& sampling = flags.options.sampling;
+  add_real(verb, "--temp", sampling.temperature, {0, 1000, "a number from 0 to 1000"},
+           "temperature (default 0: greedy)");
+  add_count(verb, "--top-k", sampling.top_k, {0, most_32_bits}, "choose among the K likeliest (default 0: all)");
+  const RealLimits share = {std::numeric_limits<float>::denorm_min(), 1, "a number above 0, up to 1"};
+  add_real(verb, "--top-p", sampling.top_p, share, "choose among the likeliest that make up X (default 1)");
+  add_count(verb, "-s,--seed", flags.seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
+            "of the choices (default -1: drawn, and printed to standard error)");
+}
+
+GenerateOptions options_of(const GenerateFlags& flags) {
+  GenerateOptions options = flags.options;
+  const bool random = options.sampling.temperature > 0;
+  if (random) options.sampling.seed = flags.seed ? *flags.seed : draw_seed();
+  options.max_tokens = flags.tokens ? std::max(*flags.tokens, 1U) : 0;
+  return options;
+}
+
+Answer print_stream(Generation stream, const std::function<bool()>& stop) {
+  const auto start = std::chrono::steady_clock::now();
+  Answer answer;
+  try {
+    while (auto token = stop ? next_of(stream, stop) : stream.next()) {
+      if (token->id != no_token) answer.ids.push_back(token->id);
+      answer.text += token->text;
+      print_text(token->text);
+    }
+  } catch (const Error& error) {
+    if (error.code() != Code::cancelled) throw;
+  }
+  answer.finish = stream.finish().value_or(Finish{});
+  answer.taken = std::chrono::steady_clock::now() - start;
+  return answer;
+}
+
+std::string timings_of(const Answer& answer, std::uint32_t context) {
+  const Usage& usage = answer.finish.usage;
+  const std::uint32_t computed = usage.prompt_tokens - usage.cached_tokens;
+  const std::uint32_t later = std::max(usage.generated_tokens, 1U) - 1;  // than the first, which the prefill gave
+  const double wait = std::chrono::duration<double>(usage.first_token).count();
+  return "prefill " + std::to_string(computed) + " of " + std::to_string(usage.prompt_tokens) + " tokens, " +
+         per_second(computed, usage.first_token) + "; decode " + std::to_string(later) + " tokens, " +
+         per_second(later, answer.taken - usage.first_token) + "; first token after " + fixed(wait, 3) + " s; KV of " +
+         std::to_string(usage.prompt_tokens + usage.generated_tokens) + " of " + std::to_string(context) +
+         " positions\n";
+}
+
+}  // namespace troupe::cli
