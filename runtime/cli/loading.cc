@@ -46,6 +46,12 @@ Checkpoint open(const ModelFlags& flags) { return warning_runtime().open(flags.m
 
 Checkpoint open_tokenizer(const ModelFlags& flags) { return warning_runtime().open_tokenizer(flags.model, flags.load); }
 
+ChatFormat format_of(const Checkpoint& checkpoint) {
+  ChatFormat format = chat_format(checkpoint);
+  if (!format.warning.empty()) std::fprintf(stderr, "troupe: %s\n", printable(format.warning).c_str());
+  return format;
+}
+
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
   if (!flags.graph) return checkpoint.expand(flags.load);
   const std::string text = read_file(*flags.graph);

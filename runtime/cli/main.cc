@@ -90,14 +90,15 @@ int run_command(int argc, char** argv) {
   command.set_help_flag("-h,--help", "this text");
   command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
   command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
-  for (auto add : {add_run, add_inspect, add_tokenize, add_render, add_logits, add_bench, add_graph}) add(command);
+  for (auto add : {add_run, add_chat, add_inspect, add_tokenize, add_render, add_logits, add_bench, add_graph})
+    add(command);
   const std::string name = argc < 2 ? "" : argv[1];
   const auto verbs = command.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
   if (!verbs.empty()) return run_verb(*verbs.front(), argc, argv);
   if (name == "-h" || name == "--help") return print(command.help()), ok;
   if (name == "--version") return print(command.version() + "\n"), ok;
   return complain((name.empty() ? "which verb?" : "\"" + name + "\" is no verb; they are") +
-                      " run, inspect, tokenize, render, logits, bench or graph",
+                      " run, chat, inspect, tokenize, render, logits, bench or graph",
                   wrong_use);
 }
 

@@ -16,6 +16,7 @@ CLI::App& add_verb(CLI::App& command, const std::string& name, const std::string
 
 /// Each adds one verb: its flags, and what it does once they are read.
 void add_run(CLI::App& command);
+void add_chat(CLI::App& command);
 void add_inspect(CLI::App& command);
 void add_tokenize(CLI::App& command);
 void add_render(CLI::App& command);
