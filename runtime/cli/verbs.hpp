@@ -23,5 +23,6 @@ void add_render(CLI::App& command);
 void add_logits(CLI::App& command);
 void add_bench(CLI::App& command);
 void add_graph(CLI::App& command);
+void add_perplexity(CLI::App& command);
 
 }  // namespace troupe::cli

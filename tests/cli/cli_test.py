@@ -22,7 +22,7 @@ MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/
 MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
 GOLDEN = os.path.join(os.environ.get("TROUPE_SHARED", ""), "golden", "smollm2.tokenize.jsonl")
 
-VERBS = ("run", "chat", "inspect", "tokenize", "render", "logits", "bench", "graph")
+VERBS = ("run", "chat", "inspect", "tokenize", "render", "logits", "perplexity", "bench", "graph")
 PATIENCE = 3600  # seconds: a hang, on any machine
 FRANCE = "504,3575,282,4649,314"  # "The capital of France is"
 
