@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
 #include "runtime/cli/chat_session.hpp"
@@ -20,9 +19,6 @@ struct Chat {
   GenerateFlags generate;
   std::optional<std::string> system;
 };
-
-/// What there is to say beside answers goes to standard error.
-void say(const std::string& text) { std::fputs(text.c_str(), stderr); }
 
 struct Command {
   std::string name, takes, help;

@@ -18,8 +18,9 @@ std::uint64_t draw_seed() {
   return seed;
 }
 
-std::string per_second(std::uint32_t count, std::chrono::nanoseconds taken) {
-  return fixed(count / std::max(std::chrono::duration<double>(taken).count(), 1e-9), 1) + " tokens/s";
+std::string per_second(std::uint64_t count, std::chrono::nanoseconds taken) {
+  return fixed(static_cast<double>(count) / std::max(std::chrono::duration<double>(taken).count(), 1e-9), 1) +
+         " tokens/s";
 }
 
 /// The next token, where nobody stops the stream before it comes.
@@ -34,6 +35,7 @@ std::optional<Token> next_of(Generation& stream, const std::function<bool()>& st
 }  // namespace
 
 void add_generate(CLI::App& verb, GenerateFlags& flags) {
+  begin_group(verb, "Sampling");
   add_count(verb, "-n,--predict", flags.tokens, {0, most_32_bits, -2},
             "tokens at most (default -1, and -2: to the end of the text or context)");
   add_texts(verb, "--stop", flags.options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
@@ -45,6 +47,7 @@ void add_generate(CLI::App& verb, GenerateFlags& flags) {
   add_real(verb, "--top-p", sampling.top_p, share, "choose among the likeliest that make up X (default 1)");
   add_count(verb, "-s,--seed", flags.seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
             "of the choices (default -1: drawn, and printed to standard error)");
+  begin_group(verb);
 }
 
 GenerateOptions options_of(const GenerateFlags& flags) {
@@ -82,6 +85,13 @@ std::string timings_of(const Answer& answer, std::uint32_t context) {
          per_second(later, answer.taken - usage.first_token) + "; first token after " + fixed(wait, 3) + " s; KV of " +
          std::to_string(usage.prompt_tokens + usage.generated_tokens) + " of " + std::to_string(context) +
          " positions\n";
+}
+
+std::string batch_timings_of(const Stats& stats, std::chrono::nanoseconds taken) {
+  return std::to_string(stats.requests) + " prompts of " + std::to_string(stats.prompt_tokens) + " tokens, " +
+         std::to_string(stats.cached_tokens) + " of them computed once for several; " +
+         std::to_string(stats.generated_tokens) + " tokens written, " + per_second(stats.generated_tokens, taken) +
+         "\n";
 }
 
 }  // namespace troupe::cli

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "troupe/generation.hpp"
+#include "troupe/model.hpp"
 
 namespace CLI {
 class App;
@@ -41,5 +41,8 @@ Answer print_stream(Generation stream, const std::function<bool()>& stop = {});
 
 /// How fast an answer was, in one line; `context` is the positions that a sequence may have.
 std::string timings_of(const Answer& answer, std::uint32_t context);
+
+/// The same of a batch, which is all that the model has done.
+std::string batch_timings_of(const Stats& stats, std::chrono::nanoseconds taken);
 
 }  // namespace troupe::cli

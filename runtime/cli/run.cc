@@ -1,6 +1,13 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "runtime/cli/batch.hpp"
 #include "runtime/cli/conversation.hpp"
 #include "runtime/cli/generating.hpp"
 #include "runtime/cli/loading.hpp"
@@ -15,27 +22,57 @@ struct Run {
   ModelFlags flags;
   Source prompt;
   GenerateFlags generate;
-  bool chat = false;
+  bool chat = false, timings = isatty(STDERR_FILENO) != 0;
   std::optional<std::string> system;
 };
 
-std::vector<TokenId> ids_of(const Run& args, const Checkpoint& checkpoint, const std::string& text) {
-  if (!args.chat) return checkpoint.prompt(text, args.generate.options.parse_special);
-  Conversation conversation;
-  conversation.set_system(args.system.value_or(""));
-  conversation.add("user", text);
-  return chat_prompt(checkpoint, format_of(checkpoint), conversation.json());
+bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->ends_with(".jsonl"); }
+
+/// What is to be run: one prompt, or a file of them. With --chat prompts are messages of a user's.
+std::vector<BatchLine> lines_of(const Run& args) {
+  const std::string text = read(args.prompt);
+  std::vector<BatchLine> lines = is_batch(args) ? parse_batch(text) : std::vector{BatchLine{text, ""}};
+  for (BatchLine& line : lines) {
+    if (!args.chat || !line.messages.empty()) continue;
+    Conversation conversation;
+    conversation.set_system(args.system.value_or(""));
+    conversation.add("user", line.prompt);
+    line.messages = conversation.json();
+  }
+  return lines;
+}
+
+/// Makes prompts of lines.
+std::function<std::vector<TokenId>(const BatchLine&)> prompt_maker(const Run& args, const Checkpoint& checkpoint,
+                                                                   const std::vector<BatchLine>& lines) {
+  const bool chat = std::any_of(lines.begin(), lines.end(), [](const auto& line) { return !line.messages.empty(); });
+  const ChatFormat format = chat ? format_of(checkpoint) : ChatFormat();
+  return [checkpoint, format, parse_special = args.generate.options.parse_special](const BatchLine& line) {
+    return line.messages.empty() ? checkpoint.prompt(line.prompt, parse_special)
+                                 : chat_prompt(checkpoint, format, line.messages);
+  };
+}
+
+void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>& lines) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines),
+                                       options_of(args.generate), args.flags.load.parallel);
+  if (args.timings) say(batch_timings_of(model.stats(), std::chrono::steady_clock::now() - start));
+  if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
 }
 
 void run(const Run& args) {
   if (args.system && !args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
-  const std::string prompt = read(args.prompt);
+  const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
   const Model model = load(runtime, args.flags);
-  Generation stream = model.generate(ids_of(args, model.checkpoint(), prompt), options_of(args.generate));
+  if (is_batch(args)) return run_lines(args, model, lines);
+  const auto prompt = prompt_maker(args, model.checkpoint(), lines)(lines.front());
+  Generation stream = model.generate(prompt, options_of(args.generate));
   if (args.generate.tokens == 0U) return (void)stream.next();  // the prompt has been checked and computed
-  (void)print_stream(std::move(stream));
+  const Answer answer = print_stream(std::move(stream));
   end_line_on_terminal();
+  if (args.timings) say(timings_of(answer, context_of(model.checkpoint(), args.flags.load)));
 }
 
 }  // namespace
@@ -44,12 +81,15 @@ void add_run(CLI::App& command) {
   auto args = std::make_shared<Run>();
   CLI::App& verb = add_verb(command, "run", "streams the text that a model writes after a prompt",
                             "troupe run -m MODEL.gguf --chat -p 'Why is the sky blue?'", [args] { run(*args); });
-  add_model(verb, args->flags);
   add_source(verb, "-p,--prompt", args->prompt, "TEXT", "the prompt; special tokens in it count ('-': standard input)");
   add_on_off(verb, "--parse-special", args->generate.options.parse_special,
              "off: special tokens in it are plain text (default on)");
   add_switch(verb, "--chat", args->chat, "the prompt is a user's message, written as the model's template wants it");
   add_text(verb, "--system", args->system, "TEXT", "with --chat: what the model is told before it");
+  add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
+            "with -f FILE.jsonl, a {\"prompt\": …} or {\"messages\": […]} a line: so many at once");
+  add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
+  add_model(verb, args->flags);
   add_generate(verb, args->generate);
   add_spread(verb, args->flags);
 }
