@@ -87,7 +87,7 @@ void add_run(CLI::App& command) {
   add_switch(verb, "--chat", args->chat, "the prompt is a user's message, written as the model's template wants it");
   add_text(verb, "--system", args->system, "TEXT", "with --chat: what the model is told before it");
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
-            "with -f FILE.jsonl, a {\"prompt\": …} or {\"messages\": […]} a line: so many at once");
+            "of -f FILE.jsonl, {\"prompt\": …} or {\"messages\": […]} a line, at once");
   add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
   add_model(verb, args->flags);
   add_generate(verb, args->generate);

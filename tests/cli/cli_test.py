@@ -169,7 +169,7 @@ class WrongUse(Case):
         for verb in VERBS:
             for flags in (("--no-mmap",), ("--ignore-key", "a"), ("--ignore-key", "a", "--no-mmap", "--ignore-key", "++")):
                 text = {"run": ("-p", "x"), "tokenize": ("x",), "logits": ("--ids", "1"),
-                        "render": ("--messages", "x")}.get(verb, ())
+                        "render": ("--messages", "x"), "perplexity": ("-p", "x")}.get(verb, ())
                 self.fail_with(1, verb, "-m", "/nowhere/model.gguf", *text, *flags, names="/nowhere/model.gguf")
             self.fail_with(2, verb, "-m", "x", "--ignore-key", names="--ignore-key")
         for verb in ("run", "tokenize"):
