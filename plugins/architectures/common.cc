@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/kv_layout.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::plugins {
@@ -73,7 +74,7 @@ class Reader {
   }
 
   void must_equal_if_given(const char* name, std::uint32_t other, const char* what) {
-    const std::uint32_t value = integer(name, 256, other);
+    const std::uint32_t value = integer(name, kernels::max_head_dim, other);
     if (value == other) return;
     fail({Code::unsupported, file_.path + ": " + prefix_ + name + " is " + std::to_string(value) + "; only " +
                                  std::to_string(other) + " (" + what + ") is supported"});
@@ -137,17 +138,16 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   const auto ffn = read.of_layers("feed_forward_length", layers, 1U << 20);
   const auto heads = read.of_layers("attention.head_count", layers, 4096);
   const auto kv_heads = read.kv_heads(layers, heads);
-  const std::uint32_t head_dim = read.integer("attention.key_length", 256, model.hidden / heads.front());
+  const std::uint32_t head_dim =
+      read.integer("attention.key_length", kernels::max_head_dim, model.hidden / heads.front());
   model.context = read.integer("context_length", 1U << 24);
   model.norm_epsilon = static_cast<float>(read.positive("attention.layer_norm_rms_epsilon", 1e-5));
   model.rotations = {{defaults.rope_style, head_dim, read.positive("rope.freq_base", defaults.default_theta)}};
   model.attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
 
-  read.must_divide("embedding_length", model.hidden, 32, "");
-  read.must_divide("attention.key_length", head_dim, 32, "");
+  read.must_divide("attention.key_length", head_dim, kernels::head_dim_unit, "");
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     const LayerShape shape{heads[layer], kv_heads[layer], head_dim, ffn[layer]};
-    read.must_divide("feed_forward_length", shape.ffn, 32, "");
     read.must_divide("attention.head_count", shape.heads, shape.kv_heads, ", the number of KV heads");
     read.must_have_leaves("attention.head_count", shape.heads, shape.attention_leaves());
     read.must_have_leaves("feed_forward_length", shape.ffn, shape.ffn_leaves());

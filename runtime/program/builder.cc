@@ -131,6 +131,11 @@ ValueId ProgramBuilder::quantized(ValueId x) {
   return quantized_[x] = y;
 }
 
+ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
+  const kernels::Format format = program_.weights[weight].source.format;
+  return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
+}
+
 ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
   const LayerShape& layer = model_.layers[layer_];
   const Range part = cut == Cut::query_heads ? scaled(part_.query_heads, layer.head_dim)
@@ -141,19 +146,20 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
                                                     : layer.ffn;
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::Matmul{quantized(x), {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
+  const WeightId matrix = matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns);
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, y}}});
   return y;
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
   const bool heads = cut == Cut::query_heads;
   const Leaves leaves = heads ? part_.attention : part_.ffn;
-  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 32);
+  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 1);
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
   const WeightId matrix =
       matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
                     heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
-  append(ops::MatmulPartial{quantized(x), matrix, partial});
+  append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
   if (ranks_ > 1) {
     append(ops::AllReduce{partial, tp, program_.events});
     append(ops::Await{program_.events++, partial, partial});
@@ -238,11 +244,11 @@ void ProgramBuilder::head() {
   program_.sections.push_back({"head", wanted});
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
   append(ops::GatherRows{program_.hidden, rows});
-  const ValueId x = quantized(normed(rows, model_.ends.output_norm));
+  const ValueId x = normed(rows, model_.ends.output_norm);
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
   const WeightId matrix =
       matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
-  append(ops::Matmul{x, {{matrix, local}}});
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, local}}});
   program_.logits = local;
   if (ranks_ == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give

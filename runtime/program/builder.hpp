@@ -19,7 +19,8 @@ namespace troupe {
 enum class Cut : std::uint8_t { query_heads, kv_heads, ffn };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand, finds the weights, and quantises what products read. The first missing or misshapen tensor is remembered; take() returns it.
+/// shard at hand, finds the weights, and quantises what products read, but for weights of floating point. The first
+/// missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
@@ -52,6 +53,7 @@ class ProgramBuilder {
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
   ValueId quantized(ValueId x);
+  ValueId multiplied(ValueId x, WeightId weight);
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   ValueId normed(ValueId x, const std::string& weight);
   WeightId vector_weight(const std::string& name, std::uint32_t columns);

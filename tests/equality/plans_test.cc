@@ -53,8 +53,25 @@ std::uint64_t seed() {
 /// Two tiny models with random weights, one of which sees a window: past the window and over three blocks, and at an
 /// edge.
 const std::vector<std::size_t> tiny_lengths = {140, 64};
+
+/// The first is a file of mixed weights, each layer its own, with heads that are no whole blocks of 32; the other is
+/// one of floats, and of widths that are no multiple of anything.
 Subject tiny_subject(const char* architecture) {
   TinyModel model{.context = 4096, .architecture = architecture};
+  if (model.architecture == "llama") {
+    model.sizes = {.heads = 16, .head_dim = 48};
+    model.format = [](const std::string& name) {
+      using kernels::Format;
+      if (name.starts_with("blk.1.")) return Format::f16;
+      if (name.starts_with("blk.2.ffn_up")) return Format::f32;
+      return name.starts_with("blk.3.") ? Format::q4_0 : Format::q8_0;
+    };
+  } else {
+    model.sizes = {.hidden = 100, .heads = 9, .kv_heads = 3, .head_dim = 80, .ffn = 172, .vocabulary = 275};
+    model.format = [](const std::string& name) {
+      return name.ends_with("ffn_down.weight") ? kernels::Format::f32 : kernels::Format::bf16;
+    };
+  }
   model.keys = [&](GgufWriter& writer) {
     if (model.architecture == "llama") return;
     writer.number("gemma3.attention.sliding_window", ElementType::u32, 70);

@@ -6,17 +6,27 @@
 #include <string>
 #include <vector>
 
+#include "kernels/format.hpp"
+#include "tests/host/stored.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
 
 namespace troupe::testing {
 
 /// A llama (or a gemma3) with random weights, small enough that a test makes it: every byte is a token, every plan of
-/// eight ranks fits.
+/// eight ranks fits. Its matrices are Q8_0.
 struct TinyModel {
   std::uint32_t layers = 4, context = 256;
   /// Changes a tensor, [rows][columns], before it is written.
   std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&,
                                                                                      std::vector<float>&) {};
+
+  /// How a matrix is stored: see stored().
+  std::function<kernels::Format(const std::string& name)> format = [](const std::string&) {
+    return kernels::Format::q8_0;
+  };
+  void store_all_as(kernels::Format all) {
+    format = [all](const std::string&) { return all; };
+  }
 
   std::string architecture = "llama";  ///< or gemma3
   /// Writes the tokenizer's keys.
@@ -34,6 +44,12 @@ struct TinyModel {
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
   static constexpr std::uint32_t tokens = 267;  ///< of tiny_bpe; the other rows have none
 
+  /// Where it is not of these sizes.
+  struct Sizes {
+    std::uint32_t hidden = TinyModel::hidden, heads = TinyModel::heads, kv_heads = TinyModel::kv_heads;
+    std::uint32_t head_dim = TinyModel::head_dim, ffn = TinyModel::ffn, vocabulary = TinyModel::vocabulary;
+  } sizes{};
+
   /// The bytes of its file.
   [[nodiscard]] std::string file() const {
     GgufWriter writer = tokenizer();
@@ -44,25 +60,26 @@ struct TinyModel {
     writer.string("general.architecture", architecture)
         .number("tokenizer.ggml.eos_token_id", ElementType::u32, end_of_text);
     number("block_count", layers);
-    number("embedding_length", hidden);
+    number("embedding_length", sizes.hidden);
     const auto of_layers = [&](const char* key, std::uint32_t Layer::*field, std::uint32_t alike) {
       std::vector<std::uint32_t> numbers;
       for (const Layer& layer : unlike) numbers.push_back(layer.*field);
       if (numbers.empty()) return number(key, alike);
       writer.numbers(architecture + "." + key, ElementType::u32, numbers);
     };
-    of_layers("feed_forward_length", &Layer::ffn, ffn);
-    of_layers("attention.head_count", &Layer::heads, heads);
-    of_layers("attention.head_count_kv", &Layer::kv_heads, kv_heads);
-    number("attention.key_length", head_dim);
-    number("attention.value_length", head_dim);
-    number("rope.dimension_count", head_dim);
+    of_layers("feed_forward_length", &Layer::ffn, sizes.ffn);
+    of_layers("attention.head_count", &Layer::heads, sizes.heads);
+    of_layers("attention.head_count_kv", &Layer::kv_heads, sizes.kv_heads);
+    number("attention.key_length", sizes.head_dim);
+    number("attention.value_length", sizes.head_dim);
+    number("rope.dimension_count", sizes.head_dim);
     number("context_length", context);
     keys(writer);
     std::string data;
     std::mt19937 random(7);
     add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
-      writer.tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows}, type_f32, data.size());
+      writer.tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows},
+                    kernels::info(format_of(name, rows)).gguf_type, data.size());
       append(data, name, rows, columns, random);
     });
     std::string bytes = writer.file(data.size());
@@ -71,33 +88,38 @@ struct TinyModel {
   }
 
  private:
-  static constexpr std::uint32_t type_f32 = 0, end_of_text = 265;
+  static constexpr std::uint32_t end_of_text = 265;
+
+  [[nodiscard]] kernels::Format format_of(const std::string& name, std::uint64_t rows) const {
+    return rows == 1 ? kernels::Format::f32 : format(name);
+  }
 
   template <class Add>
   void add_tensors(const Add& add) const {
-    add("token_embd.weight", vocabulary, hidden);
+    const Sizes& of = sizes;
+    add("token_embd.weight", of.vocabulary, of.hidden);
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
       const auto [queries, keys_of_layer, width] =
-          unlike.empty() ? Layer{TinyModel::heads, TinyModel::kv_heads, TinyModel::ffn} : unlike[layer];
+          unlike.empty() ? Layer{of.heads, of.kv_heads, of.ffn} : unlike[layer];
       const std::string blk = "blk." + std::to_string(layer) + ".";
-      add(blk + "attn_norm.weight", 1, hidden);
-      add(blk + "attn_q.weight", queries * head_dim, hidden);
-      add(blk + "attn_k.weight", keys_of_layer * head_dim, hidden);
-      add(blk + "attn_v.weight", keys_of_layer * head_dim, hidden);
-      add(blk + "attn_output.weight", hidden, queries * head_dim);
+      add(blk + "attn_norm.weight", 1, of.hidden);
+      add(blk + "attn_q.weight", queries * of.head_dim, of.hidden);
+      add(blk + "attn_k.weight", keys_of_layer * of.head_dim, of.hidden);
+      add(blk + "attn_v.weight", keys_of_layer * of.head_dim, of.hidden);
+      add(blk + "attn_output.weight", of.hidden, queries * of.head_dim);
       if (architecture == "gemma3") {
-        add(blk + "attn_q_norm.weight", 1, head_dim);
-        add(blk + "attn_k_norm.weight", 1, head_dim);
-        add(blk + "post_attention_norm.weight", 1, hidden);
-        add(blk + "post_ffw_norm.weight", 1, hidden);
+        add(blk + "attn_q_norm.weight", 1, of.head_dim);
+        add(blk + "attn_k_norm.weight", 1, of.head_dim);
+        add(blk + "post_attention_norm.weight", 1, of.hidden);
+        add(blk + "post_ffw_norm.weight", 1, of.hidden);
       }
-      add(blk + "ffn_norm.weight", 1, hidden);
-      add(blk + "ffn_gate.weight", width, hidden);
-      add(blk + "ffn_up.weight", width, hidden);
-      add(blk + "ffn_down.weight", hidden, width);
+      add(blk + "ffn_norm.weight", 1, of.hidden);
+      add(blk + "ffn_gate.weight", width, of.hidden);
+      add(blk + "ffn_up.weight", width, of.hidden);
+      add(blk + "ffn_down.weight", of.hidden, width);
     }
-    add("output_norm.weight", 1, hidden);
-    add("output.weight", vocabulary, hidden);
+    add("output_norm.weight", 1, of.hidden);
+    add("output.weight", of.vocabulary, of.hidden);
   }
 
   void append(std::string& data, const std::string& name, std::uint64_t rows, std::uint64_t columns,
@@ -108,7 +130,10 @@ struct TinyModel {
       for (float& value : values) value = normal(random);
     }
     edit(name, values);
-    data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    const std::vector<std::byte> bytes = stored(format_of(name, rows), values);
+    data.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    constexpr std::size_t alignment = 32;
+    data.resize((data.size() + alignment - 1) / alignment * alignment);
   }
 };
 
