@@ -42,6 +42,7 @@ struct AttentionArgs {
   float scale;                ///< multiplies q.k
   std::size_t window;         ///< a query at p sees positions > p - window; 0: all
   std::size_t kv_offset = 0;  ///< bytes from the start of a block to this layer's first KV head
+  float softcap = 0.0F;       ///< scores are softcapped to it (see KernelTable::softcap); 0: they are not
 };
 
 inline constexpr std::size_t attention_tile = 8;
@@ -59,6 +60,14 @@ struct KernelTable {
   /// fma in order, then a tree: lane i + lane i+8, +4, +2, +1. Where mean(x^2) is no finite number, all of out is one
   /// NaN: a row beyond what can be normed must not become zeros.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
+
+  /// The same in two steps, for sums that ranks share: the sum of squares, and out = (x * factor) * weight.
+  float (*sum_of_squares)(const float* x, std::size_t n);
+  void (*weigh)(const float* x, float factor, const float* weight, std::size_t n, float* out);
+
+  /// out = (x - mean) / sqrt(mean((x - mean)^2) + eps) * weight (Ba et al. 2016, without its bias). Both sums as
+  /// rms_norm's; where the second is no finite number, all of out is one NaN.
+  void (*layer_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
 
   /// n a multiple of 32; out has n / 32 blocks. Round to nearest even.
   void (*quantize)(const float* x, std::size_t n, Q8Block* out);
@@ -82,23 +91,34 @@ struct KernelTable {
   /// x[i] += y[i].
   void (*add)(const float* y, std::size_t n, float* x);
 
+  /// x[i] *= factor.
+  void (*scale)(float factor, std::size_t n, float* x);
+
+  /// x[i] = cap * tanh(x[i] / cap).
+  void (*softcap)(float cap, std::size_t n, float* x);
+
+  /// out = gelu(x), the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
+  void (*gelu)(const float* x, std::size_t n, float* out);
+
   /// out = silu(gate) * up, silu(x) = x / (1 + exp(-x)).
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
   /// out = gelu(gate) * up, the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
   void (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
-  /// Rotates `heads` consecutive heads of one token in place. cos_sin: [head_dim/2] cosines, then as many sines.
-  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style);
+  /// Rotates the first `dims` (even) dimensions of `heads` consecutive heads of one token in place. cos_sin: [dims/2]
+  /// cosines, then as many sines.
+  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
+               RopeStyle style);
 
   /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating), as the `place`th (0..63) of a KV
   /// head.
   void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head);
 
-  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p =
-  /// exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v).
-  /// Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is skipped. out =
-  /// a / l.
+  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale [softcapped], m =
+  /// max, p = exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of
+  /// fma(p, v). Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is
+  /// skipped. out = a / l.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
   /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position
@@ -122,12 +142,18 @@ struct KernelTable {
 /// The kernels by name; prototypes.inl and fill_table.inl make an instruction set of them.
 #define TROUPE_KERNELS(KERNEL) \
   KERNEL(rms_norm)             \
+  KERNEL(sum_of_squares)       \
+  KERNEL(weigh)                \
+  KERNEL(layer_norm)           \
   KERNEL(quantize)             \
   KERNEL(matmul)               \
   KERNEL(matmul_partial)       \
   KERNEL(matmul_leaves)        \
   KERNEL(from_fixed)           \
   KERNEL(add)                  \
+  KERNEL(scale)                \
+  KERNEL(softcap)              \
+  KERNEL(gelu)                 \
   KERNEL(silu_mul)             \
   KERNEL(gelu_mul)             \
   KERNEL(rope)                 \

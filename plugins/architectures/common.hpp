@@ -11,6 +11,7 @@ namespace troupe::plugins {
 struct TransformerDefaults {
   double default_theta;
   kernels::RopeStyle rope_style;
+  Norm norm = Norm::rms;
 };
 
 /// The numbers that transformers' files share, "<prefix>.block_count" and so on, checked: each within what the kernels

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cli/options.hpp"
 #include "runtime/cli/output.hpp"
 #include "runtime/cli/verbs.hpp"
 #include "troupe/error.hpp"
@@ -32,14 +33,18 @@ std::string names_of(const CLI::Option& flag) {
   return names;
 }
 
-/// One line each for the summary, every verb and flag, and the example.
-std::string help(const CLI::App* app, const std::string&, CLI::AppFormatMode) {
+/// One line each for the summary, every verb and flag, and the example; or, for all of it, every flag that is not among
+/// these because a screen would not hold it.
+std::string help(const CLI::App* app, const std::string&, CLI::AppFormatMode mode) {
   std::string text = app->get_name().empty() ? "troupe" : "troupe " + app->get_name();
   text.append(": ").append(app->get_description()).append("\n\n");
   for (const CLI::App* verb : app->get_subcommands([](const CLI::App*) { return true; })) {
     text += line_of(verb->get_name(), verb->get_description());
   }
-  for (const CLI::Option* flag : app->get_options()) text += line_of(names_of(*flag), flag->get_description());
+  for (const CLI::Option* flag : app->get_options()) {
+    const bool further = flag->get_group() == further_flags;
+    if (further == (mode == CLI::AppFormatMode::All)) text += line_of(names_of(*flag), flag->get_description());
+  }
   return text.append("\nExample:\n  ").append(app->get_footer()).append("\n");
 }
 
@@ -78,6 +83,9 @@ int run_verb(CLI::App& verb, int argc, char** argv) {
     return ok;
   } catch (const CLI::CallForHelp&) {
     print(verb.help());
+    return ok;
+  } catch (const CLI::CallForAllHelp&) {
+    print(verb.help("", CLI::AppFormatMode::All));
     return ok;
   } catch (const CLI::ParseError& error) {
     return complain(error.what() + ("; see troupe " + verb.get_name()) + " --help", wrong_use);

@@ -19,6 +19,9 @@ namespace troupe::cli {
 inline constexpr auto most_32_bits = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::uint64_t most_parallel = 1024;  // as many requests as the queue of LoadOptions holds
 
+/// The group of flags that the help leaves to another page.
+inline constexpr auto further_flags = "further";
+
 /// Which whole numbers a flag takes.
 struct Limits {
   std::uint64_t least = 1, most = most_32_bits;

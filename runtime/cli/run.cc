@@ -2,10 +2,12 @@
 #include <cstdio>
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "runtime/cli/loading.hpp"
 #include "runtime/cli/options.hpp"
 #include "runtime/cli/output.hpp"
+#include "runtime/cli/sampling_flags.hpp"
 #include "runtime/cli/verbs.hpp"
 
 namespace troupe::cli {
@@ -17,6 +19,8 @@ struct Run {
   GenerateOptions options;
   std::optional<std::uint32_t> tokens;
   std::optional<std::uint64_t> seed;
+  std::uint32_t texts = 1;
+  SamplingFlags sampling;
 };
 
 std::uint64_t draw_seed() {
@@ -29,13 +33,19 @@ std::uint64_t draw_seed() {
 void run(Run& args) {
   const std::string prompt = read(args.prompt);
   const Runtime runtime;
+  args.flags.load.parallel = args.texts;
   const Model model = load(runtime, args.flags);
-  const bool random = args.options.sampling.temperature > 0;
-  if (random) args.options.sampling.seed = args.seed ? *args.seed : draw_seed();
+  Sampling& sampling = args.options.sampling = sampling_of(args.sampling);
+  const bool random = sampling.temperature > 0 || sampling.xtc_probability > 0;
+  if (random) sampling.seed = args.seed ? *args.seed : draw_seed();
   args.options.max_tokens = args.tokens ? std::max(*args.tokens, 1U) : 0;
-  Generation stream = model.generate(prompt, args.options);
-  if (args.tokens == 0U) return (void)stream.next();  // the prompt has been checked and computed
-  while (auto token = stream.next()) print_text(token->text);
+  const std::vector<TokenId> ids = model.checkpoint().prompt(prompt, args.options.parse_special);
+  std::vector<Generation> streams = model.generate_texts(ids, args.texts, args.options);
+  if (args.tokens == 0U) return (void)streams[0].next();  // the prompt has been checked and computed
+  for (Generation& stream : streams) {
+    if (&stream != streams.data()) print_text("\n---\n");
+    while (auto token = stream.next()) print_text(token->text);
+  }
   end_line_on_terminal();
 }
 
@@ -53,14 +63,13 @@ void add_run(CLI::App& command) {
   add_count(verb, "-n,--predict", args->tokens, {0, most_32_bits, -2},
             "tokens at most (default -1, and -2: to the end of the text or context)");
   add_texts(verb, "--stop", args->options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
-  Sampling& sampling = args->options.sampling;
-  add_real(verb, "--temp", sampling.temperature, {0, 1000, "a number from 0 to 1000"},
-           "temperature (default 0: greedy)");
-  add_count(verb, "--top-k", sampling.top_k, {0, most_32_bits}, "choose among the K likeliest (default 0: all)");
-  const RealLimits share = {std::numeric_limits<float>::denorm_min(), 1, "a number above 0, up to 1"};
-  add_real(verb, "--top-p", sampling.top_p, share, "choose among the likeliest that make up X (default 1)");
+  add_count(verb, "--min-tokens", args->options.min_tokens, {0, most_32_bits},
+            "no end of the text before so many (default 0)");
+  add_count(verb, "--texts", args->texts, {1, most_parallel},
+            "so many of them, with a line of --- between (default 1)");
   add_count(verb, "-s,--seed", args->seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
             "of the choices (default -1: drawn, and printed to standard error)");
+  add_sampling(verb, args->sampling);
   add_spread(verb, args->flags);
 }
 

@@ -42,7 +42,8 @@ class Tokenizer {
   /// Ids of a prompt: encode, with BOS in front where the file asks for it and the text does not begin with it.
   [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text, bool parse_special = true) const;
 
-  [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
+  [[nodiscard]] bool ends_text(TokenId id) const;                          ///< eos, eot, and their known names
+  [[nodiscard]] const std::vector<TokenId>& ends() const { return end_; }  ///< all of those, sorted
 
   /// What the file said that was put up with, a line each, for the log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }

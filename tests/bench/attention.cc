@@ -115,7 +115,7 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   std::vector<double> frequencies(head_dim / 2);
   std::vector<float> cos_sin(head_dim);
   rope_frequencies(10000.0, head_dim, frequencies.data());
-  rope_angles(frequencies.data(), head_dim, 77, cos_sin.data());
+  rope_angles(frequencies.data(), head_dim, 77, 1.0, cos_sin.data());
   std::vector<std::byte> kv(kv_head_bytes(head_dim));
 
   const auto report = [](const char* name, const std::function<void()>& call) {
@@ -128,12 +128,14 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   report("add", [&] { table.add(x.data(), n, out.data()); });
   report("silu_mul", [&] { table.silu_mul(x.data(), y.data(), n, out.data()); });
   report("gelu_mul", [&] { table.gelu_mul(x.data(), y.data(), n, out.data()); });
-  report("rope adjacent", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::adjacent); });
-  report("rope halves", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::halves); });
+  report("rope adjacent",
+         [&] { table.rope(out.data(), n / head_dim, head_dim, head_dim, cos_sin.data(), RopeStyle::adjacent); });
+  report("rope halves",
+         [&] { table.rope(out.data(), n / head_dim, head_dim, head_dim, cos_sin.data(), RopeStyle::halves); });
   report("kv_append (one head)", [&] { table.kv_append(x.data(), y.data(), head_dim, 5, kv.data()); });
   report("argmax", [&] { static_cast<void>(table.argmax(x.data(), n)); });
   report("log_sum_exp", [&] { static_cast<void>(table.log_sum_exp(x.data(), n)); });
-  report("rope_angles (64)", [&] { rope_angles(frequencies.data(), head_dim, 1000, cos_sin.data()); });
+  report("rope_angles (64)", [&] { rope_angles(frequencies.data(), head_dim, 1000, 1.0, cos_sin.data()); });
   std::printf("\n");
 }
 

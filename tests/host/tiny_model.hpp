@@ -8,12 +8,13 @@
 
 #include "kernels/format.hpp"
 #include "tests/host/stored.hpp"
+#include "tests/host/tiny_parts.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
 
 namespace troupe::testing {
 
-/// A llama (or a gemma3) with random weights, small enough that a test makes it: every byte is a token, every plan of
-/// eight ranks fits. Its matrices are Q8_0.
+/// A llama, or another architecture, with random weights, small enough that a test makes it: every byte is a token,
+/// every plan of eight ranks fits. Its matrices are Q8_0.
 struct TinyModel {
   std::uint32_t layers = 4, context = 256;
   /// Changes a tensor, [rows][columns], before it is written.
@@ -28,7 +29,7 @@ struct TinyModel {
     format = [all](const std::string&) { return all; };
   }
 
-  std::string architecture = "llama";  ///< or gemma3
+  std::string architecture = "llama";
   /// Writes the tokenizer's keys.
   std::function<GgufWriter()> tokenizer = [] { return tiny_bpe().bpe(); };
   std::string left_out{};  ///< a key of the architecture's that is not written
@@ -72,8 +73,10 @@ struct TinyModel {
     of_layers("attention.head_count_kv", &Layer::kv_heads, sizes.kv_heads);
     number("attention.key_length", sizes.head_dim);
     number("attention.value_length", sizes.head_dim);
-    number("rope.dimension_count", sizes.head_dim);
+    const std::uint32_t rotated = tiny_parts(architecture).rotated;
+    number("rope.dimension_count", rotated == 0 ? sizes.head_dim : rotated);
     number("context_length", context);
+    write_needed_keys(writer, architecture);
     keys(writer);
     std::string data;
     std::mt19937 random(7);
@@ -96,30 +99,47 @@ struct TinyModel {
 
   template <class Add>
   void add_tensors(const Add& add) const {
-    const Sizes& of = sizes;
-    add("token_embd.weight", of.vocabulary, of.hidden);
-    for (std::uint32_t layer = 0; layer < layers; ++layer) {
-      const auto [queries, keys_of_layer, width] =
-          unlike.empty() ? Layer{of.heads, of.kv_heads, of.ffn} : unlike[layer];
-      const std::string blk = "blk." + std::to_string(layer) + ".";
-      add(blk + "attn_norm.weight", 1, of.hidden);
-      add(blk + "attn_q.weight", queries * of.head_dim, of.hidden);
-      add(blk + "attn_k.weight", keys_of_layer * of.head_dim, of.hidden);
-      add(blk + "attn_v.weight", keys_of_layer * of.head_dim, of.hidden);
-      add(blk + "attn_output.weight", of.hidden, queries * of.head_dim);
-      if (architecture == "gemma3") {
-        add(blk + "attn_q_norm.weight", 1, of.head_dim);
-        add(blk + "attn_k_norm.weight", 1, of.head_dim);
-        add(blk + "post_attention_norm.weight", 1, of.hidden);
-        add(blk + "post_ffw_norm.weight", 1, of.hidden);
-      }
-      add(blk + "ffn_norm.weight", 1, of.hidden);
-      add(blk + "ffn_gate.weight", width, of.hidden);
-      add(blk + "ffn_up.weight", width, of.hidden);
-      add(blk + "ffn_down.weight", of.hidden, width);
+    add("token_embd.weight", sizes.vocabulary, sizes.hidden);
+    for (std::uint32_t layer = 0; layer < layers; ++layer) add_layer(add, "blk." + std::to_string(layer) + ".", layer);
+    add_norm(add, "output_norm");
+    add("output.weight", sizes.vocabulary, sizes.hidden);
+  }
+
+  template <class Add>
+  void add_layer(const Add& add, const std::string& blk, std::uint32_t layer) const {
+    const TinyParts parts = tiny_parts(architecture);
+    const auto [heads_of_layer, kv_heads_of_layer, width] =
+        unlike.empty() ? Layer{sizes.heads, sizes.kv_heads, sizes.ffn} : unlike[layer];
+    const std::uint32_t queries = heads_of_layer * sizes.head_dim, keys_of_layer = kv_heads_of_layer * sizes.head_dim;
+    const auto product = [&](const char* name, std::uint64_t rows, std::uint64_t columns, bool bias) {
+      add(blk + name + ".weight", rows, columns);
+      if (bias || parts.biases) add(blk + name + ".bias", 1, rows);
+    };
+    if (parts.norms_before) add_norm(add, blk + "attn_norm");
+    if (parts.fused_projections) {
+      product("attn_qkv", queries + 2 * keys_of_layer, sizes.hidden, parts.projection_biases);
+    } else {
+      product("attn_q", queries, sizes.hidden, parts.projection_biases);
+      product("attn_k", keys_of_layer, sizes.hidden, parts.projection_biases);
+      product("attn_v", keys_of_layer, sizes.hidden, parts.projection_biases);
     }
-    add("output_norm.weight", 1, of.hidden);
-    add("output.weight", of.vocabulary, of.hidden);
+    product("attn_output", sizes.hidden, queries, false);
+    if (parts.head_norms || parts.whole_norms) {
+      add(blk + "attn_q_norm.weight", 1, parts.head_norms ? sizes.head_dim : queries);
+      add(blk + "attn_k_norm.weight", 1, parts.head_norms ? sizes.head_dim : keys_of_layer);
+    }
+    if (parts.norms_behind) add_norm(add, blk + "post_attention_norm");
+    if (parts.norms_behind) add_norm(add, blk + "post_ffw_norm");
+    if (parts.norms_before && !parts.one_norm) add_norm(add, blk + "ffn_norm");
+    if (parts.gate) product("ffn_gate", width, sizes.hidden, false);
+    product("ffn_up", parts.ups * width, sizes.hidden, false);
+    product("ffn_down", sizes.hidden, width, false);
+  }
+
+  template <class Add>
+  void add_norm(const Add& add, const std::string& name) const {
+    add(name + ".weight", 1, sizes.hidden);
+    if (tiny_parts(architecture).norm_biases) add(name + ".bias", 1, sizes.hidden);
   }
 
   void append(std::string& data, const std::string& name, std::uint64_t rows, std::uint64_t columns,
@@ -128,6 +148,8 @@ struct TinyModel {
     std::normal_distribution<float> normal(0.0F, 1.0F / std::sqrt(static_cast<float>(columns)));
     if (rows > 1) {
       for (float& value : values) value = normal(random);
+    } else if (name.ends_with(".bias") || tiny_parts(architecture).whole_norms) {  // so that a wrong cut shows
+      for (float& value : values) value += 4.0F * normal(random);
     }
     edit(name, values);
     const std::vector<std::byte> bytes = stored(format_of(name, rows), values);

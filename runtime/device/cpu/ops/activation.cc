@@ -54,6 +54,13 @@ void run_gate(const auto& op, OpContext& c, Activation activation) {
 
 }  // namespace
 
+void run(const ops::Gelu& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().gelu(c.f32(op.x, row), c.columns(op.x), c.f32(op.y, row));
+  }
+}
+
 void run(const ops::SiluMul& op, OpContext& c) { multiply(op, c, c.kernels().silu_mul); }
 void run(const ops::GeluMul& op, OpContext& c) { multiply(op, c, c.kernels().gelu_mul); }
 void run(const ops::SiluGate& op, OpContext& c) { run_gate(op, c, c.kernels().silu_mul); }
