@@ -26,5 +26,4 @@ ninja -C build troupe_cli | sed -u '/^ninja: \(Entering\|no work\)/d; /Re-checki
 model=$(samples/get_model.sh smollm2) || fail "could not get the model"
 
 echo "> $question" >&2
-build/bin/troupe run -m "$model" --plan pp2 -n 64 \
-  -p $'<|im_start|>user\n'"$question"$'<|im_end|>\n<|im_start|>assistant\n'
+build/bin/troupe run -m "$model" --plan pp2 -n 64 --chat -p "$question"

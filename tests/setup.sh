@@ -24,13 +24,15 @@ need libtomlplusplus-dev header toml++/toml.h
 need libcli11-dev header CLI/CLI.hpp
 need libpcre2-dev header pcre2.h
 need libxxhash-dev header xxhash.h
+need libedit-dev header histedit.h
+need libboost1.81-dev header boost/json/src.hpp
 need python3 command -v python3
 need python3-pip python3 -c 'import pip'
 if [ "${1:-}" != build ]; then
   need python3-venv python3 -c 'import ensurepip'
   need catch2 header catch2/catch.hpp
   need pkg-config command -v pkg-config
-  need libboost1.81-dev header boost/json/src.hpp
+  need tmux command -v tmux
   need python3-regex python3 -c 'import regex'
 fi
 

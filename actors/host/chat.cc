@@ -81,13 +81,28 @@ ChatFormat chat_format(const Checkpoint& checkpoint) {
   return format;
 }
 
-std::string render_chat(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
+std::vector<TextPart> chat_parts(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
   const kernels::FloatingPointScope floats;
   const std::tm now = options.date.empty() ? today() : day_of(options.date);
   const ChatTemplate parsed = ChatTemplate::parse(format.chat_template).value();
-  return joined(
-      parsed.render({messages, options.tools, options.generation_prompt, format.bos_token, format.eos_token, now})
-          .value());
+  return parsed.render({messages, options.tools, options.generation_prompt, format.bos_token, format.eos_token, now})
+      .value();
+}
+
+std::string render_chat(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
+  return joined(chat_parts(format, messages, options));
+}
+
+std::vector<TokenId> chat_prompt(const Checkpoint& checkpoint, const ChatFormat& format, std::string_view messages,
+                                 const ChatOptions& options) {
+  const std::vector<TextPart> parts = chat_parts(format, messages, options);
+  std::vector<TextSpan> spans;
+  for (const TextPart& part : parts) spans.push_back({part.text, part.trusted});
+  return checkpoint.prompt(spans);
+}
+
+std::vector<TokenId> Checkpoint::chat(std::string_view messages, std::string_view tools) const {
+  return chat_prompt(*this, chat_format(*this), messages, {.tools = std::string(tools)});
 }
 
 }  // namespace troupe

@@ -97,6 +97,11 @@ std::vector<TokenId> Checkpoint::prompt(std::string_view text, bool parse_specia
   return opened(impl_).tokenizer->encode_prompt(text, parse_special);
 }
 
+std::vector<TokenId> Checkpoint::prompt(std::span<const TextSpan> parts) const {
+  const kernels::FloatingPointScope floats;
+  return opened(impl_).tokenizer->encode_prompt(parts);
+}
+
 std::string Checkpoint::detokenize(std::span<const TokenId> ids) const {
   const kernels::FloatingPointScope floats;
   const std::size_t size = opened(impl_).tokenizer->size();

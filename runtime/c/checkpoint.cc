@@ -4,6 +4,7 @@
 #include "runtime/c/handles.hpp"
 #include "runtime/c/options.hpp"
 #include "runtime/c/results.hpp"
+#include "runtime/c/sized.hpp"
 
 namespace troupe::c {
 namespace {
@@ -12,16 +13,27 @@ namespace {
 const Checkpoint& of(const troupe_checkpoint* handle) { return needed(handle, "checkpoint").checkpoint; }
 
 using Split = std::vector<TokenId> (Checkpoint::*)(std::string_view, bool) const;
+using SplitSpans = std::vector<TokenId> (Checkpoint::*)(std::span<const TextSpan>) const;
 
 troupe_status split(const troupe_checkpoint* checkpoint, Split how, const char* text, std::size_t length,
                     std::int32_t parse_special, std::int32_t** ids, std::size_t* count, troupe_error* error) {
-  return guarded(error, [&] {
-    auto& memory = emptied(ids, "ids");
-    auto& size = emptied(count, "count");
-    const std::vector<TokenId> found = (of(checkpoint).*how)(text_of(text, length, "text"), parse_special != 0);
-    memory = handed_out(std::span<const TokenId>(found), found.size());
-    size = found.size();
-  });
+  return ids_from([&] { return (of(checkpoint).*how)(text_of(text, length, "text"), parse_special != 0); }, ids, count,
+                  error);
+}
+
+std::vector<TextSpan> spans_of(const troupe_text_span* spans, std::size_t count) {
+  std::vector<TextSpan> parts;
+  for (std::size_t i = 0; i < count; ++i) {
+    const troupe_text_span& span = (&needed(spans, "spans"))[i];
+    if (span.reserved != 0) throw unknown_field("troupe_text_span");
+    parts.push_back({text_of(span.text, span.length, "spans"), span.trusted != 0});
+  }
+  return parts;
+}
+
+troupe_status split(const troupe_checkpoint* checkpoint, SplitSpans how, const troupe_text_span* spans,
+                    std::size_t span_count, std::int32_t** ids, std::size_t* count, troupe_error* error) {
+  return ids_from([&] { return (of(checkpoint).*how)(spans_of(spans, span_count)); }, ids, count, error);
 }
 
 template <class Number>
@@ -97,13 +109,21 @@ troupe_status troupe_checkpoint_prompt(const troupe_checkpoint* checkpoint, cons
   return split(checkpoint, &Checkpoint::prompt, text, length, parse_special, ids, count, error);
 }
 
+troupe_status troupe_checkpoint_tokenize_spans(const troupe_checkpoint* checkpoint, const troupe_text_span* spans,
+                                               size_t span_count, int32_t** ids, size_t* count, troupe_error* error) {
+  return split(checkpoint, &Checkpoint::tokenize, spans, span_count, ids, count, error);
+}
+
+troupe_status troupe_checkpoint_prompt_spans(const troupe_checkpoint* checkpoint, const troupe_text_span* spans,
+                                             size_t span_count, int32_t** ids, size_t* count, troupe_error* error) {
+  return split(checkpoint, &Checkpoint::prompt, spans, span_count, ids, count, error);
+}
+
 troupe_status troupe_checkpoint_detokenize(const troupe_checkpoint* checkpoint, const int32_t* ids, size_t count,
                                            char** text, size_t* length, troupe_error* error) {
   return guarded(error, [&] {
     auto& out = emptied(text, "text");
     if (length != nullptr) *length = 0;
-    const std::string found = of(checkpoint).detokenize(ids_of(ids, count, "ids"));
-    out = handed_out(found);
-    if (length != nullptr) *length = found.size();
+    hand_out(of(checkpoint).detokenize(ids_of(ids, count, "ids")), out, length);
   });
 }

@@ -311,9 +311,49 @@ troupe_status troupe_checkpoint_tokenize(const troupe_checkpoint* checkpoint, co
 troupe_status troupe_checkpoint_prompt(const troupe_checkpoint* checkpoint, const char* text, size_t length,
                                        int32_t parse_special, int32_t** ids, size_t* count, troupe_error* error);
 
+/// A part of a text that comes from several hands. Stays as it is.
+typedef struct troupe_text_span {
+  const char* text;
+  size_t length;
+  int32_t trusted;    ///< whether control tokens that stand in it verbatim are these tokens: 1, of a user's text 0
+  uint32_t reserved;  ///< 0
+} troupe_text_span;
+
+/// The two above for a text in parts, whose words may reach from one into the next: a control token is one only where
+/// all of it stands in trusted parts.
+troupe_status troupe_checkpoint_tokenize_spans(const troupe_checkpoint* checkpoint, const troupe_text_span* spans,
+                                               size_t span_count, int32_t** ids, size_t* count, troupe_error* error);
+troupe_status troupe_checkpoint_prompt_spans(const troupe_checkpoint* checkpoint, const troupe_text_span* spans,
+                                             size_t span_count, int32_t** ids, size_t* count, troupe_error* error);
+
 /// The text of ids, special tokens printed. `length` may be NULL.
 troupe_status troupe_checkpoint_detokenize(const troupe_checkpoint* checkpoint, const int32_t* ids, size_t count,
                                            char** text, size_t* length, troupe_error* error);
+
+// ---------------------------------------------------------------------------------------------------- conversations
+// Messages are a list of them in JSON, in OpenAI's form. What they say becomes no control token.
+
+typedef struct troupe_chat_options {
+  size_t size;
+  const char* chat_template;  ///< in Jinja2's language. NULL: the file's own; ChatML where it has none that can be read
+  const char* tools;          ///< JSON: a list of tools in OpenAI's form. NULL: none
+  const char* date;           ///< "2026-01-31", for templates that name the day. NULL: today
+  int32_t generation_prompt;  ///< whether it ends with what the answer begins with; default 1
+  uint32_t reserved;          ///< 0
+} troupe_chat_options;
+
+void troupe_chat_options_default(troupe_chat_options* options, size_t size);
+
+/// The ids of the prompt that a conversation makes, with BOS in front where the file asks for it, once. `options` may
+/// be NULL.
+troupe_status troupe_checkpoint_chat(const troupe_checkpoint* checkpoint, const char* messages, size_t length,
+                                     const troupe_chat_options* options, int32_t** ids, size_t* count,
+                                     troupe_error* error);
+
+/// The same prompt as text. `text_length` may be NULL.
+troupe_status troupe_checkpoint_render(const troupe_checkpoint* checkpoint, const char* messages, size_t length,
+                                       const troupe_chat_options* options, char** text, size_t* text_length,
+                                       troupe_error* error);
 
 // ------------------------------------------------------------------------------------------------- plans and graphs
 // A graph is a text in TOML, as `troupe graph` prints it. Options, which may be NULL, are those to load it with.

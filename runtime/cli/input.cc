@@ -50,6 +50,13 @@ std::string read_file(const std::string& name) {
   return read_all(file.get(), name);
 }
 
+void write_file(const std::string& name, std::string_view bytes) {
+  std::FILE* const file = std::fopen(name.c_str(), "wb");
+  bool written = file != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  written = (file == nullptr || std::fclose(file) == 0) && written;
+  if (!written) throw Error(Code::failed, "cannot write " + name + ": " + std::strerror(errno));
+}
+
 std::vector<TokenId> parse_ids(std::string_view text) {
   std::vector<TokenId> ids;
   if (text.find_first_not_of(space) == text.npos) return ids;

@@ -1,38 +1,14 @@
 #include "runtime/cli/loading.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 #include "runtime/cli/input.hpp"
 #include "runtime/cli/output.hpp"
+#include "runtime/cli/progress_line.hpp"
 
 namespace troupe::cli {
 namespace {
-
-/// One line of a terminal, there only while something takes long.
-class ProgressLine {
- public:
-  ProgressLine() = default;
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-  ~ProgressLine() {
-    if (shown_) std::fputs("\r\x1b[K", stderr);
-  }
-
-  void show(double fraction) {
-    if (!terminal_ || std::chrono::steady_clock::now() - start_ < std::chrono::seconds(1)) return;
-    std::fprintf(stderr, "\rloading %3.0f %%", fraction * 100);
-    shown_ = true;
-  }
-
- private:
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  bool shown_ = false;
-};
 
 Runtime warning_runtime() {
   return Runtime({.log = [](LogLevel level, std::string_view line) {
@@ -45,6 +21,12 @@ Runtime warning_runtime() {
 Checkpoint open(const ModelFlags& flags) { return warning_runtime().open(flags.model, flags.load); }
 
 Checkpoint open_tokenizer(const ModelFlags& flags) { return warning_runtime().open_tokenizer(flags.model, flags.load); }
+
+ChatFormat format_of(const Checkpoint& checkpoint) {
+  ChatFormat format = chat_format(checkpoint);
+  if (!format.warning.empty()) std::fprintf(stderr, "troupe: %s\n", printable(format.warning).c_str());
+  return format;
+}
 
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
   if (!flags.graph) return checkpoint.expand(flags.load);
@@ -61,7 +43,7 @@ std::uint32_t context_of(const Checkpoint& checkpoint, const LoadOptions& option
 }
 
 Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& graph, LoadOptions options) {
-  ProgressLine line;
+  ProgressLine line("loading");
   options.progress = [&line](double fraction) { line.show(fraction); };
   return runtime.load(checkpoint, graph, options);
 }

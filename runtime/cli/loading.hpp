@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/cli/options.hpp"
+#include "troupe/chat.hpp"
 #include "troupe/troupe.hpp"
 
 namespace troupe::cli {
@@ -8,6 +9,9 @@ namespace troupe::cli {
 /// The file, open, whole or for its tokenizer alone. What there is to warn of goes to standard error.
 Checkpoint open(const ModelFlags& flags);
 Checkpoint open_tokenizer(const ModelFlags& flags);
+
+/// How a file wants conversations written. Says on standard error where it does not say it.
+ChatFormat format_of(const Checkpoint& checkpoint);
 
 /// The graph that the flags ask for: the plan's, or the file's.
 Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags);

@@ -3,11 +3,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 #include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "runtime/cli/manual.hpp"
 #include "runtime/cli/options.hpp"
 #include "runtime/cli/output.hpp"
 #include "runtime/cli/verbs.hpp"
@@ -17,35 +20,36 @@ namespace troupe::cli {
 namespace {
 
 constexpr int ok = 0, failed = 1, wrong_use = 2;
-constexpr std::size_t names_column = 26;
 
-std::string line_of(std::string names, const std::string& description) {
-  names.resize(std::max(names_column, names.size() + 2), ' ');
-  return names.insert(0, 2, ' ').append(description).append(1, '\n');
+std::vector<std::string> words_between_commas(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream rest(text);
+  for (std::string word; std::getline(rest, word, ',');) words.push_back(word);
+  return words;
 }
 
-std::string names_of(const CLI::Option& flag) {
-  std::string names = flag.get_name(true, true);
-  for (std::size_t comma = names.find(','); comma != std::string::npos; comma = names.find(',', comma + 1)) {
-    names.insert(comma + 1, 1, ' ');
+/// Its flags, group by group: first those that are in none, then as the groups first come.
+VerbText described(const CLI::App& verb) {
+  VerbText text{verb.get_name(), verb.get_description(), verb.get_footer(), {}};
+  std::vector<std::vector<FlagText>> groups(1);
+  for (const CLI::Option* flag : verb.get_options()) {
+    const std::string group = flag->get_group() == no_group ? "" : flag->get_group();
+    const auto same = [&](const auto& one) { return group.empty() || (!one.empty() && one.front().group == group); };
+    auto place = std::find_if(groups.begin(), groups.end(), same);
+    if (place == groups.end()) place = groups.emplace(place);
+    place->push_back(
+        {words_between_commas(flag->get_name(true, true)), flag->get_type_name(), flag->get_description(), group});
   }
-  if (!flag.get_type_name().empty()) names.append(" ").append(flag.get_type_name());
-  return names;
+  for (const auto& group : groups) text.flags.insert(text.flags.end(), group.begin(), group.end());
+  return text;
 }
 
-/// One line each for the summary, every verb and flag, and the example; or, for all of it, every flag that is not among
-/// these because a screen would not hold it.
-std::string help(const CLI::App* app, const std::string&, CLI::AppFormatMode mode) {
-  std::string text = app->get_name().empty() ? "troupe" : "troupe " + app->get_name();
-  text.append(": ").append(app->get_description()).append("\n\n");
-  for (const CLI::App* verb : app->get_subcommands([](const CLI::App*) { return true; })) {
-    text += line_of(verb->get_name(), verb->get_description());
+Manual manual_of(const CLI::App& command) {
+  Manual manual{described(command), {}};
+  for (const CLI::App* verb : command.get_subcommands([](const CLI::App*) { return true; })) {
+    manual.verbs.push_back(described(*verb));
   }
-  for (const CLI::Option* flag : app->get_options()) {
-    const bool further = flag->get_group() == further_flags;
-    if (further == (mode == CLI::AppFormatMode::All)) text += line_of(names_of(*flag), flag->get_description());
-  }
-  return text.append("\nExample:\n  ").append(app->get_footer()).append("\n");
+  return manual;
 }
 
 /// One line, whatever a file or a flag put into the message.
@@ -76,16 +80,32 @@ std::vector<std::string> words_of(const CLI::App& verb, int argc, char** argv) {
   return words;
 }
 
+void add_completion(CLI::App& command) {
+  auto shell = std::make_shared<std::string>();
+  auto action = [shell, &command] {
+    print(*shell == "bash" ? bash_completion(manual_of(command)) : zsh_completion(manual_of(command)));
+  };
+  CLI::App& verb = add_verb(command, "completion", "prints a script by which a shell completes this command's flags",
+                            "source <(troupe completion bash)", action);
+  add_choice(verb, "SHELL", *shell, {"bash", "zsh"}, "bash or zsh");
+  verb.get_option("SHELL")->required();
+}
+
+void add_man(CLI::App& command) {
+  add_verb(command, "man", "prints the manual's page, for man", "troupe man | man -l -",
+           [&command] { print(man_page(manual_of(command), command.version())); });
+}
+
 /// A verb is parsed as a command of its own: among subcommands, CLI11 keeps "++" and the names of verbs for itself.
 int run_verb(CLI::App& verb, int argc, char** argv) {
   try {
     verb.parse(words_of(verb, argc, argv));
     return ok;
   } catch (const CLI::CallForHelp&) {
-    print(verb.help());
+    print(help_of(described(verb)));
     return ok;
   } catch (const CLI::CallForAllHelp&) {
-    print(verb.help("", CLI::AppFormatMode::All));
+    print(help_of(described(verb), true));
     return ok;
   } catch (const CLI::ParseError& error) {
     return complain(error.what() + ("; see troupe " + verb.get_name()) + " --help", wrong_use);
@@ -94,19 +114,19 @@ int run_verb(CLI::App& verb, int argc, char** argv) {
 
 int run_command(int argc, char** argv) {
   CLI::App command("runs large language models as a troupe of actors");
-  command.formatter_fn(help);
   command.set_help_flag("-h,--help", "this text");
   command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
   command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
-  for (auto add : {add_run, add_inspect, add_tokenize, add_render, add_logits, add_bench, add_graph}) add(command);
+  for (auto add : {add_run, add_chat, add_inspect, add_tokenize, add_render, add_logits, add_perplexity, add_bench,
+                   add_graph, add_completion, add_man}) {
+    add(command);
+  }
   const std::string name = argc < 2 ? "" : argv[1];
   const auto verbs = command.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
   if (!verbs.empty()) return run_verb(*verbs.front(), argc, argv);
-  if (name == "-h" || name == "--help") return print(command.help()), ok;
+  if (name == "-h" || name == "--help") return print(help_of(manual_of(command))), ok;
   if (name == "--version") return print(command.version() + "\n"), ok;
-  return complain((name.empty() ? "which verb?" : "\"" + name + "\" is no verb; they are") +
-                      " run, inspect, tokenize, render, logits, bench or graph",
-                  wrong_use);
+  return complain((name.empty() ? "which verb?" : "\"" + name + "\" is no verb;") + " see troupe --help", wrong_use);
 }
 
 /// What came of the command, as its exit code; what went wrong, as one line on standard error.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/cli/input.hpp"
+#include "runtime/cli/model_names.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -47,6 +48,8 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 }
 
 }  // namespace
+
+void begin_group(CLI::App& verb, const std::string& name) { verb.option_defaults()->group(name); }
 
 void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::optional<std::uint64_t>)> set,
                const Limits& limits, const std::string& help) {
@@ -136,31 +139,39 @@ std::string read(const Source& source) {
 
 void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool required) {
   LoadOptions& load = flags.load;
-  auto model = [&flags](const std::string& file) { flags.model = file; };
-  add_taking(verb, names, model, "the model, a GGUF file", "FILE")->required(required);
+  begin_group(verb, "Model");
+  auto model = [&flags](const std::string& name) { flags.model = model_file(name); };
+  add_taking(verb, names, model, "a GGUF file; smollm2, gemma3: what samples/get_model.sh gets", "FILE")
+      ->required(required);
   verb.add_flag_callback(
       "--no-mmap", [&load] { load.copy = true; }, "read the file into memory, as one that may change");
   add_texts(verb, "--ignore-key", load.ignore_keys, "KEY", "run in spite of that metadata key's value (once for each)");
+  begin_group(verb);
 }
 
 void add_plan(CLI::App& verb, ModelFlags& flags) {
   const std::string wanted = "a product of dp, tp and pp, as pp2.tp2";
+  begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake
     flags.load.plan = plan;
   };
   add_count(verb, "-t,--threads", flags.load.threads, {1, 256}, "threads of each shard (default: cores / ranks)");
   add_taking(verb, "--plan", read, wanted + " or pp20:10 (default: one shard)", "PLAN");
+  begin_group(verb);
 }
 
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);
+  begin_group(verb, "Plan");
   add_taking(verb, "--graph", to(flags.graph), "a graph instead of a plan, as `troupe graph -o toml` writes it", "FILE")
       ->excludes(verb.get_option("--plan"))
       ->excludes(verb.get_option("--threads"));  // which the graph says, of each of its nodes
+  begin_group(verb, "Steps and memory");
   add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits, 0, "the model's own context"},
-            "positions of a sequence (default 0: the model's own)");
+            "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
+                ": the model's own)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
              "avx2, avx512 or reference (default: the best that this processor has)");
@@ -169,6 +180,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));
   add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
+  begin_group(verb);
 }
 
 }  // namespace troupe::cli

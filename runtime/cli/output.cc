@@ -89,6 +89,8 @@ void print(std::string_view text) {
   throw Error(Code::failed, std::string("cannot write to standard output: ") + std::strerror(errno));
 }
 
+void say(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
 void end_line_on_terminal() {
   if (isatty(STDOUT_FILENO)) print("\n");
 }

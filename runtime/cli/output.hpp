@@ -13,6 +13,9 @@ struct ReaderGone {};
 /// Writes to standard output, at once. Throws ReaderGone, or Error where the bytes cannot be written.
 void print(std::string_view text);
 
+/// Writes to standard error what there is to say beside the output.
+void say(const std::string& text);
+
 /// The same with text that a model wrote. A terminal gets it with the control characters escaped that could steer it,
 /// all but line ends and tabs; anything else gets every byte.
 void print_text(std::string_view text);

@@ -1,7 +1,7 @@
-#include <cstdio>
 #include <memory>
 
 #include "runtime/cli/input.hpp"
+#include "runtime/cli/loading.hpp"
 #include "runtime/cli/options.hpp"
 #include "runtime/cli/output.hpp"
 #include "runtime/cli/verbs.hpp"
@@ -16,19 +16,17 @@ struct Render {
   bool no_generation_prompt = false;
 };
 
-ChatFormat format_of(const Render& args) {
+ChatFormat wanted_format(const Render& args) {
   if (args.flags.model.empty() == !args.chat_template) {
     throw Error(Code::invalid_argument, "which template? Give either --model or --template");
   }
   if (!args.messages) throw Error(Code::invalid_argument, "which conversation? --messages FILE is missing");
   if (args.chat_template) return {.chat_template = read_file(*args.chat_template)};
-  ChatFormat format = chat_format(Runtime().open_tokenizer(args.flags.model, args.flags.load));
-  if (!format.warning.empty()) std::fprintf(stderr, "troupe: %s\n", printable(format.warning).c_str());
-  return format;
+  return format_of(open_tokenizer(args.flags));
 }
 
 void render(const Render& args) {
-  const ChatFormat format = format_of(args);
+  const ChatFormat format = wanted_format(args);
   ChatOptions options;
   if (args.tools) options.tools = read_file(*args.tools);
   options.generation_prompt = !args.no_generation_prompt;

@@ -1,13 +1,18 @@
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdio>
+#include <chrono>
+#include <functional>
 #include <memory>
-#include <random>
+#include <utility>
 #include <vector>
 
+#include "runtime/cli/batch.hpp"
+#include "runtime/cli/conversation.hpp"
+#include "runtime/cli/generating.hpp"
 #include "runtime/cli/loading.hpp"
 #include "runtime/cli/options.hpp"
 #include "runtime/cli/output.hpp"
-#include "runtime/cli/sampling_flags.hpp"
 #include "runtime/cli/verbs.hpp"
 
 namespace troupe::cli {
@@ -16,37 +21,68 @@ namespace {
 struct Run {
   ModelFlags flags;
   Source prompt;
-  GenerateOptions options;
-  std::optional<std::uint32_t> tokens;
-  std::optional<std::uint64_t> seed;
+  GenerateFlags generate;
+  bool chat = false, timings = isatty(STDERR_FILENO) != 0;
+  std::optional<std::string> system;
   std::uint32_t texts = 1;
-  SamplingFlags sampling;
 };
 
-std::uint64_t draw_seed() {
-  std::random_device random;
-  const std::uint64_t seed = std::uint64_t{random()} << 32 | random();
-  std::fprintf(stderr, "seed: %llu\n", static_cast<unsigned long long>(seed));
-  return seed;
+bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->ends_with(".jsonl"); }
+
+/// What is to be run: one prompt, or a file of them. With --chat prompts are messages of a user's.
+std::vector<BatchLine> lines_of(const Run& args) {
+  const std::string text = read(args.prompt);
+  std::vector<BatchLine> lines = is_batch(args) ? parse_batch(text) : std::vector{BatchLine{text, ""}};
+  for (BatchLine& line : lines) {
+    if (!args.chat || !line.messages.empty()) continue;
+    Conversation conversation;
+    conversation.set_system(args.system.value_or(""));
+    conversation.add("user", line.prompt);
+    line.messages = conversation.json();
+  }
+  return lines;
+}
+
+/// Makes prompts of lines.
+std::function<std::vector<TokenId>(const BatchLine&)> prompt_maker(const Run& args, const Checkpoint& checkpoint,
+                                                                   const std::vector<BatchLine>& lines) {
+  const bool chat = std::any_of(lines.begin(), lines.end(), [](const auto& line) { return !line.messages.empty(); });
+  const ChatFormat format = chat ? format_of(checkpoint) : ChatFormat();
+  return [checkpoint, format, parse_special = args.generate.options.parse_special](const BatchLine& line) {
+    return line.messages.empty() ? checkpoint.prompt(line.prompt, parse_special)
+                                 : chat_prompt(checkpoint, format, line.messages);
+  };
+}
+
+void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>& lines) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines),
+                                       options_of(args.generate), args.flags.load.parallel);
+  if (args.timings) say(batch_timings_of(model.stats(), std::chrono::steady_clock::now() - start));
+  if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
+}
+
+/// Texts of one prompt, one after the other, though they are made at once.
+void print_texts(const Run& args, const Model& model, const std::vector<TokenId>& prompt) {
+  std::vector<Generation> streams = model.generate_texts(prompt, args.texts, options_of(args.generate));
+  if (args.generate.tokens == 0U) return (void)streams.front().next();  // the prompt has been checked and computed
+  Answer answer;
+  for (Generation& stream : streams) {
+    if (&stream != streams.data()) print_text("\n---\n");
+    answer = print_stream(std::move(stream));
+  }
+  end_line_on_terminal();
+  if (args.timings) say(timings_of(answer, context_of(model.checkpoint(), args.flags.load)));
 }
 
 void run(Run& args) {
-  const std::string prompt = read(args.prompt);
+  args.flags.load.parallel = std::max(args.flags.load.parallel, args.texts);
+  if (args.system && !args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
+  const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
-  args.flags.load.parallel = args.texts;
   const Model model = load(runtime, args.flags);
-  Sampling& sampling = args.options.sampling = sampling_of(args.sampling);
-  const bool random = sampling.temperature > 0 || sampling.xtc_probability > 0;
-  if (random) sampling.seed = args.seed ? *args.seed : draw_seed();
-  args.options.max_tokens = args.tokens ? std::max(*args.tokens, 1U) : 0;
-  const std::vector<TokenId> ids = model.checkpoint().prompt(prompt, args.options.parse_special);
-  std::vector<Generation> streams = model.generate_texts(ids, args.texts, args.options);
-  if (args.tokens == 0U) return (void)streams[0].next();  // the prompt has been checked and computed
-  for (Generation& stream : streams) {
-    if (&stream != streams.data()) print_text("\n---\n");
-    while (auto token = stream.next()) print_text(token->text);
-  }
-  end_line_on_terminal();
+  if (is_batch(args)) return run_lines(args, model, lines);
+  print_texts(args, model, prompt_maker(args, model.checkpoint(), lines)(lines.front()));
 }
 
 }  // namespace
@@ -54,22 +90,18 @@ void run(Run& args) {
 void add_run(CLI::App& command) {
   auto args = std::make_shared<Run>();
   CLI::App& verb = add_verb(command, "run", "streams the text that a model writes after a prompt",
-                            R"(troupe run -m MODEL.gguf -p $'<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n')",
-                            [args] { run(*args); });
-  add_model(verb, args->flags);
+                            "troupe run -m MODEL.gguf --chat -p 'Why is the sky blue?'", [args] { run(*args); });
   add_source(verb, "-p,--prompt", args->prompt, "TEXT", "the prompt; special tokens in it count ('-': standard input)");
-  add_on_off(verb, "--parse-special", args->options.parse_special,
+  add_on_off(verb, "--parse-special", args->generate.options.parse_special,
              "off: special tokens in it are plain text (default on)");
-  add_count(verb, "-n,--predict", args->tokens, {0, most_32_bits, -2},
-            "tokens at most (default -1, and -2: to the end of the text or context)");
-  add_texts(verb, "--stop", args->options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
-  add_count(verb, "--min-tokens", args->options.min_tokens, {0, most_32_bits},
-            "no end of the text before so many (default 0)");
-  add_count(verb, "--texts", args->texts, {1, most_parallel},
-            "so many of them, with a line of --- between (default 1)");
-  add_count(verb, "-s,--seed", args->seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
-            "of the choices (default -1: drawn, and printed to standard error)");
-  add_sampling(verb, args->sampling);
+  add_switch(verb, "--chat", args->chat, "the prompt is a user's message, written as the model's template wants it");
+  add_text(verb, "--system", args->system, "TEXT", "with --chat: what the model is told before it");
+  add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
+            "of -f FILE.jsonl, {\"prompt\": …} or {\"messages\": […]} a line, at once");
+  add_count(verb, "--texts", args->texts, {1, most_parallel}, "so many of a prompt, with a line of --- between (default 1)");
+  add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
+  add_model(verb, args->flags);
+  add_generate(verb, args->generate);
   add_spread(verb, args->flags);
 }
 

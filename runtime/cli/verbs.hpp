@@ -16,11 +16,13 @@ CLI::App& add_verb(CLI::App& command, const std::string& name, const std::string
 
 /// Each adds one verb: its flags, and what it does once they are read.
 void add_run(CLI::App& command);
+void add_chat(CLI::App& command);
 void add_inspect(CLI::App& command);
 void add_tokenize(CLI::App& command);
 void add_render(CLI::App& command);
 void add_logits(CLI::App& command);
 void add_bench(CLI::App& command);
 void add_graph(CLI::App& command);
+void add_perplexity(CLI::App& command);
 
 }  // namespace troupe::cli

@@ -22,10 +22,17 @@ std::vector<TokenId> Tokenizer::encode_spans(std::span<const TextSpan> parts) co
 
 bool Tokenizer::adds_space_behind(TokenId) const { return false; }
 
-std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text, bool parse_special) const {
-  std::vector<TokenId> ids = encode(text, parse_special);
+std::vector<TokenId> Tokenizer::behind_bos(std::vector<TokenId> ids) const {
   if (add_bos_ && (ids.empty() || ids.front() != bos_)) ids.insert(ids.begin(), bos_);
   return ids;
+}
+
+std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text, bool parse_special) const {
+  return behind_bos(encode(text, parse_special));
+}
+
+std::vector<TokenId> Tokenizer::encode_prompt(std::span<const TextSpan> parts) const {
+  return behind_bos(encode_spans(parts));
 }
 
 bool Tokenizer::ends_text(TokenId id) const { return std::binary_search(end_.begin(), end_.end(), id); }

@@ -41,6 +41,7 @@ class Tokenizer {
 
   /// Ids of a prompt: encode, with BOS in front where the file asks for it and the text does not begin with it.
   [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text, bool parse_special = true) const;
+  [[nodiscard]] std::vector<TokenId> encode_prompt(std::span<const TextSpan> parts) const;
 
   [[nodiscard]] bool ends_text(TokenId id) const;                          ///< eos, eot, and their known names
   [[nodiscard]] const std::vector<TokenId>& ends() const { return end_; }  ///< all of those, sorted
@@ -55,6 +56,8 @@ class Tokenizer {
   std::vector<TokenId> end_;  ///< sorted
 
  private:
+  [[nodiscard]] std::vector<TokenId> behind_bos(std::vector<TokenId> ids) const;
+
   std::vector<std::string> warnings_;
 };
 

@@ -63,8 +63,24 @@ TEST_CASE("C: a checkpoint's calls refuse NULL by name", "[bad-input]") {
     needs("ids", [&](auto* e) { return split(checkpoint, "a", 1, 1, nullptr, &count, e); });
     needs("count", [&](auto* e) { return split(checkpoint, "a", 1, 1, &ids, nullptr, e); });
   }
+  const troupe_text_span span{"a", 1, 1, 0}, torn{nullptr, 1, 1, 0};
+  for (auto* split : {troupe_checkpoint_tokenize_spans, troupe_checkpoint_prompt_spans}) {
+    needs("checkpoint", [&](auto* e) { return split(nullptr, &span, 1, &ids, &count, e); });
+    needs("spans", [&](auto* e) { return split(checkpoint, nullptr, 1, &ids, &count, e); });
+    needs("spans", [&](auto* e) { return split(checkpoint, &torn, 1, &ids, &count, e); });
+    needs("ids", [&](auto* e) { return split(checkpoint, &span, 1, nullptr, &count, e); });
+    needs("count", [&](auto* e) { return split(checkpoint, &span, 1, &ids, nullptr, e); });
+  }
+  needs("checkpoint", [&](auto* e) { return troupe_checkpoint_chat(nullptr, "[]", 2, nullptr, &ids, &count, e); });
+  needs("messages", [&](auto* e) { return troupe_checkpoint_chat(checkpoint, nullptr, 2, nullptr, &ids, &count, e); });
+  needs("ids", [&](auto* e) { return troupe_checkpoint_chat(checkpoint, "[]", 2, nullptr, nullptr, &count, e); });
+  needs("count", [&](auto* e) { return troupe_checkpoint_chat(checkpoint, "[]", 2, nullptr, &ids, nullptr, e); });
   CHECK(ids == nullptr);
   CHECK(count == 0);
+  needs("checkpoint", [&](auto* e) { return troupe_checkpoint_render(nullptr, "[]", 2, nullptr, &text, nullptr, e); });
+  needs("messages",
+        [&](auto* e) { return troupe_checkpoint_render(checkpoint, nullptr, 2, nullptr, &text, nullptr, e); });
+  needs("text", [&](auto* e) { return troupe_checkpoint_render(checkpoint, "[]", 2, nullptr, nullptr, nullptr, e); });
   const std::int32_t id = 1;
   needs("checkpoint", [&](auto* e) { return troupe_checkpoint_detokenize(nullptr, &id, 1, &text, nullptr, e); });
   needs("ids", [&](auto* e) { return troupe_checkpoint_detokenize(checkpoint, nullptr, 1, &text, nullptr, e); });

@@ -343,6 +343,10 @@ void World::tokenize() {
     return troupe_checkpoint_detokenize(checkpoint, ids, count, out, nullptr, error);
   });
   troupe_free(ids);
+  Struct options(bytes_, troupe_chat_options_default);
+  text_call([&](auto** out, auto* error) {
+    return troupe_checkpoint_render(checkpoint, asked.data(), asked.size(), options.or_null(), out, nullptr, error);
+  });
 }
 
 void World::graph() {

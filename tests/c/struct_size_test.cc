@@ -50,6 +50,8 @@ static_assert(offsetof(troupe_finish, status) == 48 && sizeof(troupe_finish) >= 
 static_assert(offsetof(troupe_callbacks, release) == 32 && sizeof(troupe_callbacks) >= 40);
 static_assert(offsetof(troupe_logits_options, priority) == 56 && sizeof(troupe_logits_options) >= 64);
 static_assert(offsetof(troupe_replica_stats, reserved) == 44 && sizeof(troupe_replica_stats) >= 48);
+static_assert(offsetof(troupe_chat_options, generation_prompt) == 32 && sizeof(troupe_chat_options) >= 40);
+static_assert(offsetof(troupe_text_span, trusted) == 16 && sizeof(troupe_text_span) == 24);
 static_assert(offsetof(troupe_logprob, logprob) == 4 && sizeof(troupe_logprob) == 8);
 
 TEST_CASE("C: a struct of another version's length works, with defaults where it has no field") {
@@ -111,6 +113,7 @@ TEST_CASE("C: default makers take NULL and no room") {
   troupe_logits_options_default(nullptr, 8);
   troupe_actor_kind_default(nullptr, 8);
   troupe_graph_node_default(nullptr, 8);
+  troupe_chat_options_default(nullptr, 8);
   troupe_error_default(nullptr, 8);
   std::size_t guard = 77;
   troupe_load_options_default(reinterpret_cast<troupe_load_options*>(&guard), 7);

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "troupe/checkpoint.hpp"
 
@@ -28,5 +29,15 @@ struct ChatOptions {
 /// Neither templates nor messages can make this take long or much memory. Any thread.
 [[nodiscard]] std::string render_chat(const ChatFormat& format, std::string_view messages,
                                       const ChatOptions& options = {});
+
+/// The same in parts, none empty, which tell who wrote what: trusted ones are the template's own; the others came from
+/// the conversation, or were computed from it.
+[[nodiscard]] std::vector<TextPart> chat_parts(const ChatFormat& format, std::string_view messages,
+                                               const ChatOptions& options = {});
+
+/// The ids of that prompt, with BOS in front where the file asks for it, once. What the conversation wrote becomes no
+/// control token. Throws Error as render_chat does. Any thread.
+[[nodiscard]] std::vector<TokenId> chat_prompt(const Checkpoint& checkpoint, const ChatFormat& format,
+                                               std::string_view messages, const ChatOptions& options = {});
 
 }  // namespace troupe

@@ -121,8 +121,13 @@ class Checkpoint {
   [[nodiscard]] std::vector<TokenId> tokenize(std::span<const TextSpan> parts) const;
 
   /// The ids of a text with BOS in front where the file asks for it, once: a text that begins with BOS gets no second
-  /// one.
+  /// one. Of parts, only a trusted one counts as such.
   [[nodiscard]] std::vector<TokenId> prompt(std::string_view text, bool parse_special = true) const;
+  [[nodiscard]] std::vector<TokenId> prompt(std::span<const TextSpan> parts) const;
+
+  /// The prompt of a conversation, in JSON: a list of messages in OpenAI's form, and one of tools, or nothing. As the
+  /// file's own chat template writes it, or, where it has none that can be read, as ChatML; see troupe/chat.hpp.
+  [[nodiscard]] std::vector<TokenId> chat(std::string_view messages, std::string_view tools = {}) const;
 
   /// The text of ids, special tokens printed: of tokenize's, the text that they were made of.
   [[nodiscard]] std::string detokenize(std::span<const TokenId> ids) const;

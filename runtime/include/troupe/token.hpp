@@ -19,6 +19,12 @@ struct TextSpan {
   bool trusted = false;
 };
 
+/// The same, with a text of its own.
+struct TextPart {
+  std::string text{};
+  bool trusted = false;
+};
+
 /// An id and the natural logarithm of its probability.
 struct TokenLogprob {
   TokenId id = no_token;

@@ -7,19 +7,13 @@
 #include <vector>
 
 #include "troupe/error.hpp"
+#include "troupe/token.hpp"
 
 namespace troupe {
 
 namespace jinja {
 struct Template;
 }
-
-/// A piece of a prompt. What is not trusted came from the conversation, or was computed from it: control tokens that
-/// stand in it verbatim are plain text.
-struct TextPart {
-  std::string text;
-  bool trusted;
-};
 
 /// What a template is given.
 struct Conversation {
@@ -39,9 +33,10 @@ class ChatTemplate {
   /// An error with its line and column where the text is no template, or asks for what is not known here.
   [[nodiscard]] static Result<ChatTemplate> parse(std::string_view text);
 
-  /// Parts that follow one another, none empty. An error where the JSON is none, the template refuses the conversation
-  /// or fails, or it takes more steps, memory or depth than a conversation of this size may need: neither templates nor
-  /// messages can make this take long.
+  /// Parts that follow one another, none empty, no two alike in trust that touch: trusted ones are the template's own;
+  /// the others came from the conversation, or were computed from it. An error where the JSON is none, the template
+  /// refuses the conversation or fails, or it takes more steps, memory or depth than a conversation of this size may
+  /// need: neither templates nor messages can make this take long.
   [[nodiscard]] Result<std::vector<TextPart>> render(const Conversation& conversation) const;
 
  private:
