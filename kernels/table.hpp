@@ -16,8 +16,8 @@ namespace troupe::kernels {
 /// One product: out[t][r] = sum over columns of weights[r][c] * in[t][c].
 struct MatmulArgs {
   const PackedMatrix* weights;
-  const Q8Block* in;      ///< [tokens][in_stride]; the first columns()/32 blocks of a row are used
-  std::size_t in_stride;  ///< in blocks
+  const void* in;         ///< [tokens][in_stride] of Q8Block, or of float for weights of floating point
+  std::size_t in_stride;  ///< in elements; those of columns() columns are used
   std::size_t tokens;
   void* out;               ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
   std::size_t out_stride;  ///< in elements; element r of a row belongs to weight row r
@@ -38,7 +38,7 @@ struct AttentionArgs {
   const std::byte* const* kv_blocks;  ///< for each block of 64 positions from position 0: its KV heads of every layer
   const std::uint16_t* kv_head;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
-  std::size_t head_dim;       ///< a multiple of 16, at most 256
+  std::size_t head_dim;       ///< a multiple of 16, at most max_head_dim
   float scale;                ///< multiplies q.k
   std::size_t window;         ///< a query at p sees positions > p - window; 0: all
   std::size_t kv_offset = 0;  ///< bytes from the start of a block to this layer's first KV head
@@ -75,7 +75,7 @@ struct KernelTable {
   /// Weights with one leaf, float results. Each element: over blocks of 32 columns in order, s = w_scale * x_scale,
   /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc). Formats that
   /// scale each half of a block do so for its first 16 columns, then for the others, with scale * float(sum of the
-  /// half's q) for scaled_sum.
+  /// half's q) for scaled_sum. Weights of floating point: over columns in order, acc = fma(w, x, acc).
   void (*matmul)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
 
   /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits

@@ -9,7 +9,6 @@ namespace troupe::kernels::reference {
 namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-constexpr std::size_t max_head_dim = 256;
 
 // One head of one query. The caches are read at visible positions only: other places may hold anything.
 struct Query {

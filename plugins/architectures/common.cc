@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/kv_layout.hpp"
 #include "plugins/architectures/reader.hpp"
 #include "plugins/architectures/rotations.hpp"
 
@@ -16,7 +17,8 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   const auto ffn = read.of_layers("feed_forward_length", layers, 1U << 20);
   const auto heads = read.of_layers("attention.head_count", layers, 4096);
   const auto kv_heads = read.kv_heads(layers, heads);
-  const std::uint32_t head_dim = read.integer("attention.key_length", 256, model.hidden / heads.front());
+  const std::uint32_t head_dim =
+      read.integer("attention.key_length", kernels::max_head_dim, model.hidden / heads.front());
   model.context = read.integer("context_length", 1U << 24);
   model.norm = defaults.norm;
   const char* epsilon = model.norm == Norm::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
@@ -24,11 +26,9 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   model.rotations = {read_rotation(read, defaults, head_dim, model.context)};
   model.attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
 
-  read.must_divide("embedding_length", model.hidden, 32, "");
-  read.must_divide("attention.key_length", head_dim, 32, "");
+  read.must_divide("attention.key_length", head_dim, kernels::head_dim_unit, "");
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     const LayerShape shape{heads[layer], kv_heads[layer], head_dim, ffn[layer]};
-    read.must_divide("feed_forward_length", shape.ffn, 32, "");
     read.must_divide("attention.head_count", shape.heads, shape.kv_heads, ", the number of KV heads");
     read.must_have_leaves("attention.head_count", shape.heads, shape.attention_leaves());
     read.must_have_leaves("feed_forward_length", shape.ffn, shape.ffn_leaves());

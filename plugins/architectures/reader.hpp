@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/kv_layout.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
@@ -87,7 +88,7 @@ class Reader {
   }
 
   void must_equal_if_given(const char* name, std::uint32_t other, const char* what) {
-    const std::uint32_t value = integer(name, 256, other);
+    const std::uint32_t value = integer(name, kernels::max_head_dim, other);
     if (value == other) return;
     fail({Code::unsupported, file_.path + ": " + prefix_ + name + " is " + std::to_string(value) + "; only " +
                                  std::to_string(other) + " (" + what + ") is supported"});

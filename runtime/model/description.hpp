@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,20 +14,25 @@ namespace troupe {
 /// The pieces of a row-parallel product's columns that no split may cut; what the model alone decides.
 struct Leaves {
   std::uint32_t count = 0;
-  std::uint32_t units = 0;  ///< of each leaf: query heads, or 32-column blocks
+  std::uint32_t units = 0;  ///< of each leaf: query heads, or columns of the FFN
 };
 
 /// A leaf is at most 2^19 with 32 bits after the point: 2^51, of which 4096 could leave 64 bits.
 inline constexpr std::uint32_t most_leaves = 4095;
 
-/// The fewest equal groups of `units` that are at least eight; one unit each where there are fewer than eight, and
-/// where that would be more than most_leaves, with which no model is opened.
-[[nodiscard]] inline Leaves leaves_of(std::uint32_t units) {
-  if (units < 8) return {units, units > 0 ? 1U : 0U};
+/// The fewest equal groups of `units`, of so many columns each, that are at least eight; one unit each where there are
+/// fewer than eight, and where that would be more than most_leaves, with which no model is opened. Where a row is whole
+/// 32-column blocks, so are its leaves: as many units as that takes then count as one (32 columns of an FFN, two heads
+/// of 80). Where it is not, no quantised weight can have it.
+[[nodiscard]] inline Leaves leaves_of(std::uint32_t units, std::uint32_t unit_columns) {
+  const std::uint32_t for_blocks = 32 / std::gcd(unit_columns, 32U);
+  const std::uint32_t together = units % for_blocks == 0 ? for_blocks : 1;
+  const std::uint32_t pieces = units / together;
+  if (pieces < 8) return {pieces, pieces > 0 ? together : 0U};
   for (std::uint32_t count = 8; count <= most_leaves; ++count) {
-    if (units % count == 0) return {count, units / count};
+    if (pieces % count == 0) return {count, pieces / count * together};
   }
-  return {units, 1};
+  return {pieces, together};
 }
 
 /// What one layer is made of. Layers may be unlike.
@@ -35,8 +41,8 @@ struct LayerShape {
   std::uint32_t window = 0;                    ///< positions that it sees; 0: all
   std::optional<std::uint32_t> rotation = 0U;  ///< of ModelDescription::rotations; none: q and k are not rotated
 
-  [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads); }
-  [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn / 32); }
+  [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads, head_dim); }
+  [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn, 1); }
 };
 
 /// A rotary embedding (Su et al. 2021), and how its reach is stretched.

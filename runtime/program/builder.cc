@@ -179,6 +179,11 @@ ValueId ProgramBuilder::quantized(ValueId x) {
   return quantized_[x] = y;
 }
 
+ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
+  const kernels::Format format = program_.weights[weight].source.format;
+  return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
+}
+
 ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
   const LayerShape& layer = model_.layers[layer_];
   const Range part = cut == Cut::query_heads ? scaled(part_.query_heads, layer.head_dim)
@@ -195,19 +200,20 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut, Fuse
   const auto [all, part] = rows_of(cut, fused);
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::Matmul{quantized(x), {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
+  const WeightId matrix = matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns);
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, y}}});
   return y;
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
   const bool heads = cut == Cut::query_heads;
   const Leaves leaves = heads ? part_.attention : part_.ffn;
-  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 32);
+  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 1);
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
   const WeightId matrix =
       matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
                     heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
-  append(ops::MatmulPartial{quantized(x), matrix, partial});
+  append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
   sum_over_ranks(partial);
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
   append(ops::FromFixed{partial, sum});
@@ -309,11 +315,11 @@ void ProgramBuilder::head() {
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
   append(ops::GatherRows{program_.hidden, rows});
   const std::string& norm = model_.ends.output_norm;
-  const ValueId x = quantized(model_.norm == Norm::layer ? layer_normed(rows, norm) : normed(rows, norm));
+  const ValueId x = model_.norm == Norm::layer ? layer_normed(rows, norm) : normed(rows, norm);
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
   const WeightId matrix =
       matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
-  append(ops::Matmul{x, {{matrix, local}}});
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, local}}});
   if (file_.tensor("output.bias") != nullptr) {
     append(ops::Bias{local, vector_weight("output.bias", model_.vocabulary, shard_.vocabulary)});
   }

@@ -24,8 +24,8 @@ struct Fused {
 };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand, finds the weights, and quantises what products read. The first missing or misshapen tensor is
-/// remembered; take() returns it.
+/// shard at hand, finds the weights, and quantises what products read, but for weights of floating point. The first
+/// missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
@@ -68,6 +68,7 @@ class ProgramBuilder {
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
   ValueId quantized(ValueId x);
+  ValueId multiplied(ValueId x, WeightId weight);
   void sum_over_ranks(ValueId partial);
   struct Rows {
     std::uint32_t all;

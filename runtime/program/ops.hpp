@@ -124,7 +124,7 @@ struct Product {
   ValueId y;
 };
 
-/// Products of one quantised input.
+/// Products of one input, which is quantised, or F32 for weights of floating point.
 struct Matmul {
   static constexpr std::string_view name = "matmul";
   ValueId x;

@@ -53,8 +53,25 @@ std::uint64_t seed() {
 
 /// Tiny models with random weights: past their windows, and over three blocks, and at an edge.
 const std::vector<std::size_t> tiny_lengths = {140, 64};
+
+/// A llama is a file of mixed weights, each layer its own, with heads that are no whole blocks of 32; a gemma3
+/// one of floats, and of widths that are no multiple of anything.
 Subject tiny_subject(const std::string& architecture) {
   TinyModel model{.context = 4096, .architecture = architecture};
+  if (model.architecture == "llama") {
+    model.sizes = {.heads = 16, .head_dim = 48};
+    model.format = [](const std::string& name) {
+      using kernels::Format;
+      if (name.starts_with("blk.1.")) return Format::f16;
+      if (name.starts_with("blk.2.ffn_up")) return Format::f32;
+      return name.starts_with("blk.3.") ? Format::q4_0 : Format::q8_0;
+    };
+  } else if (architecture == "gemma3") {
+    model.sizes = {.hidden = 100, .heads = 9, .kv_heads = 3, .head_dim = 80, .ffn = 172, .vocabulary = 275};
+    model.format = [](const std::string& name) {
+      return name.ends_with("ffn_down.weight") ? kernels::Format::f32 : kernels::Format::bf16;
+    };
+  }
   model.keys = [&](GgufWriter& writer) { write_telling_keys(writer, architecture); };
   const MemoryFile file(model.file());
   return {file.path(), tiny_lengths[0], true};

@@ -16,7 +16,7 @@ struct TinyParts {
   bool one_norm = false;                           ///< for attention and FFN side by side
   bool projection_biases = false, biases = false;  ///< of q, k and v; of all products
   bool norm_biases = false;
-  std::uint32_t rotated = 32;  ///< of a head
+  std::uint32_t rotated = 0;  ///< of a head; 0: all
 };
 
 /// A llama's, where the architecture is not in here.
