@@ -161,10 +161,12 @@ class Threads {
 
  private:
   void work() {
+    prepare_for_actors();
     threads_of = &shared;
     if (caf::actor_system* system = shared.wait_for_system()) Worker(system, shared).run();
   }
   void keep_time() {
+    prepare_for_actors();
     threads_of = &shared;
     if (shared.wait_for_system() == nullptr) return;
     while (!kept_time() && !clock_ends_) {
@@ -219,6 +221,8 @@ class Scheduler final : public caf::scheduler::abstract_coordinator {
 void note_loss(caf::actor_system& system) noexcept {
   if (auto* scheduler = dynamic_cast<Scheduler*>(&system.scheduler())) scheduler->note_loss();
 }
+
+void prepare_for_actors() { const NoLoggerLeft touched; }
 
 NoLoggerLeft::~NoLoggerLeft() { caf::logger::set_current_actor_system(nullptr); }
 

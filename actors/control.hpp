@@ -24,6 +24,10 @@ struct NoLoggerLeft {
   ~NoLoggerLeft();
 };
 
+/// For the start of a thread that will send to actors, and may so be the last that knows one. What CAF keeps of each
+/// thread is made now: the C library ends a process that has no memory for it later.
+void prepare_for_actors();
+
 /// The actors' system, and the threads that run their messages: started here and handed to CAF, because its own would
 /// end the process where the system has none left, take the host's signals, and have other names.
 class Control {

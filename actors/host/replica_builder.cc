@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "actors/control.hpp"
 #include "kernels/floating_point.hpp"
 
 namespace troupe::host {
@@ -37,6 +38,7 @@ void ReplicaBuilder::ask(std::function<void()> job) {
 }
 
 void ReplicaBuilder::work() {
+  actors::prepare_for_actors();
   kernels::set_floating_point_mode();
   for (;;) {
     std::function<void()> job;

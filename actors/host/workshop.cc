@@ -4,6 +4,7 @@
 #include <new>
 #include <system_error>
 
+#include "actors/control.hpp"
 #include "runtime/deploy/memory.hpp"
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
@@ -172,7 +173,8 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       const int core = bench->cores.empty() ? -1 : bench->cores[0];
       auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
       if (!runner) return runner.error();
-      made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this));
+      made.executors.push_back(
+          std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this, actors::prepare_for_actors));
       members.push_back(made.executors.back());
     }
   }

@@ -9,12 +9,12 @@
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
-                               std::shared_ptr<transport::Activity> activity, const void* owner)
+                               std::shared_ptr<transport::Activity> activity, const void* owner, void (*first)())
     : activity_(std::move(activity)),
       runner_(std::move(runner)),
       core_(core),
       thread_(start_thread(
-          "troupe.step", [this] { work(); }, owner)) {}
+          "troupe.step", [this, first] { work(first); }, owner)) {}
 
 void ThreadExecutor::stop() {
   {
@@ -44,7 +44,8 @@ void ThreadExecutor::note_work(bool at_work) {
   at_work ? activity_->begin_work() : activity_->end_work();
 }
 
-void ThreadExecutor::work() {
+void ThreadExecutor::work(void (*first)()) {
+  if (first != nullptr) first();
   if (core_ >= 0) pin_thread(core_);
   for (;;) {
     Job job;
@@ -76,7 +77,7 @@ StepOutcome ThreadExecutor::run(const Step& step) noexcept {
   }
 }
 
-/// The errors here are so short that none of their copies allocates: memory may be what is wanting.
+/// The errors here are so short that making one does not allocate: memory may be what is wanting.
 StepOutcome ThreadExecutor::broken_by(StepId id, Error why) noexcept {
   if (!broken_) runner_->abort(why);
   broken_ = true;

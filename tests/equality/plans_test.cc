@@ -167,13 +167,16 @@ void run_tiny_part() {
   run(windows, runs[1]);
 }
 
-/// Every value of every factor, and the plain kernels.
-void run_tiny_values(const std::string& architecture) {
+/// A few of the cases that together hold every value, others from day to day, and the plain kernels.
+void run_tiny_few(const std::string& architecture) {
+  constexpr std::size_t few = 3;
   std::printf("%s: TROUPE_SEED=%llu\n", architecture.c_str(), static_cast<unsigned long long>(seed()));
   const Subject model = tiny_subject(architecture);
   std::mt19937_64 random(seed());
   std::vector<Run> runs;
-  for (Case& one : fast_values(small_plans(model.checkpoint()), random)) runs.push_back({std::move(one), tiny_lengths});
+  std::vector<Case> cases = fast_values(small_plans(model.checkpoint()), random);
+  std::shuffle(cases.begin(), cases.end(), random);
+  for (std::size_t i = 0; i < std::min(few, cases.size()); ++i) runs.push_back({std::move(cases[i]), tiny_lengths});
   runs.push_back({{.plan = "tp2:1", .chunk = 40, .devices = "reference", .fusion = false}, tiny_lengths});
   run(model, runs);
 }
@@ -249,9 +252,9 @@ TEST_CASE("plans: a part that covers all quiet pairs of SmolLM2's, and every val
 TEST_CASE("plans: a part that holds every value of Gemma3's", "[equality]") { run_part(gemma3, false); }
 TEST_CASE("plans: all pairs of tiny models', whatever happens meanwhile", "[equality]") { run_tiny_part(); }
 
-TEST_CASE("plans: a part that holds every value of a tiny model's of every architecture", "[equality]") {
+TEST_CASE("plans: a few of a tiny model's of every architecture", "[equality]") {
   for (const Architecture* architecture : plugins::builtin().architectures) {
-    run_tiny_values(std::string(architecture->name));
+    run_tiny_few(std::string(architecture->name));
   }
 }
 

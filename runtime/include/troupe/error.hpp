@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,17 +25,22 @@ enum class Code {
 };
 
 /// One line that says what was wrong, where, and what would be right.
-/// A value inside the runtime, an exception at the C++ boundary.
+/// A value inside the runtime, an exception at the C++ boundary. Copies share the line: they take no memory, which may
+/// be what is wanting.
 class Error : public std::exception {
  public:
-  Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Error(Code code, std::string message) : code_(code) {
+    const bool takes_memory = message.size() > short_.capacity();
+    takes_memory ? void(long_ = std::make_shared<const std::string>(std::move(message))) : short_.swap(message);
+  }
   [[nodiscard]] Code code() const noexcept { return code_; }
-  [[nodiscard]] const std::string& message() const noexcept { return message_; }
-  [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
+  [[nodiscard]] const std::string& message() const noexcept { return long_ ? *long_ : short_; }
+  [[nodiscard]] const char* what() const noexcept override { return message().c_str(); }
 
  private:
   Code code_;
-  std::string message_;
+  std::string short_;
+  std::shared_ptr<const std::string> long_;
 };
 
 /// A value, or the error that stood in its way.
