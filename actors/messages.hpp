@@ -74,7 +74,8 @@ struct ReplicaPlan {
 // host -> router -> scheduler
 struct Submit {
   std::shared_ptr<const Request> request;
-  std::vector<TokenId> log{};  ///< what its stream has been given by a replica that is no more
+  std::vector<TokenId> log{};   ///< what its stream has been given by a replica that is no more
+  float surprise_bound = 0.0F;  ///< Mirostat's, behind the log
 };
 struct Stop {
   SequenceId id;
@@ -100,6 +101,7 @@ struct Sampled {
     SequenceId id;
     TokenId token;
     std::shared_ptr<const std::vector<TokenLogprob>> logprobs{};
+    float surprise_bound = 0.0F;  ///< Mirostat's, behind it
   };
   std::vector<One> tokens;
 };
@@ -108,6 +110,7 @@ struct Emit {
   Token token;
   std::optional<Finish> last{};  ///< how the text ends with it: in one message, so that none goes on behind its end
   Epoch epoch = 0;               ///< of the replica that made it: the router hears of one that is no more no longer
+  float surprise_bound = 0.0F;   ///< Mirostat's, behind the token
 };
 struct End {
   SequenceId id;

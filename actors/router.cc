@@ -52,7 +52,7 @@ void place(Self self, SequenceId id, RouterState::Entry& entry) {
   if (best == nullptr) return;
   ++best->load;
   entry.replica = number;
-  self->send(best->scheduler, Submit{entry.request, entry.log});
+  self->send(best->scheduler, Submit{entry.request, entry.log, entry.surprise_bound});
 }
 
 /// Ends a request: where it is served its replica hears of it first, and ends it in order.
@@ -110,7 +110,11 @@ void submit(Self self, const Submit& submit, const Log& log) {
     submit.request->stream->end(ended_by(*why));
     return log(LogLevel::warning, [&] { return "request " + std::to_string(id) + " is refused: " + why->message(); });
   }
-  auto& entry = state.open.emplace(id, RouterState::Entry{submit.request, submit.log}).first->second;
+  auto& entry = state.open
+                    .emplace(id,
+                             RouterState::Entry{
+                                 .request = submit.request, .log = submit.log, .surprise_bound = submit.surprise_bound})
+                    .first->second;
   if (submit.request->deadline) {
     const auto left = *submit.request->deadline - std::chrono::steady_clock::now();
     if (left <= left.zero()) return pass_deadline(self, id, log);
@@ -167,6 +171,7 @@ void emit(Self self, const Emit& emit) {
   RouterState::Entry* const entry = entry_of(self->state, emit.id, emit.epoch);
   if (entry == nullptr) return;
   if (emit.token.id != no_token) entry->log.push_back(emit.token.id);
+  entry->surprise_bound = emit.surprise_bound;
   entry->losses = 0;
   const auto thrown = entry->request->stream->push(emit.token);
   if (emit.last) return end(self, emit.id, thrown ? ended_by(*thrown) : *emit.last);

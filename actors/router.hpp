@@ -28,6 +28,7 @@ struct RouterState {
     std::optional<Time> deadline{};          ///< its entry in `deadlines`
     std::optional<Error> stopped{};          ///< how it will end, once its replica has heard of it
     std::size_t losses = 0;                  ///< replicas that broke while they computed it, since its last token
+    float surprise_bound = 0.0F;             ///< Mirostat's, behind the log
   };
   std::map<std::uint32_t, Replica> replicas;
   std::map<SequenceId, Entry> open;

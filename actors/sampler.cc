@@ -33,7 +33,7 @@ void take(Self self, const Sampled::One& sampled, const Others& others) {
   if (stop != nullptr) self->send(others.scheduler, Complete{sampled.id});
   if (ended) self->state.open.erase(text);
   if (token) {
-    self->send(others.router, Emit{sampled.id, std::move(*token), std::move(last), epoch});
+    self->send(others.router, Emit{sampled.id, std::move(*token), std::move(last), epoch, sampled.surprise_bound});
   } else if (last) {
     self->send(others.router, End{sampled.id, std::move(*last), epoch});
   }

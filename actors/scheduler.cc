@@ -55,6 +55,7 @@ void end(Self self, SequenceId id, Finish how) {
 SequenceRequest resumed(const Submit& submit) {
   SequenceRequest sequence = submit.request->sequence;
   if (submit.log.empty()) return sequence;
+  sequence.surprise_bound = submit.surprise_bound;
   sequence.prompt.insert(sequence.prompt.end(), submit.log.begin(), submit.log.end());
   sequence.resumed = static_cast<std::uint32_t>(submit.log.size());
   return sequence;
@@ -107,7 +108,7 @@ void finish_step(Self self, const Step& step, const StepOutcome& outcome) {
     const SequenceId id = slice.sequence;
     const auto request = state.open.find(id);
     if (request == state.open.end()) continue;
-    sampled.tokens.push_back({id, token.token, token.logprobs});
+    sampled.tokens.push_back({id, token.token, token.logprobs, token.surprise_bound});
     if (request->second->terms.ends_at(token.token, *state.tokenizer)) state.batcher->stop(id);
   }
   if (!sampled.tokens.empty()) self->send(state.sampler, std::move(sampled));

@@ -8,6 +8,9 @@ namespace troupe::kernels {
 /// Positions of one numerics block of attention, and of one block of the paged KV cache.
 inline constexpr std::size_t kv_block = 64;
 
+/// A head's elements are a multiple of head_dim_unit, and no more than this.
+inline constexpr std::size_t head_dim_unit = 16, max_head_dim = 512;
+
 /// One KV head of one layer in one KV block, in F16: K transposed, [head_dim][kv_block], so that the lanes of a
 /// vector are positions; then V, [kv_block][head_dim], so that they are dimensions.
 [[nodiscard]] constexpr std::size_t kv_head_bytes(std::size_t head_dim) {

@@ -108,6 +108,16 @@ float exp_f32(float x) {
   return p * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) << 23) + one);
 }
 
+float tanh_f32(float x) {
+  namespace t = tanh_constants;
+  if (!(std::fabs(x) < t::near)) return 1.0F - 2.0F / (exp_f32(2.0F * x) + 1.0F);
+  const float z = x * x;
+  constexpr float terms[] = {t::c9, t::c7, t::c5, t::c3};
+  float p = t::c11;
+  for (const float c : terms) p = std::fma(p, z, c);
+  return 0.0F + std::fma(x * z, p, x);  // as vectors choose between the two by adding
+}
+
 double log_f64(double x) {
   if (!(x > 0.0)) return x == 0.0 ? -infinity : std::numeric_limits<double>::quiet_NaN();
   if (x == infinity) return x;
@@ -130,19 +140,20 @@ double log_f64(double x) {
   return exponent * ln2_high + (exponent * ln2_low + log_m);
 }
 
-void rope_frequencies(double theta, std::size_t head_dim, double* frequencies) {
+void rope_frequencies(double theta, std::size_t dims, double* frequencies) {
   const double log_theta = log_f64(theta);
-  for (std::size_t i = 0; i < head_dim / 2; ++i) {
-    frequencies[i] = exp_f64(-2.0 * static_cast<double>(i) / static_cast<double>(head_dim) * log_theta);
+  for (std::size_t i = 0; i < dims / 2; ++i) {
+    frequencies[i] = exp_f64(-2.0 * static_cast<double>(i) / static_cast<double>(dims) * log_theta);
   }
 }
 
-void rope_angles(const double* frequencies, std::size_t head_dim, std::uint64_t position, float* cos_sin_out) {
-  const std::size_t half = head_dim / 2;
+void rope_angles(const double* frequencies, std::size_t dims, std::uint64_t position, double factor,
+                 float* cos_sin_out) {
+  const std::size_t half = dims / 2;
   for (std::size_t i = 0; i < half; ++i) {
     const CosSin value = cos_sin(static_cast<double>(position) * frequencies[i]);
-    cos_sin_out[i] = static_cast<float>(value.cos);
-    cos_sin_out[half + i] = static_cast<float>(value.sin);
+    cos_sin_out[i] = static_cast<float>(value.cos * factor);
+    cos_sin_out[half + i] = static_cast<float>(value.sin * factor);
   }
 }
 

@@ -9,13 +9,16 @@ namespace troupe::kernels {
 /// 0 below -87, clamped above 88. Every vector version does the same operations in the same order.
 [[nodiscard]] float exp_f32(float x);
 
+/// The contract's tanh, in float: an odd polynomial near 0, elsewhere 1 - 2 / (exp(2x) + 1); never minus zero.
+[[nodiscard]] float tanh_f32(float x);
+
 /// The contract's natural logarithm of a positive number, in double.
 [[nodiscard]] double log_f64(double x);
 
-/// cos_sin of one position: [head_dim/2] cosines, then as many sines, of position * theta^(-2i/head_dim).
+/// cos_sin of one position: [dims/2] cosines, then as many sines, of position * theta^(-2i/dims), times a factor.
 /// In double with our own range reduction and polynomials, rounded once: the same on every C library.
-void rope_frequencies(double theta, std::size_t head_dim, double* frequencies);
-void rope_angles(const double* frequencies, std::size_t head_dim, std::uint64_t position, float* cos_sin);
+void rope_frequencies(double theta, std::size_t dims, double* frequencies);
+void rope_angles(const double* frequencies, std::size_t dims, std::uint64_t position, double factor, float* cos_sin);
 
 [[nodiscard]] float f16_to_f32(std::uint16_t half);
 [[nodiscard]] float bf16_to_f32(std::uint16_t upper);      ///< the upper half of a float

@@ -25,6 +25,19 @@ inline constexpr float c6 = 0x1.6a2350p-10F;
 
 }  // namespace exp_constants
 
+/// tanh_f32 and its vector versions.
+namespace tanh_constants {
+
+/// Below it tanh(x) is x + c3 x^3 + ... + c11 x^11 (minimax, relative error 4.4e-9).
+inline constexpr float near = 0.625F;
+inline constexpr float c3 = -0x1.555532p-2F;
+inline constexpr float c5 = 0x1.110726p-3F;
+inline constexpr float c7 = -0x1.b83c52p-5F;
+inline constexpr float c9 = 0x1.52266p-6F;
+inline constexpr float c11 = -0x1.75e0bep-8F;
+
+}  // namespace tanh_constants
+
 /// gelu(x) = x / (1 + exp(gelu_factor * (x + gelu_cubic x^3))).
 inline constexpr float gelu_cubic = 0.044715F;
 inline constexpr float gelu_factor = -1.5957691216057308F;  ///< -2 sqrt(2 / pi)

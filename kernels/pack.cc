@@ -78,11 +78,17 @@ void put_scales(ScaleKind kind, const FileBlock& block, const Target& to) {
   }
 }
 
-/// Floating point: the file's elements, 16 rows interleaved.
-void put_floats(const std::byte* row, std::size_t block, std::size_t element_bytes, const Target& to) {
-  const std::byte* from = row + block * block_columns * element_bytes;
-  for (std::size_t c = 0; c < block_columns; ++c) {
-    std::memcpy(to.weights + (c * group_rows + to.lane) * element_bytes, from + c * element_bytes, element_bytes);
+/// `rows` rows of floating point, as the file's elements.
+template <class Element>
+void pack_floats(const PackSource& source, std::size_t first_row, std::size_t rows, std::byte* to) {
+  const std::size_t row_bytes = source.tensor_columns * sizeof(Element);
+  const std::size_t columns = std::size_t{source.leaves} * source.leaf_columns;
+  const std::byte* from =
+      source.tensor + (source.first_row + first_row) * row_bytes + source.first_column * sizeof(Element);
+  for (std::size_t c = 0; c < columns; ++c, from += sizeof(Element), to += group_rows * sizeof(Element)) {
+    for (std::size_t lane = 0; lane < rows; ++lane) {
+      std::memcpy(to + lane * sizeof(Element), from + lane * row_bytes, sizeof(Element));
+    }
   }
 }
 
@@ -99,10 +105,6 @@ void pack_leaf(const PackSource& source, const PackedMatrix& matrix, std::size_t
     const Target target{chunk + place.inner * layout.block_bytes, chunk + place.blocks * layout.block_bytes, place,
                         row % group_rows};
     const std::size_t file_block = first_column / block_columns + b;
-    if (packing.planes == floats) {
-      put_floats(file_row, file_block, info(source.format).block_bytes, target);
-      continue;
-    }
     FileBlock block;
     read_block(source.format, file_row, file_block, block);
     put_weights(packing.planes, block, target);
@@ -129,6 +131,11 @@ void pack(const PackSource& source, std::size_t first_group, std::size_t last_gr
     std::byte* start = data + group * matrix.group_bytes;
     const std::size_t rows = std::min<std::size_t>(group_rows, matrix.rows - group * group_rows);
     if (rows < group_rows) std::memset(start, 0, matrix.group_bytes);
+    if (packing_of(matrix.format).planes == floats) {
+      const auto pack_rows = matrix.format == Format::f32 ? pack_floats<float> : pack_floats<std::uint16_t>;
+      pack_rows(source, group * group_rows, rows, start);
+      continue;
+    }
     for (std::size_t leaf = 0; leaf < matrix.leaves; ++leaf) {
       for (std::size_t lane = 0; lane < rows; ++lane) {
         pack_leaf(source, matrix, group * group_rows + lane, leaf, start + leaf * leaf_size);
@@ -138,12 +145,12 @@ void pack(const PackSource& source, std::size_t first_group, std::size_t last_gr
 }
 
 void unpack_row(const PackedMatrix& matrix, std::size_t row, float* out) {
+  if (packing_of(matrix.format).planes == floats) {
+    for (std::size_t c = 0; c < matrix.columns(); ++c) out[c] = read_packed_float(matrix, row, c);
+    return;
+  }
   for (std::size_t leaf = 0; leaf < matrix.leaves; ++leaf) {
     for (std::size_t b = 0; b < matrix.leaf_columns / block_columns; ++b, out += block_columns) {
-      if (packing_of(matrix.format).planes == floats) {
-        read_packed_floats(matrix, row, leaf, b, out);
-        continue;
-      }
       const PackedBlock block = read_packed_block(matrix, row, leaf, b);
       for (std::size_t c = 0; c < block_columns; ++c) {
         const std::size_t half = c / (block_columns / 2);

@@ -20,14 +20,14 @@ inline constexpr float fixed_limit = 524288.0F;
 ///
 /// The bytes are one linear stream: for each group of 16 rows, for each leaf, chunks of two 32-column blocks (see
 /// kernels/packed_chunk.hpp). The blocks of a pair are the 2i-th and the next of the tensor's row, so that they share a
-/// super-block; the first or the last chunk of a leaf with an odd number of blocks has one. Rows past `rows` decode as
-/// zeros.
+/// super-block; the first or the last chunk of a leaf with an odd number of blocks has one. Weights of floating point
+/// lie column by column, 16 rows each, as the file stores them. Rows past `rows` decode as zeros.
 struct PackedMatrix {
   Format format;
   bool starts_odd;  ///< the first leaf's first block is an odd one of the tensor's row: its first chunk has one block
   std::uint32_t rows;
   std::uint32_t leaves;        ///< 1 where the columns are not cut
-  std::uint32_t leaf_columns;  ///< a multiple of 32
+  std::uint32_t leaf_columns;  ///< a multiple of 32, but for weights of floating point
   std::size_t group_bytes;     ///< bytes of one group of 16 rows
   const std::byte* data;       ///< 64-byte aligned, readable for `packed_padding` bytes past the end
   [[nodiscard]] std::size_t groups() const { return (rows + group_rows - 1) / group_rows; }
@@ -42,8 +42,8 @@ struct PackedMatrix {
 }
 
 /// The part of a file's tensor to pack: rows [first_row, first_row + rows), leaves of leaf_columns each starting at
-/// first_column. Preconditions: leaf_columns is a multiple of 32, and first_column of leaf_columns; the part lies
-/// inside the tensor.
+/// first_column. Preconditions: leaf_columns is a multiple of 32, but for weights of floating point, and first_column
+/// of leaf_columns; the part lies inside the tensor.
 struct PackSource {
   Format format;
   const std::byte* tensor;  ///< row 0, column 0

@@ -104,6 +104,7 @@ BlockPlace place_of(const PackedMatrix& matrix, std::size_t leaf, std::size_t bl
 }
 
 std::size_t leaf_bytes(Format format, std::size_t leaf_columns) {
+  if (packing_of(format).planes == floats) return leaf_columns * float_column_bytes(format);
   const ChunkLayout layout = layout_of(format);
   const std::size_t blocks = leaf_columns / block_columns;
   return blocks / 2 * layout.chunk_bytes(2) + (blocks % 2 != 0 ? layout.chunk_bytes(1) : 0);
@@ -120,18 +121,15 @@ PackedBlock read_packed_block(const PackedMatrix& matrix, std::size_t row, std::
   return out;
 }
 
-void read_packed_floats(const PackedMatrix& matrix, std::size_t row, std::size_t leaf, std::size_t block, float* out) {
-  const std::byte* weights = leaf_start(matrix, row, leaf) + block * layout_of(matrix.format).block_bytes;
-  for (std::size_t c = 0; c < block_columns; ++c) {
-    const std::size_t element = c * group_rows + row % group_rows;
-    if (matrix.format == Format::f16) {
-      out[c] = read_f16(weights, element);
-    } else if (matrix.format == Format::bf16) {
-      out[c] = bf16_to_f32(read_u16(weights, element));
-    } else {
-      std::memcpy(&out[c], weights + element * sizeof(float), sizeof(float));
-    }
-  }
+float read_packed_float(const PackedMatrix& matrix, std::size_t row, std::size_t column) {
+  const std::byte* at =
+      matrix.data + row / group_rows * matrix.group_bytes + column * float_column_bytes(matrix.format);
+  const std::size_t lane = row % group_rows;
+  if (matrix.format == Format::f16) return read_f16(at, lane);
+  if (matrix.format == Format::bf16) return bf16_to_f32(read_u16(at, lane));
+  float value;
+  std::memcpy(&value, at + lane * sizeof value, sizeof value);
+  return value;
 }
 
 }  // namespace troupe::kernels

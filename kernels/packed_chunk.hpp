@@ -12,9 +12,8 @@ namespace troupe::kernels {
 /// How a chunk (16 rows by one or two blocks of 32 columns) of a packed matrix lies in memory: the weights of its first
 /// block, of its second, then its scales.
 ///
-/// Weights of floating point: column by column, 16 rows each. Others: the block's low plane, then its high one. A plane
-/// of n bits is n vectors of 64 bytes, lane r the four bytes of row r; the columns 4g..4g+3 are the n bits from bit
-/// g * n % 8 of the four bytes of vector g * n / 8.
+/// Weights: the block's low plane, then its high one. A plane of n bits is n vectors of 64 bytes, lane r the four bytes
+/// of row r; the columns 4g..4g+3 are the n bits from bit g * n % 8 of the four bytes of vector g * n / 8.
 ///
 /// Scales, where [blocks] has an element for each block of the chunk, and d and dmin are those of its super-block:
 ///   f16      F16 [blocks][16]
@@ -33,6 +32,7 @@ struct ChunkLayout {
   }
 };
 
+/// Precondition: the format is none of floating point.
 [[nodiscard]] constexpr ChunkLayout layout_of(Format format) {
   constexpr std::size_t plane_of_a_bit = group_rows * block_columns / 8;
   const Planes planes = packing_of(format).planes;
@@ -55,7 +55,12 @@ struct ChunkLayout {
     case ScaleKind::none:
       break;
   }
-  return {(format == Format::f32 ? 32 : 16) * plane_of_a_bit, 0, 0};
+  return {};
+}
+
+/// Bytes of a column of 16 rows of floating point.
+[[nodiscard]] constexpr std::size_t float_column_bytes(Format format) {
+  return group_rows * (format == Format::f32 ? sizeof(float) : sizeof(std::uint16_t));
 }
 
 /// Bytes of one group of 16 rows by one leaf.
@@ -64,7 +69,8 @@ struct ChunkLayout {
 /// Whether a leaf's first block is an odd one of the tensor's row.
 [[nodiscard]] bool leaf_starts_odd(const PackedMatrix& matrix, std::size_t leaf);
 
-/// Where block `block` of a leaf (relative to a group's and leaf's first byte) lies.
+/// Where block `block` of a leaf (relative to a group's and leaf's first byte) lies. Of quantised weights, as what
+/// follows.
 struct BlockPlace {
   std::size_t chunk;   ///< offset of its chunk
   std::size_t blocks;  ///< blocks in that chunk
@@ -83,7 +89,7 @@ struct PackedBlock {
 [[nodiscard]] PackedBlock read_packed_block(const PackedMatrix& matrix, std::size_t row, std::size_t leaf,
                                             std::size_t block);
 
-/// One row's weights of one block of a format of floating point.
-void read_packed_floats(const PackedMatrix& matrix, std::size_t row, std::size_t leaf, std::size_t block, float* out);
+/// A weight of a format of floating point.
+[[nodiscard]] float read_packed_float(const PackedMatrix& matrix, std::size_t row, std::size_t column);
 
 }  // namespace troupe::kernels

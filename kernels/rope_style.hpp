@@ -4,7 +4,7 @@
 
 namespace troupe::kernels {
 
-/// How pairs of a head's dimensions are rotated: (2i, 2i+1), or (i, i + head_dim/2).
+/// How pairs of a head's dimensions are rotated: (2i, 2i+1), or (i, i + half of what is rotated).
 enum class RopeStyle : std::uint8_t { adjacent, halves };
 
 }  // namespace troupe::kernels

@@ -16,8 +16,8 @@ namespace troupe::kernels {
 /// One product: out[t][r] = sum over columns of weights[r][c] * in[t][c].
 struct MatmulArgs {
   const PackedMatrix* weights;
-  const Q8Block* in;      ///< [tokens][in_stride]; the first columns()/32 blocks of a row are used
-  std::size_t in_stride;  ///< in blocks
+  const void* in;         ///< [tokens][in_stride] of Q8Block, or of float for weights of floating point
+  std::size_t in_stride;  ///< in elements; those of columns() columns are used
   std::size_t tokens;
   void* out;               ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
   std::size_t out_stride;  ///< in elements; element r of a row belongs to weight row r
@@ -38,10 +38,11 @@ struct AttentionArgs {
   const std::byte* const* kv_blocks;  ///< for each block of 64 positions from position 0: its KV heads of every layer
   const std::uint16_t* kv_head;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
-  std::size_t head_dim;       ///< a multiple of 16, at most 256
+  std::size_t head_dim;       ///< a multiple of 16, at most max_head_dim
   float scale;                ///< multiplies q.k
   std::size_t window;         ///< a query at p sees positions > p - window; 0: all
   std::size_t kv_offset = 0;  ///< bytes from the start of a block to this layer's first KV head
+  float softcap = 0.0F;       ///< scores are softcapped to it (see KernelTable::softcap); 0: they are not
 };
 
 inline constexpr std::size_t attention_tile = 8;
@@ -60,13 +61,21 @@ struct KernelTable {
   /// NaN: a row beyond what can be normed must not become zeros.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
 
+  /// The same in two steps, for sums that ranks share: the sum of squares, and out = (x * factor) * weight.
+  float (*sum_of_squares)(const float* x, std::size_t n);
+  void (*weigh)(const float* x, float factor, const float* weight, std::size_t n, float* out);
+
+  /// out = (x - mean) / sqrt(mean((x - mean)^2) + eps) * weight (Ba et al. 2016, without its bias). Both sums as
+  /// rms_norm's; where the second is no finite number, all of out is one NaN.
+  void (*layer_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
+
   /// n a multiple of 32; out has n / 32 blocks. Round to nearest even.
   void (*quantize)(const float* x, std::size_t n, Q8Block* out);
 
   /// Weights with one leaf, float results. Each element: over blocks of 32 columns in order, s = w_scale * x_scale,
   /// acc = fma(float(exact integer sum), s, acc), then, with a minimum, acc = fma(w_min, scaled_sum, acc). Formats that
   /// scale each half of a block do so for its first 16 columns, then for the others, with scale * float(sum of the
-  /// half's q) for scaled_sum.
+  /// half's q) for scaled_sum. Weights of floating point: over columns in order, acc = fma(w, x, acc).
   void (*matmul)(const MatmulArgs& args, std::size_t first_group, std::size_t last_group);
 
   /// Weights cut into leaves: each leaf is summed as in matmul, rounded once to fixed point (to nearest even, 32 bits
@@ -82,23 +91,34 @@ struct KernelTable {
   /// x[i] += y[i].
   void (*add)(const float* y, std::size_t n, float* x);
 
+  /// x[i] *= factor.
+  void (*scale)(float factor, std::size_t n, float* x);
+
+  /// x[i] = cap * tanh(x[i] / cap).
+  void (*softcap)(float cap, std::size_t n, float* x);
+
+  /// out = gelu(x), the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
+  void (*gelu)(const float* x, std::size_t n, float* out);
+
   /// out = silu(gate) * up, silu(x) = x / (1 + exp(-x)).
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
   /// out = gelu(gate) * up, the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
   void (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
-  /// Rotates `heads` consecutive heads of one token in place. cos_sin: [head_dim/2] cosines, then as many sines.
-  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style);
+  /// Rotates the first `dims` (even) dimensions of `heads` consecutive heads of one token in place. cos_sin: [dims/2]
+  /// cosines, then as many sines.
+  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
+               RopeStyle style);
 
   /// Rounds one head's k and v, [head_dim] each, to F16 (nearest even, saturating), as the `place`th (0..63) of a KV
   /// head.
   void (*kv_append)(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head);
 
-  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale, m = max, p =
-  /// exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of fma(p, v).
-  /// Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is skipped. out =
-  /// a / l.
+  /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale [softcapped], m =
+  /// max, p = exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of
+  /// fma(p, v). Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is
+  /// skipped. out = a / l.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
   /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position
@@ -122,12 +142,18 @@ struct KernelTable {
 /// The kernels by name; prototypes.inl and fill_table.inl make an instruction set of them.
 #define TROUPE_KERNELS(KERNEL) \
   KERNEL(rms_norm)             \
+  KERNEL(sum_of_squares)       \
+  KERNEL(weigh)                \
+  KERNEL(layer_norm)           \
   KERNEL(quantize)             \
   KERNEL(matmul)               \
   KERNEL(matmul_partial)       \
   KERNEL(matmul_leaves)        \
   KERNEL(from_fixed)           \
   KERNEL(add)                  \
+  KERNEL(scale)                \
+  KERNEL(softcap)              \
+  KERNEL(gelu)                 \
   KERNEL(silu_mul)             \
   KERNEL(gelu_mul)             \
   KERNEL(rope)                 \

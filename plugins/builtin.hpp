@@ -13,7 +13,21 @@ namespace troupe::plugins {
 /// The architectures: each file in architectures/ defines the one of its name.
 #define TROUPE_ARCHITECTURES(ARCHITECTURE) \
   ARCHITECTURE(llama)                      \
-  ARCHITECTURE(gemma3)
+  ARCHITECTURE(mistral3)                   \
+  ARCHITECTURE(qwen2)                      \
+  ARCHITECTURE(qwen3)                      \
+  ARCHITECTURE(gemma)                      \
+  ARCHITECTURE(gemma2)                     \
+  ARCHITECTURE(gemma3)                     \
+  ARCHITECTURE(smollm3)                    \
+  ARCHITECTURE(granite)                    \
+  ARCHITECTURE(phi3)                       \
+  ARCHITECTURE(olmo2)                      \
+  ARCHITECTURE(exaone4)                    \
+  ARCHITECTURE(stablelm)                   \
+  ARCHITECTURE(starcoder2)                 \
+  ARCHITECTURE(glm4)                       \
+  ARCHITECTURE(cohere2)
 
 #define TROUPE_DECLARE(name) extern const Architecture name;
 TROUPE_ARCHITECTURES(TROUPE_DECLARE)

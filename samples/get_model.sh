@@ -9,6 +9,9 @@ fail() {
 }
 
 case ${1:-smollm2} in
+  -h | --help)
+    sed -n '2,3s/^# //p' "$0"
+    exit ;;
   smollm2) # 98 MB, Apache-2.0
     file=SmolLM2-135M-Instruct.Q4_1.gguf
     sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53

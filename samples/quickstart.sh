@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 question=${1:-Why is the sky blue?}
+if [ "$question" = --help ] || [ "$question" = -h ]; then
+  sed -n '2,3s/^# //p' "$0"
+  exit
+fi
 
 fail() {
   echo "quickstart.sh: $*" >&2

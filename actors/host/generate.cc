@@ -36,11 +36,10 @@ void check_salt(const std::string& salt) {
   throw refused("cache_salt has " + std::to_string(salt.size()) + " bytes; it may have " + std::to_string(longest));
 }
 
-void check_sampling(const Sampling& sampling) {
-  if (!(sampling.temperature >= 0.0F && sampling.temperature <= 1e6F)) {
-    throw refused("temperature must be between 0 and 1000000");
-  }
-  if (!(sampling.top_p > 0.0F && sampling.top_p <= 1.0F)) throw refused("top_p must be above 0 and at most 1");
+void check_min_tokens(std::uint32_t least, std::uint32_t most) {
+  if (least <= most) return;
+  throw refused("min_tokens is " + std::to_string(least) + "; max_tokens and the context leave room for " +
+                std::to_string(most));
 }
 
 void check_logprobs(const std::optional<std::uint32_t>& count) {
@@ -80,13 +79,16 @@ std::shared_ptr<actors::Request> request_of(SequenceId id, const Options& option
 std::shared_ptr<actors::Request> request_of(Model::Impl& model, std::vector<TokenId> prompt,
                                             const GenerateOptions& options) {
   check_prompt(model, prompt);
-  check_sampling(options.sampling);
+  if (auto checked = check_sampling(options.sampling, model.checkpoint.vocabulary()); !checked) throw checked.error();
   check_logprobs(options.logprobs);
   auto request = request_of(model.draw_id(), options);
   request->terms = terms_of(options, prompt.size(), model.context());
-  request->sequence.prompt = std::move(prompt);
+  check_min_tokens(options.min_tokens, request->terms.max_tokens);
   request->sequence.max_tokens = request->terms.max_tokens;
-  request->sequence.sampling = options.sampling;
+  request->sequence.sampling = std::make_shared<const SamplingTerms>(
+      sampling_terms(options.sampling, options.min_tokens, prompt.size(), *model.checkpoint.impl()->tokenizer));
+  request->sequence.surprise_bound = 2 * options.sampling.mirostat_tau;
+  request->sequence.prompt = std::move(prompt);
   request->sequence.logprobs = options.logprobs;
   return request;
 }
@@ -116,6 +118,14 @@ Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& o
   const std::shared_ptr<Impl> impl = impl_;  // a callback may let go of this object
   return taken(host::held(impl, "the model").log(),
                [&] { return impl->submit(request_of(*impl, std::move(prompt), options)); });
+}
+
+std::vector<Generation> Model::generate_texts(const std::vector<TokenId>& prompt, std::uint32_t count,
+                                              const GenerateOptions& options) const {
+  std::vector<Generation> texts;
+  GenerateOptions each = options;
+  for (std::uint32_t i = 0; i < count; ++i, ++each.sampling.choice) texts.push_back(generate(prompt, each));
+  return texts;
 }
 
 Request Model::generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const {

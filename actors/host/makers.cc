@@ -33,8 +33,7 @@ std::unique_ptr<End> first(std::vector<std::unique_ptr<End>> ends) {
 LogitsEnd logits_end(const Part& part, Workbench& bench) {
   const kernels::KernelTable* const wanted = kernels::find_table(bench.settings.isa);
   return {wanted == nullptr ? *kernels::find_table() : *wanted,
-          bench.model.tokens,
-          bench.settings.parallel,
+          {bench.model.tokens, bench.settings.context, bench.settings.parallel},
           bench.sinks,
           take(part.out, bench.out, "tokens"),
           part.source};

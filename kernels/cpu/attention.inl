@@ -98,12 +98,15 @@ inline void store_row(float* x, const BlockRow& row) {
   for_each_vector([&](int j) { store(x + 16 * j, row.v[j]); });
 }
 
-/// Multiplies by the scale, and masks what the row does not see, which may be anything.
+/// Multiplies by the scale, softcaps, and masks what the row does not see, which may be anything.
 [[gnu::always_inline]] inline BlockRow finish(const Rows& rows, std::size_t row, std::size_t block,
                                               const float* products) {
   const F32x16 scale = broadcast(rows.args.scale);
   BlockRow scores;
   for_each_vector([&](int j) { scores.v[j] = load(products + 16 * j) * scale; });
+  if (rows.args.softcap != 0.0F) {
+    for_each_vector([&](int j) { scores.v[j] = softcapped(scores.v[j], broadcast(rows.args.softcap)); });
+  }
   const Range visible = visible_places(rows, row, row, block);
   if (visible.begin == 0 && visible.end == kv_block) return scores;
   const int begin = static_cast<int>(visible.begin), end = static_cast<int>(visible.end);

@@ -160,7 +160,7 @@ struct BlockTile {
         left -= blocks;
       }
       odd ^= tile.leaf_blocks % 2 != 0;
-      finish_leaf(sums, tile);
+      finish_leaf(sums, tile.to);
     }
   }
 };

@@ -2,23 +2,25 @@
 
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_driver.hpp"
+#include "kernels/cpu/float_driver.hpp"
 
 /// Tile kernels for AVX2: a group of 16 output rows is two vectors, a lane one row.
 namespace troupe::kernels::avx2 {
 
+using cpu::FloatTileKernel;
 using cpu::Tile;
 using cpu::TileKernel;
+using cpu::TileOutput;
 
-/// The kernel of a format for one group by `tokens` (1..4): of integers whose weights lie in `planes`, and of floating
-/// point.
+/// The kernel of a format for one group by `tokens`: of integers whose weights lie in `planes` (1..4 tokens), and of
+/// floating point (1..6).
 template <Planes planes>
 [[nodiscard]] TileKernel block_kernel(Format format, std::size_t tokens);
-[[nodiscard]] TileKernel float_kernel(Format format, std::size_t tokens);
+[[nodiscard]] FloatTileKernel float_kernel(Format format, std::size_t tokens);
 
 inline constexpr int halves = 2;
 inline constexpr std::size_t half_rows = group_rows / halves;
-inline constexpr std::size_t tile_tokens = 4;
+inline constexpr std::size_t tile_tokens = 4, float_tile_tokens = 6;
 
 /// Sums of a tile.
 template <int tokens>
@@ -88,6 +90,15 @@ inline void store(const FloatSums<tokens>& sums, float* out) {
   }
 }
 
+template <int tokens>
+inline void load(FloatSums<tokens>& sums, const float* from) {
+#pragma GCC unroll 8
+  for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 2
+    for (int h = 0; h < halves; ++h) sums.at[t][h] = _mm256_load_ps(from + t * group_rows + h * half_rows);
+  }
+}
+
 /// Adds four sums of magnitude at most 2^19 in units of 2^-32. The magic number's last bit counts units, so that adding
 /// it in double rounds to them, and the difference of the bits is the integer.
 inline void add_rounded(__m128 sums, std::int64_t* fixed) {
@@ -101,18 +112,14 @@ inline void add_rounded(__m128 sums, std::int64_t* fixed) {
 
 /// Puts a leaf's sums where the tile wants them.
 template <int tokens>
-inline void finish_leaf(FloatSums<tokens>& sums, const Tile& tile) {
-  if (tile.fixed == nullptr) return store(sums, tile.sums);
+inline void finish_leaf(FloatSums<tokens>& sums, const TileOutput& to) {
+  if (to.fixed == nullptr) return store(sums, to.sums);
   if (!in_range(sums)) [[unlikely]] {
-    store(sums, tile.sums);
-    drop_overflow(tile.sums, tokens, tokens, tile.overflow);
-#pragma GCC unroll 8
-    for (int t = 0; t < tokens; ++t) {
-#pragma GCC unroll 2
-      for (int h = 0; h < halves; ++h) sums.at[t][h] = _mm256_load_ps(tile.sums + t * group_rows + h * half_rows);
-    }
+    store(sums, to.sums);
+    drop_overflow(to.sums, tokens, tokens, to.overflow);
+    load(sums, to.sums);
   }
-  std::int64_t* out = tile.fixed;
+  std::int64_t* out = to.fixed;
 #pragma GCC unroll 8
   for (int t = 0; t < tokens; ++t) {
 #pragma GCC unroll 2

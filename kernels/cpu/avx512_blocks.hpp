@@ -131,7 +131,7 @@ struct BlockTile {
         }
       }
       odd ^= tile.leaf_blocks % 2 != 0;
-      finish_leaf(sums, tile);
+      finish_leaf(sums, tile.to);
     }
   }
 };

@@ -3,23 +3,25 @@
 #include <immintrin.h>
 
 #include "kernels/cpu/avx512_kernels.hpp"
-#include "kernels/cpu/matmul_driver.hpp"
+#include "kernels/cpu/float_driver.hpp"
 
 /// Tile kernels for AVX-512 VNNI: one vector is 16 output rows, a lane one of them.
 namespace troupe::kernels::avx512 {
 
+using cpu::FloatTileKernel;
 using cpu::Tile;
 using cpu::TileKernel;
+using cpu::TileOutput;
 
-/// The kernel of a format for tiles of `groups` (1..3) by `tokens` (1..4, with one group 1..8): of integers whose
-/// weights lie in `planes`, and of floating point.
+/// The kernel of a format for tiles of `groups` (1..3) by `tokens`: of integers whose weights lie in `planes` (1..4
+/// tokens, with one group 1..8), and of floating point (1..8).
 template <Planes planes>
 [[nodiscard]] TileKernel block_kernel(Format format, std::size_t groups, std::size_t tokens);
-[[nodiscard]] TileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens);
+[[nodiscard]] FloatTileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens);
 
 inline constexpr std::size_t tile_groups = 3;
 inline constexpr std::size_t tile_tokens = 4;
-inline constexpr std::size_t narrow_tokens = 8;
+inline constexpr std::size_t narrow_tokens = 8, float_tile_tokens = 8;
 
 /// Picks Kernel<groups, tokens>::run.
 template <template <int, int> class Kernel>
@@ -102,6 +104,15 @@ inline void store(const FloatSums<groups, tokens>& sums, float* out) {
   }
 }
 
+template <int groups, int tokens>
+inline void load(FloatSums<groups, tokens>& sums, const float* from) {
+#pragma GCC unroll 8
+  for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 8
+    for (int t = 0; t < tokens; ++t) sums.at[g][t] = _mm512_load_ps(from + (g * tokens + t) * 16);
+  }
+}
+
 inline void add(__m512i units, std::int64_t* fixed) {
   _mm512_store_si512(fixed, _mm512_add_epi64(_mm512_load_si512(fixed), units));
 }
@@ -125,18 +136,14 @@ inline void add_rounded(const FloatSums<groups, tokens>& sums, std::int64_t* fix
 
 /// Puts a leaf's sums where the tile wants them.
 template <int groups, int tokens>
-inline void finish_leaf(FloatSums<groups, tokens>& sums, const Tile& tile) {
-  if (tile.fixed == nullptr) return store(sums, tile.sums);
+inline void finish_leaf(FloatSums<groups, tokens>& sums, const TileOutput& to) {
+  if (to.fixed == nullptr) return store(sums, to.sums);
   if (!surely_in_range(sums)) [[unlikely]] {
-    store(sums, tile.sums);
-    drop_overflow(tile.sums, groups * tokens, tokens, tile.overflow);
-#pragma GCC unroll 8
-    for (int g = 0; g < groups; ++g) {
-#pragma GCC unroll 8
-      for (int t = 0; t < tokens; ++t) sums.at[g][t] = _mm512_load_ps(tile.sums + (g * tokens + t) * 16);
-    }
+    store(sums, to.sums);
+    drop_overflow(to.sums, groups * tokens, tokens, to.overflow);
+    load(sums, to.sums);
   }
-  add_rounded(sums, tile.fixed);
+  add_rounded(sums, to.fixed);
 }
 
 }  // namespace troupe::kernels::avx512

@@ -9,7 +9,14 @@
 
 namespace troupe::kernels::cpu {
 
-/// What one tile kernel computes: a few groups of 16 rows by a few tokens.
+/// Where a tile's results go.
+struct TileOutput {
+  float* sums;             ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
+  std::int64_t* fixed;     ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
+  std::uint8_t* overflow;  ///< [tokens], see MatmulArgs
+};
+
+/// What one tile kernel of quantised weights computes: a few groups of 16 rows by a few tokens.
 struct Tile {
   const std::byte* weights;  ///< of the first group
   std::size_t group_bytes;
@@ -18,16 +25,34 @@ struct Tile {
   bool starts_odd;          ///< see PackedMatrix
   const Q8Block* in;        ///< of the first token
   std::size_t in_stride;    ///< blocks to the next token
-  float* sums;              ///< [groups][tokens][16], 64-byte aligned: the only leaf's sums, where fixed is null
-  std::int64_t* fixed;      ///< the same shape, and zero: every leaf's sums, rounded to fixed point, are added to it
-  std::uint8_t* overflow;   ///< [tokens], see MatmulArgs
+  TileOutput to;
 };
 using TileKernel = void (*)(const Tile& tile);
 
 enum class Output : std::uint8_t { floats, fixed_point, floats_of_leaves };
 
-/// Walks a matrix product in tiles. `Isa` is one instruction set's part, a type of its own folder's namespace (so that
-/// nothing compiled for one instruction set is ever linked into another):
+struct TilePlace {
+  std::size_t group, groups, token, tokens;
+};
+
+/// Copies a tile to where it belongs in the product.
+template <class Isa, class Element>
+void store_tile(const MatmulArgs& args, const TilePlace& place, const Element* tile) {
+  for (std::size_t g = 0; g < place.groups; ++g) {
+    const std::size_t row = (place.group + g) * group_rows, rows = args.weights->rows - row;
+    Element* out = static_cast<Element*>(args.out) + place.token * args.out_stride + row;
+    for (std::size_t t = 0; t < place.tokens; ++t, tile += group_rows, out += args.out_stride) {
+      if (rows >= group_rows) {
+        std::memcpy(out, tile, group_rows * sizeof(Element));  // of a constant size: no call
+      } else {
+        std::memcpy(out, tile, rows * sizeof(Element));
+      }
+    }
+  }
+}
+
+/// Walks a product of quantised weights in tiles. `Isa` is one instruction set's part, a type of its own folder's
+/// namespace (so that nothing compiled for one instruction set is ever linked into another):
 ///   tile_groups, tile_tokens   the largest tile
 ///   narrow_tokens              the largest tile of one group, which streams its weights from memory
 ///   kernel(format, groups, tokens)
@@ -45,9 +70,7 @@ class MatmulDriver {
   }
 
  private:
-  struct Place {
-    std::size_t group, groups, token, tokens;
-  };
+  using Place = TilePlace;
   static constexpr std::size_t wide = Isa::tile_groups * Isa::tile_tokens;
   static constexpr std::size_t most_vectors = wide > Isa::narrow_tokens ? wide : Isa::narrow_tokens;
 
@@ -93,30 +116,13 @@ class MatmulDriver {
                     .leaves = weights_.leaves,
                     .leaf_blocks = weights_.leaf_columns / block_columns,
                     .starts_odd = weights_.starts_odd,
-                    .in = args_.in + place.token * args_.in_stride,
+                    .in = static_cast<const Q8Block*>(args_.in) + place.token * args_.in_stride,
                     .in_stride = args_.in_stride,
-                    .sums = sums,
-                    .fixed = leaves ? fixed : nullptr,
-                    .overflow = leaves ? args_.overflow + place.token : nullptr};
+                    .to = {sums, leaves ? fixed : nullptr, leaves ? args_.overflow + place.token : nullptr}};
     Isa::kernel(weights_.format, place.groups, place.tokens)(tile);
-    if (output_ == Output::fixed_point) return store(place, fixed);
+    if (output_ == Output::fixed_point) return store_tile<Isa>(args_, place, fixed);
     if (leaves) Isa::from_fixed(fixed, elements, sums);
-    store(place, sums);
-  }
-
-  template <class Element>
-  void store(const Place& place, const Element* tile) const {
-    for (std::size_t g = 0; g < place.groups; ++g) {
-      const std::size_t row = (place.group + g) * group_rows;
-      Element* out = static_cast<Element*>(args_.out) + place.token * args_.out_stride + row;
-      for (std::size_t t = 0; t < place.tokens; ++t, tile += group_rows, out += args_.out_stride) {
-        if (weights_.rows - row >= group_rows) {
-          std::memcpy(out, tile, group_rows * sizeof(Element));  // of a constant size: no call
-        } else {
-          std::memcpy(out, tile, (weights_.rows - row) * sizeof(Element));
-        }
-      }
-    }
+    store_tile<Isa>(args_, place, sums);
   }
 
   const MatmulArgs& args_;

@@ -11,14 +11,6 @@ void map(const float* a, const float* b, std::size_t n, float* out, Function f) 
   if (i < n) store_first(out + i, f(load_first(a + i, n - i), load_first(b + i, n - i)), n - i);
 }
 
-float sum_of_squares(const float* x, std::size_t n) {
-  F32x16 sum = broadcast(0.0F);
-  std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) sum = fma(load(x + i), load(x + i), sum);
-  const F32x16 rest = load_first(x + i, n - i);
-  return sum_lanes(fma(rest, rest, sum));
-}
-
 void quantize_block(const float* x, Q8Block& block) {
   const F32x16 low = load(x), high = load(x + 16);
   const std::uint32_t bits = largest_magnitude(low, high);
@@ -39,17 +31,23 @@ void quantize_block(const float* x, Q8Block& block) {
 }
 
 /// Rotates pairs that lie side by side.
-void rope_adjacent(float* x, std::size_t head_dim, const float* cosines, const float* sines) {
-  for (std::size_t d = 0; d < head_dim; d += 16) {
+void rope_adjacent(float* x, std::size_t dims, const float* cosines, const float* sines) {
+  std::size_t d = 0;
+  for (; d + 16 <= dims; d += 16) {
     const F32x16 pairs = load(x + d);
     const F32x16 c = load_pairs(cosines + d / 2), s = load_pairs(sines + d / 2);
     store(x + d, subtract_add(pairs * c, swap_pairs(pairs) * s));
   }
+  for (; d < dims; d += 2) {
+    const float a = x[d], b = x[d + 1], c = cosines[d / 2], s = sines[d / 2];
+    x[d] = a * c - b * s;
+    x[d + 1] = b * c + a * s;
+  }
 }
 
-/// Rotates pairs that lie half a head apart.
-void rope_halves(float* x, std::size_t head_dim, const float* cosines, const float* sines) {
-  const std::size_t half = head_dim / 2;
+/// Rotates pairs that lie half of what is rotated apart.
+void rope_halves(float* x, std::size_t dims, const float* cosines, const float* sines) {
+  const std::size_t half = dims / 2;
   for (std::size_t d = 0; d < half; d += 16) {
     const std::size_t n = half - d;
     const F32x16 a = load_first(x + d, n), b = load_first(x + half + d, n);
@@ -105,14 +103,35 @@ Softmax segment_tree(const float* x, std::size_t n, std::size_t segments) {
 
 }  // namespace
 
+float sum_of_squares(const float* x, std::size_t n) {
+  F32x16 sum = broadcast(0.0F);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) sum = fma(load(x + i), load(x + i), sum);
+  const F32x16 rest = load_first(x + i, n - i);
+  return sum_lanes(fma(rest, rest, sum));
+}
+
+void weigh(const float* x, float factor, const float* weight, std::size_t n, float* out) {
+  const F32x16 r = broadcast(factor);
+  map(x, weight, n, out, [r](F32x16 a, F32x16 w) { return (a * r) * w; });
+}
+
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
   const float mean = sum_of_squares(x, n) / static_cast<float>(n);
   if (!__builtin_isfinite(mean)) {
     const F32x16 nan = broadcast(__builtin_nanf(""));
     return map(x, weight, n, out, [nan](F32x16, F32x16) { return nan; });
   }
-  const F32x16 r = broadcast(1.0F / __builtin_sqrtf(mean + eps));
-  map(x, weight, n, out, [r](F32x16 a, F32x16 w) { return (a * r) * w; });
+  weigh(x, 1.0F / __builtin_sqrtf(mean + eps), weight, n, out);
+}
+
+void layer_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
+  F32x16 sum = broadcast(0.0F);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) sum = sum + load(x + i);
+  const F32x16 mean = broadcast(sum_lanes(sum + load_first(x + i, n - i)) / static_cast<float>(n));
+  map(x, x, n, out, [mean](F32x16 a, F32x16) { return a - mean; });
+  rms_norm(out, weight, eps, n, out);
 }
 
 void quantize(const float* x, std::size_t n, Q8Block* out) {
@@ -129,6 +148,21 @@ void add(const float* y, std::size_t n, float* x) {
   map(x, y, n, x, [](F32x16 a, F32x16 b) { return a + b; });
 }
 
+void scale(float factor, std::size_t n, float* x) {
+  const F32x16 by = broadcast(factor);
+  map(x, x, n, x, [by](F32x16 a, F32x16) { return a * by; });
+}
+
+void softcap(float cap, std::size_t n, float* x) {
+  const F32x16 most = broadcast(cap);
+  map(x, x, n, x, [most](F32x16 a, F32x16) { return softcapped(a, most); });
+}
+
+void gelu(const float* x, std::size_t n, float* out) {
+  const F32x16 one = broadcast(1.0F), cubic = broadcast(gelu_cubic), factor = broadcast(gelu_factor);
+  map(x, x, n, out, [=](F32x16 a, F32x16) { return a / (one + exp(fma(a * a * a, cubic, a) * factor)); });
+}
+
 void silu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   const F32x16 zero = broadcast(0.0F), one = broadcast(1.0F);
   map(gate, up, n, out, [=](F32x16 x, F32x16 y) { return x / (one + exp(zero - x)) * y; });
@@ -142,9 +176,10 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   });
 }
 
-void rope(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style) {
+void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
+          RopeStyle style) {
   const auto rotate = style == RopeStyle::adjacent ? rope_adjacent : rope_halves;
-  for (std::size_t h = 0; h < heads; ++h) rotate(x + h * head_dim, head_dim, cos_sin, cos_sin + head_dim / 2);
+  for (std::size_t h = 0; h < heads; ++h) rotate(x + h * head_dim, dims, cos_sin, cos_sin + dims / 2);
 }
 
 void kv_append(const float* k, const float* v, std::size_t head_dim, std::size_t place, std::byte* kv_head) {

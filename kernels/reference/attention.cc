@@ -9,7 +9,6 @@ namespace troupe::kernels::reference {
 namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-constexpr std::size_t max_head_dim = 256;
 
 // One head of one query. The caches are read at visible positions only: other places may hold anything.
 struct Query {
@@ -40,7 +39,9 @@ float score(const Query& query, std::size_t block, std::size_t place) {
   const std::uint16_t* keys = query.keys(block);
   float sum = 0.0F;
   for (std::size_t d = 0; d < args.head_dim; ++d) sum = std::fma(q[d], f16_to_f32(keys[d * kv_block + place]), sum);
-  return sum * args.scale;
+  float score = sum * args.scale;
+  if (args.softcap != 0.0F) softcap(args.softcap, 1, &score);
+  return score;
 }
 
 void score_block(const Query& query, std::size_t block, float* scores) {

@@ -35,33 +35,36 @@ float add_quantised_block(float acc, const Packing& packing, const PackedBlock& 
   return acc;
 }
 
-float add_float_block(float acc, const float* weights, const Q8Block& in) {
-  for (std::size_t c = 0; c < block_columns; ++c)
-    acc = std::fma(weights[c], in.scale * static_cast<float>(in.q[c]), acc);
-  return acc;
-}
-
-float leaf_sum(const PackedMatrix& weights, std::size_t row, std::size_t leaf, const Q8Block* in) {
+float quantised_sum(const PackedMatrix& weights, std::size_t row, std::size_t leaf, const Q8Block* in) {
   const Packing& packing = packing_of(weights.format);
   float acc = 0.0F;
   for (std::size_t b = 0; b < weights.leaf_columns / block_columns; ++b) {
-    if (packing.planes == floats) {
-      float values[block_columns];
-      read_packed_floats(weights, row, leaf, b, values);
-      acc = add_float_block(acc, values, in[b]);
-    } else {
-      acc = add_quantised_block(acc, packing, read_packed_block(weights, row, leaf, b), in[b]);
-    }
+    acc = add_quantised_block(acc, packing, read_packed_block(weights, row, leaf, b), in[b]);
   }
   return acc;
 }
 
-std::int64_t fixed_sum(const MatmulArgs& args, std::size_t row, std::size_t token) {
+float float_sum(const PackedMatrix& weights, std::size_t row, std::size_t leaf, const float* in) {
+  float acc = 0.0F;
+  for (std::size_t c = 0; c < weights.leaf_columns; ++c) {
+    acc = std::fma(read_packed_float(weights, row, leaf * weights.leaf_columns + c), in[c], acc);
+  }
+  return acc;
+}
+
+float leaf_sum(const MatmulArgs& args, std::size_t row, std::size_t leaf, std::size_t token) {
   const PackedMatrix& weights = *args.weights;
-  const Q8Block* in = args.in + token * args.in_stride;
+  const std::size_t start = token * args.in_stride, column = leaf * weights.leaf_columns;
+  if (packing_of(weights.format).planes == floats) {
+    return float_sum(weights, row, leaf, static_cast<const float*>(args.in) + start + column);
+  }
+  return quantised_sum(weights, row, leaf, static_cast<const Q8Block*>(args.in) + start + column / block_columns);
+}
+
+std::int64_t fixed_sum(const MatmulArgs& args, std::size_t row, std::size_t token) {
   std::int64_t sum = 0;
-  for (std::size_t leaf = 0; leaf < weights.leaves; ++leaf, in += weights.leaf_columns / block_columns) {
-    const float value = leaf_sum(weights, row, leaf, in);
+  for (std::size_t leaf = 0; leaf < args.weights->leaves; ++leaf) {
+    const float value = leaf_sum(args, row, leaf, token);
     if (std::fabs(value) <= fixed_limit) {
       sum += std::llrint(std::ldexp(static_cast<double>(value), fixed_fraction_bits));
     } else {  // NaN as well
@@ -84,9 +87,8 @@ void for_each_output(const MatmulArgs& args, std::size_t first_group, std::size_
 }  // namespace
 
 void matmul(const MatmulArgs& args, std::size_t first_group, std::size_t last_group) {
-  for_each_output<float>(args, first_group, last_group, [&](std::size_t row, std::size_t token) {
-    return leaf_sum(*args.weights, row, 0, args.in + token * args.in_stride);
-  });
+  for_each_output<float>(args, first_group, last_group,
+                         [&](std::size_t row, std::size_t token) { return leaf_sum(args, row, 0, token); });
 }
 
 void matmul_partial(const MatmulArgs& args, std::size_t first_group, std::size_t last_group) {

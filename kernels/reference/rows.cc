@@ -51,13 +51,28 @@ Q8Block quantize_block(const float* x) {
 
 }  // namespace
 
-void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
+float sum_of_squares(const float* x, std::size_t n) {
   float lanes[lane_count] = {};
   for (std::size_t i = 0; i < n; ++i) lanes[i % lane_count] = std::fma(x[i], x[i], lanes[i % lane_count]);
-  const float mean = sum_lanes(lanes) / static_cast<float>(n);
+  return sum_lanes(lanes);
+}
+
+void weigh(const float* x, float factor, const float* weight, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = (x[i] * factor) * weight[i];
+}
+
+void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
+  const float mean = sum_of_squares(x, n) / static_cast<float>(n);
   if (!std::isfinite(mean)) return void(std::fill_n(out, n, std::numeric_limits<float>::quiet_NaN()));
-  const float r = 1.0F / std::sqrt(mean + eps);
-  for (std::size_t i = 0; i < n; ++i) out[i] = (x[i] * r) * weight[i];
+  weigh(x, 1.0F / std::sqrt(mean + eps), weight, n, out);
+}
+
+void layer_norm(const float* x, const float* weight, float eps, std::size_t n, float* out) {
+  float lanes[lane_count] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % lane_count] += x[i];
+  const float mean = sum_lanes(lanes) / static_cast<float>(n);
+  for (std::size_t i = 0; i < n; ++i) out[i] = x[i] - mean;
+  rms_norm(out, weight, eps, n, out);
 }
 
 void quantize(const float* x, std::size_t n, Q8Block* out) {
@@ -72,6 +87,21 @@ void add(const float* y, std::size_t n, float* x) {
   for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
 }
 
+void scale(float factor, std::size_t n, float* x) {
+  for (std::size_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+void softcap(float cap, std::size_t n, float* x) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = cap * tanh_f32(x[i] / cap);
+}
+
+void gelu(const float* x, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const float inner = std::fma(x[i] * x[i] * x[i], gelu_cubic, x[i]);
+    out[i] = x[i] / (1.0F + exp_f32(inner * gelu_factor));
+  }
+}
+
 void silu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] = gate[i] / (1.0F + exp_f32(-gate[i])) * up[i];
 }
@@ -84,8 +114,9 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   }
 }
 
-void rope(float* x, std::size_t heads, std::size_t head_dim, const float* cos_sin, RopeStyle style) {
-  const std::size_t half = head_dim / 2;
+void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
+          RopeStyle style) {
+  const std::size_t half = dims / 2;
   const bool adjacent = style == RopeStyle::adjacent;
   for (std::size_t h = 0; h < heads; ++h, x += head_dim) {
     for (std::size_t i = 0; i < half; ++i) {

@@ -11,11 +11,12 @@ namespace troupe::plugins {
 struct TransformerDefaults {
   double default_theta;
   kernels::RopeStyle rope_style;
+  Norm norm = Norm::rms;
 };
 
 /// The numbers that transformers' files share, "<prefix>.block_count" and so on, checked: each within what the kernels
-/// and 32-bit sizes allow, heads a multiple of KV heads, widths multiples of 32; heads and widths may be given for each
-/// layer. One rotation; the head tied where the file has no "output.weight".
+/// and 32-bit sizes allow, heads a multiple of KV heads, head sizes multiples of 16; heads and widths may be given for
+/// each layer. One rotation; the head tied where the file has no "output.weight".
 [[nodiscard]] Result<ModelDescription> describe_transformer(const ModelFile& file, std::string_view prefix,
                                                             TransformerDefaults defaults);
 

@@ -18,7 +18,7 @@ std::uint64_t GgufCursor::count(std::string_view field, std::uint64_t each, std:
   const auto number = this->number<std::uint64_t>(field);
   if (const std::uint64_t room = left() / each; number > room) {
     fail(Code::bad_file, start, field, std::to_string(number),
-         "at most " + std::to_string(room) + ", which the rest of the file has room for");
+         "at most " + std::to_string(room) + ", which the rest of the file has room for; is it cut short?");
   } else if (number > limit) {
     fail(Code::unsupported, start, field, std::to_string(number), "at most " + std::to_string(limit));
   }

@@ -4,6 +4,7 @@
 
 #include "runtime/c/boundary.hpp"
 #include "runtime/c/handles.hpp"
+#include "runtime/c/sampling.hpp"
 #include "runtime/c/sized.hpp"
 
 namespace troupe::c {
@@ -40,10 +41,7 @@ troupe_generate_options generate_defaults() {
   const GenerateOptions options;
   troupe_generate_options made{};
   made.deadline_ms = no_deadline;
-  made.seed = options.sampling.seed;
-  made.temperature = options.sampling.temperature;
-  made.top_p = options.sampling.top_p;
-  made.top_k = options.sampling.top_k;
+  set_sampling(options.sampling, made);
   made.max_tokens = options.max_tokens;
   made.ignore_end = options.ignore_end ? 1 : 0;
   made.parse_special = options.parse_special ? 1 : 0;
@@ -111,7 +109,8 @@ GenerateOptions generate_options(const troupe_generate_options* given) {
   const troupe_generate_options from = read(given, generate_defaults(), "troupe_generate_options");
   GenerateOptions to;
   to.max_tokens = from.max_tokens;
-  to.sampling = {.temperature = from.temperature, .top_k = from.top_k, .top_p = from.top_p, .seed = from.seed};
+  to.sampling = sampling_of(from);
+  to.min_tokens = from.min_tokens;
   to.ignore_end = from.ignore_end != 0;
   to.deadline = deadline_of(from.deadline_ms);
   to.parse_special = from.parse_special != 0;

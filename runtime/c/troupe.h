@@ -410,7 +410,14 @@ troupe_status troupe_graph_dot(const char* graph, char** dot, troupe_error* erro
 
 // --------------------------------------------------------------------------------------------------------- requests
 
-/// What is asked of one request.
+/// Added to a token's logit. Stays as it is.
+typedef struct troupe_logit_bias {
+  int32_t id;
+  float bias;  ///< between -1e6 and 1e6, or -INFINITY: never
+} troupe_logit_bias;
+
+/// What is asked of one request. What sampling's fields mean, and between what they must be, is said in
+/// troupe/sampling.hpp.
 typedef struct troupe_generate_options {
   size_t size;
   const char* const* stop;  ///< the text ends before the first of these, which is never shown; at most 16
@@ -421,7 +428,7 @@ typedef struct troupe_generate_options {
   size_t user_length;
   int64_t deadline_ms;  ///< from now; default -1: none
   uint64_t seed;
-  float temperature;      ///< default 0: greedy
+  float temperature;      ///< default 0: greedy, as is less
   float top_p;            ///< default 1
   uint32_t top_k;         ///< default 0: all
   uint32_t max_tokens;    ///< default 0: to the end of the text or of the context
@@ -429,6 +436,29 @@ typedef struct troupe_generate_options {
   int32_t parse_special;  ///< of a prompt that is text, see troupe_checkpoint_tokenize; default 1
   int32_t logprobs;       ///< of each token and of so many of the likeliest, 0 to 20; default -1: none
   int32_t priority;       ///< the highest of those that wait comes first; default 0
+  const troupe_logit_bias* logit_bias;  ///< each token once; default NULL: none
+  size_t logit_bias_count;
+  const char* const* dry_breakers;  ///< what repeats goes back to these at most; default "\n", ":", "\"" and "*"
+  size_t dry_breaker_count;
+  const char* sampler_order;    ///< default NULL: "edskypmxt"
+  uint32_t min_tokens;          ///< no token that ends the text before so many; default 0
+  uint32_t choice;              ///< which of several texts of one prompt and seed; default 0
+  float min_p;                  ///< default 0: all
+  float typical_p;              ///< default 1: all
+  float top_n_sigma;            ///< default -1: all
+  float xtc_probability;        ///< default 0: never
+  float xtc_threshold;          ///< default 0.1
+  int32_t penalty_last_n;       ///< of how many tokens penalties know; default 64; -1: all
+  float repeat_penalty;         ///< default 1: none
+  float presence_penalty;       ///< default 0: none
+  float frequency_penalty;      ///< default 0: none
+  float dry_multiplier;         ///< default 0: no DRY
+  float dry_base;               ///< default 1.75
+  uint32_t dry_allowed_length;  ///< default 2
+  int32_t dry_last_n;           ///< default -1: all
+  int32_t mirostat;             ///< 0 (default), or 2: Mirostat 2
+  float mirostat_tau;           ///< default 5
+  float mirostat_eta;           ///< default 0.1
 } troupe_generate_options;
 
 void troupe_generate_options_default(troupe_generate_options* options, size_t size);

@@ -39,20 +39,18 @@ void add_generate(CLI::App& verb, GenerateFlags& flags) {
   add_count(verb, "-n,--predict", flags.tokens, {0, most_32_bits, -2},
             "tokens at most (default -1, and -2: to the end of the text or context)");
   add_texts(verb, "--stop", flags.options.stop, "TEXT", "ends before it would be printed (once for each, 16 at most)");
-  Sampling& sampling = flags.options.sampling;
-  add_real(verb, "--temp", sampling.temperature, {0, 1000, "a number from 0 to 1000"},
-           "temperature (default 0: greedy)");
-  add_count(verb, "--top-k", sampling.top_k, {0, most_32_bits}, "choose among the K likeliest (default 0: all)");
-  const RealLimits share = {std::numeric_limits<float>::denorm_min(), 1, "a number above 0, up to 1"};
-  add_real(verb, "--top-p", sampling.top_p, share, "choose among the likeliest that make up X (default 1)");
+  add_count(verb, "--min-tokens", flags.options.min_tokens, {0, most_32_bits},
+            "no end of the text before so many (default 0)");
   add_count(verb, "-s,--seed", flags.seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
             "of the choices (default -1: drawn, and printed to standard error)");
+  add_sampling(verb, flags.sampling);
   begin_group(verb);
 }
 
 GenerateOptions options_of(const GenerateFlags& flags) {
   GenerateOptions options = flags.options;
-  const bool random = options.sampling.temperature > 0;
+  options.sampling = sampling_of(flags.sampling);
+  const bool random = options.sampling.temperature > 0 || options.sampling.xtc_probability > 0;
   if (random) options.sampling.seed = flags.seed ? *flags.seed : draw_seed();
   options.max_tokens = flags.tokens ? std::max(*flags.tokens, 1U) : 0;
   return options;

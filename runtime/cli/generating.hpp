@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cli/sampling_flags.hpp"
 #include "troupe/model.hpp"
 
 namespace CLI {
@@ -20,9 +21,10 @@ struct GenerateFlags {
   GenerateOptions options;
   std::optional<std::uint32_t> tokens;
   std::optional<std::uint64_t> seed;
+  SamplingFlags sampling;
 };
 
-/// -n, --stop, --temp, --top-k, --top-p and -s.
+/// -n, --min-tokens, --stop, -s, and how tokens are sampled.
 void add_generate(CLI::App& verb, GenerateFlags& flags);
 
 /// What the flags come to. Where choices are random and no seed is given one is drawn, and printed to standard error.

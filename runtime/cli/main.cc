@@ -104,6 +104,9 @@ int run_verb(CLI::App& verb, int argc, char** argv) {
   } catch (const CLI::CallForHelp&) {
     print(help_of(described(verb)));
     return ok;
+  } catch (const CLI::CallForAllHelp&) {
+    print(help_of(described(verb), true));
+    return ok;
   } catch (const CLI::ParseError& error) {
     return complain(error.what() + ("; see troupe " + verb.get_name()) + " --help", wrong_use);
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/cli/options.hpp"
+
 namespace troupe::cli {
 namespace {
 
@@ -18,17 +20,18 @@ std::string names_of(const FlagText& flag) {
   return flag.type.empty() ? names : names + " " + flag.type;
 }
 
-std::string flags_of(const VerbText& verb) {
+std::string flags_of(const VerbText& verb, bool further) {
   std::string text, group;
   for (const FlagText& flag : verb.flags) {
+    if ((flag.group == further_flags) != further) continue;
     if (flag.group != group) text += (group = flag.group) + ":\n";
     text += line_of(names_of(flag), flag.help);
   }
   return text;
 }
 
-std::string between(const std::string& start, const std::string& middle, const VerbText& verb) {
-  return start + ": " + verb.summary + "\n\n" + middle + flags_of(verb) + "\nExample:\n  " + verb.example + "\n";
+std::string between(const std::string& start, const std::string& middle, const VerbText& verb, bool further = false) {
+  return start + ": " + verb.summary + "\n\n" + middle + flags_of(verb, further) + "\nExample:\n  " + verb.example + "\n";
 }
 
 /// Text that roff takes as it is.
@@ -46,7 +49,7 @@ std::string roff_flags(const VerbText& verb) {
 
 }  // namespace
 
-std::string help_of(const VerbText& verb) { return between("troupe " + verb.name, "", verb); }
+std::string help_of(const VerbText& verb, bool further) { return between("troupe " + verb.name, "", verb, further); }
 
 std::string help_of(const Manual& manual) {
   std::string verbs;

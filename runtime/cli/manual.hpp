@@ -24,8 +24,9 @@ struct Manual {
   std::vector<VerbText> verbs;
 };
 
-/// What --help prints of a verb: one line for the summary and each flag, and the example.
-std::string help_of(const VerbText& verb);
+/// What --help prints of a verb: one line for the summary and each flag, and the example; or, `further`, what
+/// --help-sampling does, of the flags that would not find room on that screen (further_flags).
+std::string help_of(const VerbText& verb, bool further = false);
 std::string help_of(const Manual& manual);
 
 /// Scripts that complete verbs, flags and files: for bash to source, and for zsh's fpath.

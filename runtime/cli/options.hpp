@@ -22,6 +22,9 @@ inline constexpr std::uint64_t most_parallel = 1024;  // as many requests as the
 /// What the help calls flags that no group has a better word for; they come first.
 inline constexpr const char* no_group = "Options";
 
+/// The group of flags that the help leaves to another page.
+inline constexpr const char* further_flags = "Further sampling";
+
 /// From here on, flags are of this group of the verb's help.
 void begin_group(CLI::App& verb, const std::string& name = no_group);
 

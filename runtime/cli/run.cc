@@ -24,6 +24,7 @@ struct Run {
   GenerateFlags generate;
   bool chat = false, timings = isatty(STDERR_FILENO) != 0;
   std::optional<std::string> system;
+  std::uint32_t texts = 1;
 };
 
 bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->ends_with(".jsonl"); }
@@ -61,18 +62,27 @@ void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>
   if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
 }
 
-void run(const Run& args) {
+/// Texts of one prompt, one after the other, though they are made at once.
+void print_texts(const Run& args, const Model& model, const std::vector<TokenId>& prompt) {
+  std::vector<Generation> streams = model.generate_texts(prompt, args.texts, options_of(args.generate));
+  if (args.generate.tokens == 0U) return (void)streams.front().next();  // the prompt has been checked and computed
+  Answer answer;
+  for (Generation& stream : streams) {
+    if (&stream != streams.data()) print_text("\n---\n");
+    answer = print_stream(std::move(stream));
+  }
+  end_line_on_terminal();
+  if (args.timings) say(timings_of(answer, context_of(model.checkpoint(), args.flags.load)));
+}
+
+void run(Run& args) {
+  args.flags.load.parallel = std::max(args.flags.load.parallel, args.texts);
   if (args.system && !args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
   const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
   const Model model = load(runtime, args.flags);
   if (is_batch(args)) return run_lines(args, model, lines);
-  const auto prompt = prompt_maker(args, model.checkpoint(), lines)(lines.front());
-  Generation stream = model.generate(prompt, options_of(args.generate));
-  if (args.generate.tokens == 0U) return (void)stream.next();  // the prompt has been checked and computed
-  const Answer answer = print_stream(std::move(stream));
-  end_line_on_terminal();
-  if (args.timings) say(timings_of(answer, context_of(model.checkpoint(), args.flags.load)));
+  print_texts(args, model, prompt_maker(args, model.checkpoint(), lines)(lines.front()));
 }
 
 }  // namespace
@@ -88,6 +98,7 @@ void add_run(CLI::App& command) {
   add_text(verb, "--system", args->system, "TEXT", "with --chat: what the model is told before it");
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "of -f FILE.jsonl, {\"prompt\": …} or {\"messages\": […]} a line, at once");
+  add_count(verb, "--texts", args->texts, {1, most_parallel}, "so many of a prompt, with a line of --- between (default 1)");
   add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
   add_model(verb, args->flags);
   add_generate(verb, args->generate);

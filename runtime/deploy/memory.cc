@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "runtime/text/sampling.hpp"
+#include "runtime/program/tokens.hpp"
 
 namespace troupe {
 namespace {
@@ -14,7 +14,8 @@ void add_channels(const Part& part, ActorMemory& memory) {
 }
 
 void add_sampling(const Part& part, const MemoryOrder& order, ActorMemory& memory) {
-  if (!part.source.empty()) memory.other += SamplingRoom::bytes(order.model.tokens);
+  const DeploySettings& settings = order.settings;
+  if (!part.source.empty()) memory.other += LogitsEnd::bytes({order.model.tokens, settings.context, settings.parallel});
 }
 
 std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {

@@ -79,6 +79,9 @@ Result<std::shared_ptr<const FileBytes>> FileBytes::open(const std::string& path
 
 Result<std::shared_ptr<const FileBytes>> FileBytes::open(int descriptor, const std::string& name,
                                                          std::optional<bool> copy) {
+  if (descriptor < 0) {
+    return Error(Code::invalid_argument, quoted(name) + ": " + std::to_string(descriptor) + " is no descriptor");
+  }
   return open(Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), name, copy);
 }
 

@@ -106,6 +106,7 @@ Error of_no_format(const FileBytes& file, const std::string& known) {
   if (mark != nullptr) {
     return {mark->code, start + "is " + mark->what + ", no model file; " + mark->advice + end};
   }
+  if (head.empty()) return {Code::bad_file, start + "is no model file: it is empty" + end};
   if (head.find_first_not_of('\0') == std::string_view::npos) {
     return {Code::bad_file, start + "is no model file: it begins with zeros; is its download complete?" + end};
   }

@@ -41,6 +41,17 @@ template <std::size_t N, std::size_t M>
   return all;
 }
 
+/// A table, and another whose entries take the place of those of the same names.
+template <const auto& keys, const auto& own>
+[[nodiscard]] consteval auto replaced() {
+  const auto stays = [](const KnownKey& key) {
+    return std::none_of(own.begin(), own.end(), [&](const KnownKey& other) { return other.name == key.name; });
+  };
+  std::array<KnownKey, std::count_if(keys.begin(), keys.end(), stays) + own.size()> all{};
+  std::copy(own.begin(), own.end(), std::copy_if(keys.begin(), keys.end(), all.begin(), stays));
+  return all;
+}
+
 /// Refuses a file (Code::unsupported, every such key by name and value) whose keys under "<prefix>." say something that
 /// is not heard: keys that `known` does not list, and neutral ones at other values.
 [[nodiscard]] Result<void> check_keys(const ModelFile& file, std::string_view prefix, std::span<const KnownKey> known);

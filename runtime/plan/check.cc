@@ -28,25 +28,36 @@ class Checker {
 
   Result<std::vector<ReplicaLayout>> run() {
     if (graph_.version != 1) wrong("version " + std::to_string(graph_.version) + " is unknown; this build reads 1");
-    if (passes(&Checker::check_size) && passes(&Checker::check_names)) {
-      check_nodes();
-      if (passes(&Checker::check_groups)) check_stages();
-      check_edges();
-      check_transports();
-      check_ports();
-      if (problems_ == 0) check_flow();
-      if (problems_ == 0) check_states();
-    }
+    if (passes(&Checker::check_size) && passes(&Checker::check_names)) check_all();
     if (problems_ > 0) return error();
     return replicas_;
   }
 
  private:
+  void check_all() {
+    check_kinds();
+    check_nodes();
+    check_samplers();
+    if (passes(&Checker::check_groups)) {
+      check_layers();
+      check_stages();
+    }
+    check_edges();
+    check_transports();
+    check_ports();
+    if (problems_ == 0) check_flow();
+    if (problems_ == 0) check_states();
+  }
+
   [[nodiscard]] bool is_host(const GraphNode& node) const { return kinds_.is(node, Role::between); }
 
   void wrong(const std::string& what) {
     if (++problems_ <= most_named) wrong_ += (wrong_.empty() ? "" : "; ") + what;
   }
+
+  /// What rests on something wrong is not looked at: consequences would bury their cause.
+  void blame(const std::string& node) { blamed_.insert(node); }
+  [[nodiscard]] bool blamed(const std::string& node) const { return blamed_.contains(node); }
 
   [[nodiscard]] bool passes(void (Checker::*check)()) {
     const std::size_t before = problems_;
@@ -77,6 +88,7 @@ class Checker {
   /// Nodes are looked up by name, and counted by replica.
   void check_names() {
     std::set<std::string> names;
+    std::set<std::uint32_t> numbers;
     for (const GraphNode& node : graph_.nodes) {
       if (!names.insert(node.name).second) wrong("two nodes are named " + quoted(node.name));
       if (!is_name(node.name)) wrong(quoted(node.name) + " is no node name");
@@ -84,18 +96,32 @@ class Checker {
         wrong("node " + node.name + ": replica " + std::to_string(node.replica) + " is beyond the limit of " +
               std::to_string(most_replicas) + " replicas");
       }
+      numbers.insert(node.replica);
+    }
+    if (numbers.empty()) return wrong("it has no nodes");
+    replicas_.resize(numbers.size());
+    if (*numbers.rbegin() < numbers.size()) return;
+    std::uint32_t missing = 0;
+    while (numbers.contains(missing)) ++missing;
+    wrong("replicas are numbered from 0 on; there is a replica " + std::to_string(*numbers.rbegin()) + ", but none " +
+          std::to_string(missing));
+  }
+
+  void check_kinds() {
+    for (const GraphNode& node : graph_.nodes) {
+      if (kinds_.has(node.kind)) continue;
+      wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are " + kinds_.names());
+      blame(node.name);
     }
   }
 
   void check_nodes() {
     for (const GraphNode& node : graph_.nodes) {
-      if (!kinds_.has(node.kind)) {
-        wrong("node " + node.name + " is of kind \"" + node.kind + "\"; known are " + kinds_.names());
-      }
       if (!devices_.has(node.device)) {
         wrong("node " + node.name + ": device \"" + node.device + "\" is unknown; there are " + devices_.names);
       }
       if (node.threads < 1 || node.threads > 256) wrong("node " + node.name + ": threads must be between 1 and 256");
+      if (blamed(node.name)) continue;
       const bool shard = kinds_.is(node, Role::shard);
       const bool holds =
           node.holds_layers() || node.attention != Range{} || node.ffn != Range{} || node.vocabulary != Range{};
@@ -104,16 +130,21 @@ class Checker {
         wrong("node " + node.name + " is of kind " + node.kind + "; options are for the host's actors");
       }
       if (!shard && node.threads != 1) wrong("node " + node.name + " is no shard; it has one thread");
-      if (node.replica >= replicas_.size()) replicas_.resize(node.replica + 1);
+    }
+  }
+
+  void check_samplers() {
+    for (const GraphNode& node : graph_.nodes) {
       ReplicaLayout& replica = replicas_[node.replica];
       if (is_host(node)) replica.host_actors.push_back(&node);
       if (!kinds_.is(node, Role::sampler)) continue;
       if (replica.sampler != nullptr) wrong("replica " + std::to_string(node.replica) + " has two samplers");
       replica.sampler = &node;
     }
-    if (replicas_.empty()) wrong("it has no nodes");
-    for (std::size_t r = 0; r < replicas_.size(); ++r) {
-      if (replicas_[r].sampler == nullptr) wrong("replica " + std::to_string(r) + " has no sampler");
+    for (std::uint32_t r = 0; r < replicas_.size(); ++r) {
+      const bool unsure = std::any_of(graph_.nodes.begin(), graph_.nodes.end(),
+                                      [&](const auto& node) { return node.replica == r && blamed(node.name); });
+      if (replicas_[r].sampler == nullptr && !unsure) wrong("replica " + std::to_string(r) + " has no sampler");
     }
   }
 
@@ -124,6 +155,7 @@ class Checker {
       if (group.nodes.empty()) wrong("group " + group.name + " is empty");
       for (const std::string& name : group.nodes) {
         const GraphNode* node = find_node(graph_, name);
+        if (blamed(name)) continue;
         if (node == nullptr || !kinds_.is(*node, Role::shard)) {
           wrong("group " + group.name + " names " + name + ", which is no shard");
           continue;
@@ -134,7 +166,7 @@ class Checker {
           wrong("group " + group.name + ": " + name + " has other layers, or another replica, than " + first->name);
         }
       }
-      if (first != nullptr) replicas_[first->replica].stages.push_back(&group);
+      if (first != nullptr && !blamed(first->name)) replicas_[first->replica].stages.push_back(&group);
     }
     for (const GraphNode& node : graph_.nodes) {
       if (kinds_.is(node, Role::shard) && !grouped.contains(node.name)) wrong("shard " + node.name + " is in no group");
@@ -158,12 +190,13 @@ class Checker {
     }
   }
 
-  void check_stages() {
+  void check_layers() {
     for (std::size_t r = 0; r < replicas_.size(); ++r) {
       auto& stages = replicas_[r].stages;
       const auto layers = [&](const GraphGroup* group) { return find_node(graph_, group->nodes[0])->layers; };
       std::sort(stages.begin(), stages.end(), [&](auto* a, auto* b) { return layers(a).first < layers(b).first; });
       std::uint32_t next = 0;
+      const std::size_t before = problems_;
       for (const GraphGroup* stage : stages) {
         const Range mine = layers(stage);
         if (mine.first != next || mine.last <= mine.first) {
@@ -171,20 +204,32 @@ class Checker {
                 " and not be empty; they are " + std::to_string(mine.first) + " to " + std::to_string(mine.last));
         }
         next = mine.last;
+      }
+      if (next != model_.layer_count()) {
+        wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
+              std::to_string(model_.layer_count()));
+      }
+      if (problems_ == before) continue;
+      for (const GraphGroup* stage : stages) {
+        for (const std::string& name : stage->nodes) blame(name);
+      }
+    }
+  }
+
+  void check_stages() {
+    for (const ReplicaLayout& replica : replicas_) {
+      for (const GraphGroup* stage : replica.stages) {
+        const bool last = find_node(graph_, stage->nodes[0])->layers.last == model_.layer_count();
         check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
         check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
-        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows",
-                     mine.last == model_.layer_count() ? model_.vocabulary : 0);
+        if (blamed(stage->nodes[0])) continue;  // whether it is the last follows from its layers
+        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows", last ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +
                   std::to_string(kernels::group_rows));
           }
         }
-      }
-      if (next != model_.layer_count()) {
-        wrong("replica " + std::to_string(r) + ": its layers end at " + std::to_string(next) + ", not at " +
-              std::to_string(model_.layer_count()));
       }
     }
   }
@@ -198,33 +243,39 @@ class Checker {
 
   void check_edges() {
     for (const GraphEdge& edge : graph_.edges) {
-      const std::string name = edge.from + " -> " + edge.to;
-      const GraphNode* nodes[2];
-      for (const bool outgoing : {true, false}) {
-        const auto end = split_end(outgoing ? edge.from : edge.to);
-        const auto& [node_name, port] = end;
-        const GraphNode* node = nodes[outgoing ? 0 : 1] = find_node(graph_, node_name);
-        if (node == nullptr) {
-          wrong("edge " + name + ": there is no node " + node_name);
-          continue;
-        }
-        const auto known = ports(*node, outgoing);
-        const auto found =
-            std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.name == end.second; });
-        if (found == known.end()) {
-          wrong("edge " + name + ": " + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port +
-                "\"");
-        } else if (!found->flows.empty() && found->flows != edge.flows) {
-          wrong("edge " + name + ": " + std::string(found->flows) + " flow there, not " + edge.flows);
-        } else if (is_host(*node) && edge.flows != "hidden" && edge.flows != "logits") {
-          wrong("edge " + name + ": a host's actor takes hidden or logits, not " + edge.flows);
-        } else {
-          ends_[{outgoing, outgoing ? edge.from : edge.to}].push_back(&edge);
-        }
+      const GraphNode *from = find_node(graph_, split_end(edge.from).first),
+                      *to = find_node(graph_, split_end(edge.to).first);
+      const std::size_t before = problems_;
+      check_end(edge, from, true);
+      check_end(edge, to, false);
+      if (from != nullptr && to != nullptr && from->replica != to->replica) {
+        wrong("edge " + edge.from + " -> " + edge.to + " leads from one replica to another");
       }
-      if (nodes[0] != nullptr && nodes[1] != nullptr && nodes[0]->replica != nodes[1]->replica) {
-        wrong("edge " + name + " leads from one replica to another");
+      if (problems_ == before) continue;
+      for (const GraphNode* node : {from, to}) {
+        if (node != nullptr) blame(node->name);
       }
+    }
+  }
+
+  void check_end(const GraphEdge& edge, const GraphNode* node, bool outgoing) {
+    const std::string& end = outgoing ? edge.from : edge.to;
+    const auto [node_name, port_name] = split_end(end);
+    const std::string where = "edge " + edge.from + " -> " + edge.to + ": ";
+    if (node == nullptr) return wrong(where + "there is no node " + node_name);
+    if (port_name.empty()) return wrong(where + node_name + " names no port; write node:port");
+    if (!kinds_.has(node->kind)) return;
+    const auto known = ports(*node, outgoing);
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.name == port_name; });
+    if (found == known.end()) {
+      if (blamed(node_name)) return;
+      wrong(where + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port_name + "\"");
+    } else if (!found->flows.empty() && found->flows != edge.flows) {
+      wrong(where + std::string(found->flows) + " flow there, not " + edge.flows);
+    } else if (is_host(*node) && edge.flows != "hidden" && edge.flows != "logits") {
+      wrong(where + "a host's actor takes hidden or logits, not " + edge.flows);
+    } else {
+      ends_[{outgoing, end}].push_back(&edge);
     }
   }
 
@@ -245,6 +296,7 @@ class Checker {
 
   void check_ports() {
     for (const GraphNode& node : graph_.nodes) {
+      if (blamed(node.name)) continue;
       for (const bool outgoing : {false, true}) {
         for (const Port& port : ports(node, outgoing)) {
           const std::string end = node.name + ":" + std::string(port.name);
@@ -318,6 +370,7 @@ class Checker {
   std::vector<ReplicaLayout> replicas_;
   std::map<std::string, const GraphGroup*> group_of_;                           ///< by shard
   std::map<std::pair<bool, std::string>, std::vector<const GraphEdge*>> ends_;  ///< by outgoing, "node:port"
+  std::set<std::string> blamed_;                                                ///< nodes
   std::string wrong_;
   std::size_t problems_ = 0;
 };

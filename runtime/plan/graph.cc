@@ -57,6 +57,8 @@ void Graph::insert(GraphNode node, const std::string& from, const std::string& t
   if (edge == edges.end()) {
     throw Error(Code::not_found, on_one_line("the graph has no edge from " + from + " to " + to));
   }
+  const auto before = std::find_if(nodes.begin(), nodes.end(), [&](const auto& n) { return n.name == node_of(from); });
+  if (before != nodes.end()) node.replica = before->replica;
   GraphEdge out{node.name + ":out", to, edge->flows, edge->via};
   edge->to = node.name + ":in";
   edges.push_back(std::move(out));

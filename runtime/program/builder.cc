@@ -10,8 +10,9 @@ namespace {
 constexpr GroupId tp = 0;  // of a program that has groups
 
 Rotation rotation_of(const RotationShape& shape) {
-  Rotation rotation{shape.style, shape.dims, std::vector<double>(shape.dims / 2)};
+  Rotation rotation{shape.style, shape.dims, std::vector<double>(shape.dims / 2), shape.factor, shape.temperature};
   kernels::rope_frequencies(shape.theta, shape.dims, rotation.frequencies.data());
+  for (std::size_t i = 0; i < shape.divisors.size(); ++i) rotation.frequencies[i] /= shape.divisors[i];
   return rotation;
 }
 
@@ -82,15 +83,17 @@ const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t ro
   return nullptr;
 }
 
-WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t columns) {
+WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t columns, Range part) {
   const FileTensor* tensor = find(name, 1, columns);
-  if (tensor != nullptr && tensor->format != kernels::Format::f32) {
-    fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
-                                 std::string(kernels::info(tensor->format).name) + "; vectors must be F32"});
-  }
   Weight weight{name, Weight::Use::vector, {}};
-  weight.source.tensor = tensor == nullptr ? nullptr : tensor->data.data();
-  weight.source.tensor_columns = columns;
+  if (tensor != nullptr) {
+    weight.source = {tensor->format, tensor->data.data(), columns, 0, 1, part.first, 1, part.size()};
+    if (kernels::info(tensor->format).block_columns > 1) {
+      fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
+                                   std::string(kernels::info(tensor->format).name) +
+                                   "; vectors must be F32, F16 or BF16"});
+    }
+  }
   program_.weights.push_back(weight);
   return static_cast<WeightId>(program_.weights.size() - 1);
 }
@@ -116,12 +119,57 @@ ValueId ProgramBuilder::normed(ValueId x, const std::string& weight) {
 
 ValueId ProgramBuilder::rms_norm(ValueId x, std::string_view weight) { return normed(x, in_layer(weight)); }
 
+ValueId ProgramBuilder::layer_normed(ValueId x, const std::string& weight) {
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value("norm", ValueType::f32, columns);
+  append(ops::LayerNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
+  const std::string bias = weight.substr(0, weight.rfind('.')) + ".bias";
+  if (file_.tensor(bias) != nullptr) append(ops::Bias{y, vector_weight(bias, columns)});
+  return y;
+}
+
+ValueId ProgramBuilder::layer_norm(ValueId x, std::string_view weight) { return layer_normed(x, in_layer(weight)); }
+
 ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
   const std::uint32_t columns = program_.values[x].columns, head_dim = model_.layers[layer_].head_dim;
   const ValueId y = value("head_norm", ValueType::f32, columns);
   const WeightId scale = vector_weight(in_layer(weight), head_dim);
   append(ops::HeadNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
   return y;
+}
+
+/// A KV head that two ranks hold counts with the one that has its first query head.
+ValueId ProgramBuilder::projection_norm(ValueId x, std::string_view weight, Cut cut) {
+  const LayerShape& layer = model_.layers[layer_];
+  const auto [all, part] = rows_of(cut, {});
+  Range counted{0, part.size() / layer.head_dim};
+  if (cut == Cut::kv_heads) {
+    const std::uint32_t group = layer.heads / layer.kv_heads;
+    const auto from = [&](std::uint32_t query_head) { return (query_head + group - 1) / group - part_.kv_heads.first; };
+    counted = {from(part_.query_heads.first), from(part_.query_heads.last)};
+  }
+  const ValueId mean = value("mean_square", ValueType::fixed, 1);
+  append(ops::MeanSquare{x, mean, counted.first, counted.size(), layer.head_dim, all});
+  sum_over_ranks(mean);
+  const ValueId y = value("norm", ValueType::f32, part.size());
+  append(ops::NormByMean{x, mean, vector_weight(in_layer(weight), all, part), y, model_.norm_epsilon});
+  return y;
+}
+
+void ProgramBuilder::bias(ValueId x, std::string_view tensor, Cut cut, Fused fused) {
+  const auto [all, part] = rows_of(cut, fused);
+  quantized_.erase(x);
+  append(ops::Bias{x, vector_weight(in_layer(tensor), all, part)});
+}
+
+void ProgramBuilder::bias(ValueId x, std::string_view tensor) {
+  quantized_.erase(x);
+  append(ops::Bias{x, vector_weight(in_layer(tensor), program_.values[x].columns)});
+}
+
+void ProgramBuilder::scale(ValueId x, float factor) {
+  quantized_.erase(x);
+  append(ops::Scale{x, factor});
 }
 
 ValueId ProgramBuilder::quantized(ValueId x) {
@@ -131,7 +179,12 @@ ValueId ProgramBuilder::quantized(ValueId x) {
   return quantized_[x] = y;
 }
 
-ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
+ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
+  const kernels::Format format = program_.weights[weight].source.format;
+  return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
+}
+
+ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
   const LayerShape& layer = model_.layers[layer_];
   const Range part = cut == Cut::query_heads ? scaled(part_.query_heads, layer.head_dim)
                      : cut == Cut::kv_heads  ? scaled(part_.kv_heads, layer.head_dim)
@@ -139,41 +192,58 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut) {
   const std::uint32_t all = cut == Cut::query_heads ? layer.heads * layer.head_dim
                             : cut == Cut::kv_heads  ? layer.kv_heads * layer.head_dim
                                                     : layer.ffn;
+  if (fused.all == 0) return {all, part};
+  return {fused.all, {fused.before + part.first, fused.before + part.last}};
+}
+
+ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut, Fused fused) {
+  const auto [all, part] = rows_of(cut, fused);
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  append(ops::Matmul{quantized(x), {{matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns), y}}});
+  const WeightId matrix = matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns);
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, y}}});
   return y;
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
   const bool heads = cut == Cut::query_heads;
   const Leaves leaves = heads ? part_.attention : part_.ffn;
-  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 32);
+  const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 1);
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
   const WeightId matrix =
       matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
                     heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
-  append(ops::MatmulPartial{quantized(x), matrix, partial});
-  if (ranks_ > 1) {
-    append(ops::AllReduce{partial, tp, program_.events});
-    append(ops::Await{program_.events++, partial, partial});
-  }
+  append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
+  sum_over_ranks(partial);
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
   append(ops::FromFixed{partial, sum});
   return sum;
 }
 
-void ProgramBuilder::rope(ValueId x, std::uint32_t rotation) {
+void ProgramBuilder::sum_over_ranks(ValueId partial) {
+  if (ranks_ == 1) return;
+  append(ops::AllReduce{partial, tp, program_.events});
+  append(ops::Await{program_.events++, partial, partial});
+}
+
+void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {
+  if (!rotation) return;
   const std::uint32_t head_dim = model_.layers[layer_].head_dim;
   quantized_.erase(x);
-  append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, rotation});
+  append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, *rotation});
 }
 
 void ProgramBuilder::kv_append(ValueId k, ValueId v) { append(ops::KvAppend{k, v, layer_ - shard_.layers.first}); }
 
 ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
   const LayerShape& layer = model_.layers[layer_];
-  ops::AttentionShape shape{layer_ - shard_.layers.first, part_.query_heads.size(), layer.head_dim, window, scale, {}};
+  ops::AttentionShape shape{layer_ - shard_.layers.first,
+                            part_.query_heads.size(),
+                            layer.head_dim,
+                            window,
+                            scale,
+                            model_.attention_softcap,
+                            {}};
   const std::uint32_t group = layer.heads / layer.kv_heads;
   for (std::uint32_t head = part_.query_heads.first; head < part_.query_heads.last; ++head) {
     shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - part_.kv_heads.first));
@@ -199,6 +269,12 @@ ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) 
   append(ops::AttentionSoftmax{q, scores, maxima, sums, shape});
   append(ops::AttentionValues{q, scores, maxima, sums, out, shape});
   return out;
+}
+
+ValueId ProgramBuilder::gelu(ValueId x) {
+  const ValueId y = value("ffn", ValueType::f32, program_.values[x].columns);
+  append(ops::Gelu{x, y});
+  return y;
 }
 
 ValueId ProgramBuilder::silu_mul(ValueId gate, ValueId up) {
@@ -238,11 +314,17 @@ void ProgramBuilder::head() {
   program_.sections.push_back({"head", wanted});
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
   append(ops::GatherRows{program_.hidden, rows});
-  const ValueId x = quantized(normed(rows, model_.ends.output_norm));
+  const std::string& norm = model_.ends.output_norm;
+  const ValueId x = model_.norm == Norm::layer ? layer_normed(rows, norm) : normed(rows, norm);
   const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
   const WeightId matrix =
       matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
-  append(ops::Matmul{x, {{matrix, local}}});
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, local}}});
+  if (file_.tensor("output.bias") != nullptr) {
+    append(ops::Bias{local, vector_weight("output.bias", model_.vocabulary, shard_.vocabulary)});
+  }
+  if (model_.logit_scale != 1.0F) append(ops::Scale{local, model_.logit_scale});
+  if (model_.logit_softcap != 0.0F) append(ops::Softcap{local, model_.logit_softcap});
   program_.logits = local;
   if (ranks_ == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give
@@ -255,6 +337,12 @@ void ProgramBuilder::head() {
 Result<Program> ProgramBuilder::take() {
   if (error_) return *error_;
   return std::move(program_);
+}
+
+double magnitude_at(const Rotation& rotation, std::uint64_t position) {
+  const auto [scale, length] = rotation.temperature;
+  if (scale == 0.0) return rotation.factor;
+  return rotation.factor * (1.0 + scale * kernels::log_f64(1.0 + static_cast<double>(position / length)));
 }
 
 std::vector<std::uint64_t> kv_block_bytes(const Program& program) {

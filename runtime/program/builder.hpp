@@ -18,8 +18,14 @@ namespace troupe {
 /// What ranks share out among them: the outputs of a column-parallel product, the leaves of a row-parallel one.
 enum class Cut : std::uint8_t { query_heads, kv_heads, ffn };
 
+/// Where the rows of a product, or the elements of its bias, are in a tensor that holds others' as well.
+struct Fused {
+  std::uint32_t before = 0, all = 0;  ///< rows; all 0: it holds no others'
+};
+
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand, finds the weights, and quantises what products read. The first missing or misshapen tensor is remembered; take() returns it.
+/// shard at hand, finds the weights, and quantises what products read, but for weights of floating point. The first
+/// missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
   ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
@@ -27,15 +33,25 @@ class ProgramBuilder {
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
   void begin_layer(std::uint32_t layer);
 
+  /// Whether the file has a tensor.
+  [[nodiscard]] bool has(std::string_view tensor) const { return file_.tensor(in_layer(tensor)) != nullptr; }
+
   [[nodiscard]] ValueId hidden() const { return program_.hidden; }  ///< [hidden]
   ValueId rms_norm(ValueId x, std::string_view weight);             ///< the same shape
+  ValueId layer_norm(ValueId x, std::string_view weight);           ///< with "<name>.bias" where the file has it
   ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
-  ValueId matmul(ValueId x, std::string_view weight, Cut cut);
+  /// Over the heads of all ranks. Cut by query heads or KV heads.
+  ValueId projection_norm(ValueId x, std::string_view weight, Cut cut);
+  ValueId matmul(ValueId x, std::string_view weight, Cut cut, Fused fused = {});
+  void bias(ValueId x, std::string_view tensor, Cut cut, Fused fused = {});  ///< added in place, to a product's y
+  void bias(ValueId x, std::string_view tensor);                             ///< the same of what is not cut
+  void scale(ValueId x, float factor);                                       ///< in place
   /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
-  void rope(ValueId x, std::uint32_t rotation);  ///< in place; of the model's rotations
+  void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
+  ValueId gelu(ValueId x);
   ValueId silu_mul(ValueId gate, ValueId up);
   ValueId gelu_mul(ValueId gate, ValueId up);
   void add(ValueId into, ValueId y);
@@ -52,9 +68,20 @@ class ProgramBuilder {
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
   ValueId quantized(ValueId x);
+  ValueId multiplied(ValueId x, WeightId weight);
+  void sum_over_ranks(ValueId partial);
+  struct Rows {
+    std::uint32_t all;
+    Range part;
+  };
+  [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   ValueId normed(ValueId x, const std::string& weight);
-  WeightId vector_weight(const std::string& name, std::uint32_t columns);
+  WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
+  WeightId vector_weight(const std::string& name, std::uint32_t columns) {
+    return vector_weight(name, columns, {0, columns});
+  }
+  ValueId layer_normed(ValueId x, const std::string& weight);
   WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
                          std::uint32_t leaf_columns);
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;

@@ -25,7 +25,7 @@ LayerPart part_of(const LayerShape& layer, const ModelDescription& model, const 
   part.ffn_leaves = in_ratio(shard.ffn, model.ffn_leaves(), part.ffn.count);
   part.query_heads = scaled(part.attention_leaves, part.attention.units);
   part.kv_heads = kv_heads_of(part.query_heads, layer);
-  part.ffn_columns = scaled(part.ffn_leaves, part.ffn.units * 32);
+  part.ffn_columns = scaled(part.ffn_leaves, part.ffn.units);
   return part;
 }
 

@@ -56,6 +56,63 @@ struct HeadNorm {
   void weights(auto&& v) const { v(scale); }
 };
 
+/// A LayerNorm without its bias.
+struct LayerNorm {
+  static constexpr std::string_view name = "layer_norm";
+  ValueId x;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
+/// A norm over a projection that ranks share out by heads, in two steps. The first: [1] of each row, the mean square of
+/// all of the projection's `columns` as far as this rank's `heads` make it up, those from `first` on, a fixed-point
+/// leaf each.
+struct MeanSquare {
+  static constexpr std::string_view name = "mean_square";
+  ValueId x, mean;
+  std::uint32_t first, heads, head_dim, columns;
+  void values(auto&& v) const { v.reads(x).writes(mean); }
+};
+
+/// The second: y = x / sqrt(mean + epsilon) * scale.
+struct NormByMean {
+  static constexpr std::string_view name = "norm_by_mean";
+  ValueId x, mean;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  void values(auto&& v) const { v.reads(x).reads(mean).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
+/// x += bias.
+struct Bias {
+  static constexpr std::string_view name = "bias";
+  ValueId x;
+  WeightId bias;
+  void values(auto&& v) const { v.updates(x); }
+  void weights(auto&& v) const { v(bias); }
+};
+
+/// x *= factor.
+struct Scale {
+  static constexpr std::string_view name = "scale";
+  ValueId x;
+  float factor;
+  void values(auto&& v) const { v.updates(x); }
+};
+
+/// x = cap * tanh(x / cap).
+struct Softcap {
+  static constexpr std::string_view name = "softcap";
+  ValueId x;
+  float cap;
+  void values(auto&& v) const { v.updates(x); }
+};
+
 struct Quantize {
   static constexpr std::string_view name = "quantize";
   ValueId x, y;
@@ -67,7 +124,7 @@ struct Product {
   ValueId y;
 };
 
-/// Products of one quantised input.
+/// Products of one input, which is quantised, or F32 for weights of floating point.
 struct Matmul {
   static constexpr std::string_view name = "matmul";
   ValueId x;
@@ -160,6 +217,7 @@ struct AttentionShape {
   std::uint32_t heads, head_dim;
   std::uint32_t window;                ///< in positions; 0: none
   float scale;                         ///< of the products of queries and keys
+  float softcap;                       ///< of the scores; 0: none
   std::vector<std::uint16_t> kv_head;  ///< [heads]: which of the shard's KV heads each reads
 };
 
@@ -183,6 +241,12 @@ struct AttentionValues {
   ValueId q, scores, maxima, sums, y;
   AttentionShape shape;
   void values(auto&& v) const { v.reads(q).reads(scores).reads(maxima).reads(sums).writes(y); }
+};
+
+struct Gelu {
+  static constexpr std::string_view name = "gelu";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
 };
 
 struct SiluMul {
@@ -313,10 +377,11 @@ struct Residual {
   }
 };
 
-using Any = std::variant<Embed, RmsNorm, HeadNorm, Quantize, Matmul, MatmulPartial, AllReduce, AllGather, Broadcast,
-                         Await, FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, SiluMul,
-                         GeluMul, Add, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend, Attention,
-                         AttentionQuantize, SiluGate, GeluGate, Residual>;
+using Any =
+    std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
+                 MatmulPartial, AllReduce, AllGather, Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores,
+                 AttentionSoftmax, AttentionValues, Gelu, SiluMul, GeluMul, Add, SelectWanted, GatherRows, NormQuantize,
+                 MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 

@@ -8,6 +8,7 @@
 
 #include "kernels/packed.hpp"
 #include "kernels/rope_style.hpp"
+#include "runtime/model/description.hpp"
 #include "runtime/program/ops.hpp"
 
 namespace troupe {
@@ -42,7 +43,7 @@ struct Weight {
   enum class Use : std::uint8_t { matrix, vector, rows };
   std::string tensor;
   Use use;
-  kernels::PackSource source;
+  kernels::PackSource source;  ///< of a vector: one leaf of one row
 };
 
 /// Ops in order, over the rows of one space; where that has a tile, once for each tile.
@@ -58,12 +59,18 @@ struct ProgramGroup {
   std::uint32_t size = 1;
 };
 
-/// Rotary embedding: the angles of a position are its product with the frequencies.
+/// Rotary embedding: the angles of a position are its product with the frequencies. What is rotated is multiplied by
+/// what magnitude_at says.
 struct Rotation {
   kernels::RopeStyle style;
-  std::uint32_t dims;               ///< of a head
+  std::uint32_t dims;               ///< of a head, the first ones
   std::vector<double> frequencies;  ///< [dims / 2]
+  double factor = 1.0;
+  RotationShape::Temperature temperature{};
 };
+
+/// Of the contract's arithmetic, so that every device has the same.
+[[nodiscard]] double magnitude_at(const Rotation& rotation, std::uint64_t position);
 
 /// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group (see
 /// KvGroups).

@@ -22,6 +22,16 @@ void give(const LogitsSinks& sinks, SequenceId sequence, const WantedRow& row, s
 
 }  // namespace
 
+void LogitsEnd::begin(const Step& step) {
+  for (const OpenedSlot& opened : step.opened) {
+    Slot& slot = slots_[opened.slot];
+    slot.whose = opened;
+    const std::span<const TokenId> tokens = opened.tokens ? std::span(*opened.tokens) : std::span<const TokenId>();
+    slot.text.begin(terms_of(slot.whose), tokens, opened.surprise_bound);
+    slot.whose.tokens.reset();
+  }
+}
+
 void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const float* logits, std::size_t vocabulary,
                      StepOutcome& outcome) {
   for (const WantedRow& row : wanted) {
@@ -32,16 +42,22 @@ void LogitsEnd::take(const Step& step, std::span<const WantedRow> wanted, const 
   }
 }
 
-void LogitsEnd::take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits,
-                         StepOutcome& outcome) {
+void LogitsEnd::take_row(Slot& slot, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome) {
+  const OpenedSlot& whose = slot.whose;
+  const SamplingTerms& terms = terms_of(slot.whose);
   if (whose.sink) give(*sinks_, whose.sequence, row, logits, outcome);
   if (!row.sample || outcome.failed(row.slice)) return;
   logits = logits.first(std::min(tokens_, logits.size()));
-  if (const char* fault = fault_of(logits)) {
+  const char* fault = fault_of(logits);
+  const std::span<const float> changed = adjusted(logits, terms, slot.text, row.position, room_);
+  if (fault == nullptr && terms.changes_logits()) fault = fault_of(changed);
+  if (fault != nullptr) {
     outcome.failures.push_back({row.slice, out_of_range(source_, row.position, fault)});
     return;
   }
-  SampledToken sampled{row.slice, sample(logits, whose.sampling, row.position, kernels_, room_)};
+  SampledToken sampled{row.slice, sample(changed, terms, row.position, slot.text.surprise_bound, kernels_, room_)};
+  sampled.surprise_bound = slot.text.surprise_bound;
+  slot.text.push(terms, sampled.token);
   if (whose.logprobs) {
     sampled.logprobs = std::make_shared<const std::vector<TokenLogprob>>(
         logprobs(logits, sampled.token, *whose.logprobs, kernels_, room_));

@@ -7,6 +7,7 @@
 #include "kernels/table.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/schedule/step.hpp"
+#include "runtime/text/logprobs.hpp"
 #include "runtime/text/sampling.hpp"
 #include "transport/channel/channel.hpp"
 
@@ -22,24 +23,34 @@ namespace troupe {
 /// The last stage's end: what is done with the logits of a step.
 class LogitsEnd {
  public:
-  /// `tokens`: so many of a row's logits, the first ones, can be sampled. `sinks`: the host's. `source`: the shard that
-  /// computes the logits, for errors.
-  LogitsEnd(const kernels::KernelTable& kernels, std::size_t tokens, std::uint32_t slots,
-            std::shared_ptr<const LogitsSinks> sinks, std::vector<std::unique_ptr<transport::Sender>> first_stage,
-            std::string source)
+  /// What it is made for.
+  struct Sizes {
+    std::size_t tokens;   ///< so many of a row's logits, the first ones, can be sampled
+    std::size_t context;  ///< positions of a sequence at most
+    std::uint32_t slots;
+  };
+
+  /// `sinks`: the host's. `source`: the shard that computes the logits, for errors.
+  LogitsEnd(const kernels::KernelTable& kernels, const Sizes& sizes, std::shared_ptr<const LogitsSinks> sinks,
+            std::vector<std::unique_ptr<transport::Sender>> first_stage, std::string source)
       : kernels_(kernels),
-        tokens_(tokens),
-        room_(tokens),
-        slots_(slots),
+        tokens_(sizes.tokens),
+        room_(sizes.tokens, sizes.context),
+        slots_(sizes.slots),
         sinks_(std::move(sinks)),
-        message_(token_message_columns(slots)),
+        message_(token_message_columns(sizes.slots)),
         first_stage_(std::move(first_stage)),
-        source_(std::move(source)) {}
+        source_(std::move(source)) {
+    for (Slot& slot : slots_) slot.text.reserve(sizes.context);
+  }
+
+  /// The memory that it allocates, once.
+  [[nodiscard]] static std::size_t bytes(const Sizes& sizes) {
+    return SamplingRoom::bytes(sizes.tokens, sizes.context) + sizes.slots * SamplingState::bytes(sizes.context);
+  }
 
   /// Before all else of a step: whose its slots are from now on.
-  void begin(const Step& step) {
-    for (const OpenedSlot& opened : step.opened) slots_[opened.slot] = opened;
-  }
+  void begin(const Step& step);
 
   /// The next wanted rows' logits, [wanted.size()][vocabulary]: to their sinks, as they are, and through the sampler. A
   /// sink that throws fails its slice, and so do logits that no token can be sampled from (out_of_range). Of a slice
@@ -53,12 +64,20 @@ class LogitsEnd {
   void abort(const Error& why);
 
  private:
-  void take_row(const OpenedSlot& whose, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome);
+  struct Slot {
+    OpenedSlot whose{};
+    SamplingState text{};
+  };
+  [[nodiscard]] const SamplingTerms& terms_of(const OpenedSlot& whose) const {
+    return whose.sampling ? *whose.sampling : greedy_;
+  }
+  void take_row(Slot& slot, const WantedRow& row, std::span<const float> logits, StepOutcome& outcome);
 
   const kernels::KernelTable& kernels_;
   std::size_t tokens_;
   SamplingRoom room_;
-  std::vector<OpenedSlot> slots_;
+  SamplingTerms greedy_;
+  std::vector<Slot> slots_;
   std::shared_ptr<const LogitsSinks> sinks_;
   std::vector<std::int32_t> message_;
   std::vector<std::unique_ptr<transport::Sender>> first_stage_;

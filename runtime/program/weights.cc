@@ -30,7 +30,10 @@ LoadedWeight place(const Weight& weight, std::byte* data, std::vector<Job>& jobs
     loaded.rows = weight.source.tensor;
     loaded.rows_format = weight.source.format;
   } else if (weight.use == Weight::Use::vector) {
-    std::memcpy(data, weight.source.tensor, loaded.columns * sizeof(float));
+    const kernels::PackSource& part = weight.source;
+    loaded.columns = part.leaf_columns;
+    kernels::info(part.format).dequantize(part.tensor + kernels::row_bytes(part.format, part.first_column),
+                                          part.leaf_columns, reinterpret_cast<float*>(data));
     loaded.vector = reinterpret_cast<const float*>(data);
   } else {
     loaded.matrix = kernels::packed_layout(weight.source);
@@ -93,7 +96,7 @@ class Packer {
 
 std::size_t weight_bytes(const Weight& weight) {
   std::size_t bytes = 0;
-  if (weight.use == Weight::Use::vector) bytes = weight.source.tensor_columns * sizeof(float);
+  if (weight.use == Weight::Use::vector) bytes = weight.source.leaf_columns * sizeof(float);
   if (weight.use == Weight::Use::matrix) {
     const kernels::PackedMatrix layout = kernels::packed_layout(weight.source);
     bytes = layout.groups() * layout.group_bytes + kernels::packed_padding;

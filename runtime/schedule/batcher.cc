@@ -34,6 +34,12 @@ std::uint32_t end_of_blocks(const KvTable& table) {
   return static_cast<std::uint32_t>(table.groups[0].blocks.size() * kernels::kv_block);
 }
 
+/// What its sampling looks back at, where it does.
+std::shared_ptr<const std::vector<TokenId>> tokens_of(const SequenceRequest& request) {
+  if (request.sampling == nullptr || !request.sampling->looks_back()) return nullptr;
+  return std::make_shared<const std::vector<TokenId>>(request.prompt);
+}
+
 }  // namespace
 
 Batcher::Batcher(BatchLimits limits)
@@ -202,19 +208,38 @@ void Batcher::number(Step& step, std::uint64_t messages, const std::vector<Seque
   }
 }
 
-/// Goes on behind what the cache has by now. The last token is always computed, for its logits.
+/// The last token is always computed, for its logits.
+std::uint32_t Batcher::most_cached(const Sequence& sequence) {
+  return std::min(sequence.prefill_end - 1, sequence.request.first_wanted);
+}
+
+/// Goes on behind what the cache has by now.
 void Batcher::take_cached(Sequence& sequence) {
   const std::uint32_t known = sequence.table.known, before = sequence.positions;
-  const std::uint32_t most = std::min(sequence.prefill_end - 1, sequence.request.first_wanted);
   const SequenceRequest& request = sequence.request;
-  sequence.positions = pool_.match(request.prompt, request.cache_salt, before, most, sequence.table);
+  sequence.positions = pool_.match(request.prompt, request.cache_salt, before, most_cached(sequence), sequence.table);
   if (sequence.positions == before) return;
   for (std::uint32_t& told : sequence.told) told = std::min(told, known);
+}
+
+/// Whether another is computing the very block that it would begin: then that is shared as soon as it has come back.
+bool Batcher::comes_soon(const Sequence& sequence) const {
+  const SequenceRequest& mine = sequence.request;
+  constexpr auto block = static_cast<std::uint32_t>(kernels::kv_block);
+  const std::uint32_t end = (sequence.positions / block + 1) * block;
+  if (!limits_.prefix_cache || end > most_cached(sequence)) return false;
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& each) {
+    const Sequence& other = each.second;
+    return other.under_way > 0 && !other.failed && other.computed < end && other.positions >= end &&
+           other.request.cache_salt == mine.cache_salt &&
+           std::equal(mine.prompt.begin(), mine.prompt.begin() + end, other.request.prompt.begin());
+  });
 }
 
 /// So many rows, at most, for which the sequence has blocks from now on. 0: it waits for some.
 std::uint32_t Batcher::reserve(Sequence& sequence, std::uint32_t most) {
   if (sequence.prefilling()) take_cached(sequence);
+  if (sequence.prefilling() && comes_soon(sequence)) return 0;
   pool_.leave_window(sequence.table, sequence.positions);
   const std::uint32_t count = sequence.prefilling() ? std::min(most, sequence.prefill_end - sequence.positions) : 1;
   const std::uint32_t end = sequence.positions + count;
@@ -272,7 +297,7 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
   if (slice.sample) slice.wanted = std::max(slice.wanted, 1U);
   if (!std::exchange(sequence.opened, true)) {
     step.opened.push_back({sequence.slot, request.id, request.sampling, request.first_wanted != UINT32_MAX,
-                           request.logprobs, request.user});
+                           request.logprobs, request.user, tokens_of(request), request.surprise_bound});
   }
   const std::uint32_t skipped = sequence.positions - std::exchange(sequence.row_end, end);
   if (!sequence.again) sequence.cached += skipped;
@@ -302,7 +327,9 @@ std::vector<SequenceId> Batcher::complete(const Step& step, const StepOutcome& o
   micro_batch_of_.erase(micro_batch);
   if (step.samples()) ++completed_messages_;
   for (const SampledToken& token : outcome.tokens) {
-    running_.at(step.slices[token.slice].sequence).request.prompt.push_back(token.token);
+    SequenceRequest& request = running_.at(step.slices[token.slice].sequence).request;
+    request.prompt.push_back(token.token);
+    request.surprise_bound = token.surprise_bound;
   }
   std::vector<SequenceId> through;
   for (std::uint32_t s = 0; s < step.slices.size(); ++s) {

@@ -27,10 +27,11 @@ struct BatchLimits {
 [[nodiscard]] constexpr std::size_t most_token_messages(std::size_t stages) { return stages * (stages + 1) + 1; }
 
 struct SequenceRequest {
-  SequenceId id = 0;              ///< lower ones are older
-  std::vector<TokenId> prompt{};  ///< at least one token, at most `context`
-  std::uint32_t max_tokens = 0;   ///< to sample; prompt and samples fit the context
-  Sampling sampling{};
+  SequenceId id = 0;                                ///< lower ones are older
+  std::vector<TokenId> prompt{};                    ///< at least one token, at most `context`
+  std::uint32_t max_tokens = 0;                     ///< to sample; prompt and samples fit the context
+  std::shared_ptr<const SamplingTerms> sampling{};  ///< null: greedy, with nothing else
+  float surprise_bound = 0.0F;                      ///< Mirostat's, as the prompt's samples have left it
   std::uint32_t first_wanted = UINT32_MAX;  ///< logits of this and all later positions are wanted, whatever is sampled
   std::int32_t priority = 0;                ///< of those that wait the highest comes first, of equals the oldest
   std::string cache_salt{};                 ///< only equal ones share cached prefixes
@@ -121,7 +122,9 @@ class Batcher {
   [[nodiscard]] std::vector<Sequence*> members(std::uint32_t micro_batch);
   std::optional<Step> compose(std::uint32_t micro_batch);
   void number(Step& step, std::uint64_t messages, const std::vector<Sequence*>& members);
+  [[nodiscard]] static std::uint32_t most_cached(const Sequence& sequence);
   void take_cached(Sequence& sequence);
+  [[nodiscard]] bool comes_soon(const Sequence& sequence) const;
   [[nodiscard]] std::uint32_t reserve(Sequence& sequence, std::uint32_t most);
   [[nodiscard]] std::uint32_t wait_for_blocks(Sequence& sequence, std::uint32_t end);
   [[nodiscard]] Sequence* last_in_rank();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/text/sampling_terms.hpp"
 #include "troupe/error.hpp"
 #include "troupe/runtime.hpp"
 
@@ -26,10 +27,12 @@ struct TableChange {
 struct OpenedSlot {
   std::uint32_t slot = 0;
   SequenceId sequence = 0;
-  Sampling sampling{};
-  bool sink = false;                          ///< the host wants logits: see LogitsSinks
-  std::optional<std::uint32_t> logprobs{};    ///< of sampled tokens, and of so many of the likeliest
-  std::shared_ptr<const std::string> user{};  ///< bytes for the host's actors; null: none
+  std::shared_ptr<const SamplingTerms> sampling{};       ///< null: greedy, with nothing else
+  bool sink = false;                                     ///< the host wants logits: see LogitsSinks
+  std::optional<std::uint32_t> logprobs{};               ///< of sampled tokens, and of so many of the likeliest
+  std::shared_ptr<const std::string> user{};             ///< bytes for the host's actors; null: none
+  std::shared_ptr<const std::vector<TokenId>> tokens{};  ///< so far; null where sampling does not look back
+  float surprise_bound = 0.0F;                           ///< Mirostat's, as the tokens so far have left it
 };
 
 /// The rows of one sequence in a step.
@@ -82,6 +85,7 @@ struct SampledToken {
   std::uint32_t slice;
   TokenId token;
   std::shared_ptr<const std::vector<TokenLogprob>> logprobs{};  ///< null where nobody asks for them
+  float surprise_bound = 0.0F;                                  ///< Mirostat's, behind it
 };
 
 struct SliceFailure {

@@ -15,8 +15,8 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::u
   return counter;
 }
 
-float uniform(std::uint64_t seed, std::uint32_t position, std::uint32_t choice) {
-  return static_cast<float>(philox({position, choice, 0, 0}, seed)[0] >> 8) * 0x1p-24F;
+float uniform(std::uint64_t seed, std::uint32_t position, std::uint32_t choice, std::uint32_t word) {
+  return static_cast<float>(philox({position, choice, 0, 0}, seed)[word] >> 8) * 0x1p-24F;
 }
 
 }  // namespace troupe

@@ -43,7 +43,8 @@ class Tokenizer {
   [[nodiscard]] std::vector<TokenId> encode_prompt(std::string_view text, bool parse_special = true) const;
   [[nodiscard]] std::vector<TokenId> encode_prompt(std::span<const TextSpan> parts) const;
 
-  [[nodiscard]] bool ends_text(TokenId id) const;  ///< eos, eot, and their known names
+  [[nodiscard]] bool ends_text(TokenId id) const;                          ///< eos, eot, and their known names
+  [[nodiscard]] const std::vector<TokenId>& ends() const { return end_; }  ///< all of those, sorted
 
   /// What the file said that was put up with, a line each, for the log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }

@@ -38,7 +38,10 @@ class Token(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("text", c_char_p), ("length", c_size_t)]
 
 
-troupe = ctypes.CDLL(os.environ.get("TROUPE_LIBRARY", "libtroupe.so.0.1"))
+try:
+    troupe = ctypes.CDLL(os.environ.get("TROUPE_LIBRARY", "libtroupe.so.0.1"))
+except OSError as error:
+    sys.exit(f"stream.py: {error}; after installing run ldconfig, or say TROUPE_LIBRARY=/path/to/libtroupe.so")
 for name in ("troupe_runtime_free", "troupe_model_free", "troupe_request_free"):
     getattr(troupe, name).argtypes = [c_void_p]
 

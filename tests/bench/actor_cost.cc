@@ -43,9 +43,9 @@ class PlainLoop {
     parts.context = settings.context;
     testing::Ends tokens = testing::channel_in_memory(3, token_message_columns(1) * sizeof(std::int32_t));
     ShardEnds ends{.tokens = std::make_unique<TokenBoard>(1, std::move(tokens.receiver))};
-    ends.logits_end =
-        std::make_unique<LogitsEnd>(*kernels::find_table(), impl.model.vocabulary, 1, std::make_shared<LogitsSinks>(),
-                                    testing::only(std::move(tokens.sender)), "shard");
+    ends.logits_end = std::make_unique<LogitsEnd>(
+        *kernels::find_table(), LogitsEnd::Sizes{impl.model.vocabulary, impl.model.context, 1},
+        std::make_shared<LogitsSinks>(), testing::only(std::move(tokens.sender)), "shard");
     groups_ = parts.program->kv_groups;
     runner_ = std::make_unique<ShardRunner>(parts.program, CpuRunner::create(parts, *kernels::find_table()).value(),
                                             std::move(ends), parts.rows, parts.deadline);
@@ -93,7 +93,7 @@ double actor_seconds(const Model& model, TokenId first, std::uint32_t tokens) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 2 || argv[1][0] == '-') {
     std::fprintf(stderr, "actor_cost MODEL.gguf [THREADS [TOKENS [RUNS]]]\n");
     return 2;
   }

@@ -1,7 +1,5 @@
 // How fast attention and the row-local kernels are, with one thread: attention [table]
 // Attention's rates are those of the best call, because neighbours on the machine disturb the others.
-#include <immintrin.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -14,6 +12,7 @@
 #include "kernels/floating_point.hpp"
 #include "kernels/math.hpp"
 #include "kernels/table.hpp"
+#include "tests/bench/fma.hpp"
 
 using namespace troupe::kernels;
 
@@ -41,38 +40,13 @@ Seconds measure(const std::function<void()>& call) {
   return {samples.front(), samples[samples.size() / 2]};
 }
 
-constexpr int fma_rounds = 2000, fma_chains = 12;
-
-__attribute__((target("avx512f"))) float multiply_add_512() {
-  __m512 x[fma_chains];
-  for (__m512& value : x) value = _mm512_setzero_ps();
-  const __m512 a = _mm512_set1_ps(0.5F), b = _mm512_set1_ps(1.0F);
-  for (int i = 0; i < fma_rounds; ++i) {
-    for (__m512& value : x) value = _mm512_fmadd_ps(value, a, b);
-  }
-  __m512 sum = x[0];
-  for (const __m512& value : x) sum = _mm512_add_ps(sum, value);
-  return _mm512_cvtss_f32(sum);
-}
-
-__attribute__((target("avx2,fma"))) float multiply_add_256() {
-  __m256 x[fma_chains];
-  for (__m256& value : x) value = _mm256_setzero_ps();
-  const __m256 a = _mm256_set1_ps(0.5F), b = _mm256_set1_ps(1.0F);
-  for (int i = 0; i < fma_rounds; ++i) {
-    for (__m256& value : x) value = _mm256_fmadd_ps(value, a, b);
-  }
-  __m256 sum = x[0];
-  for (const __m256& value : x) sum = _mm256_add_ps(sum, value);
-  return _mm256_cvtss_f32(sum);
-}
-
 /// Of fp32 FMA with the vectors that a table uses.
 double peak_gflops(const KernelTable& table) {
   const bool wide = table.name == "avx512";
   volatile float sink = 0.0F;
-  const double time = measure([&] { sink = wide ? multiply_add_512() : multiply_add_256(); }).best;
-  return 2e-9 * fma_rounds * fma_chains * (wide ? 16 : 8) / time;
+  const double time =
+      measure([&] { sink = wide ? troupe::bench::multiply_add_512() : troupe::bench::multiply_add_256(); }).best;
+  return 1e-9 * troupe::bench::fma_operations(wide) / time;
 }
 
 struct Shape {
@@ -80,7 +54,8 @@ struct Shape {
   std::size_t heads, kv_heads, head_dim, window;
 };
 
-constexpr Shape shapes[] = {{"SmolLM2-135M", 9, 3, 64, 0}, {"1.1B", 32, 4, 64, 0}, {"Gemma3-270M", 4, 1, 256, 512}};
+constexpr Shape shapes[] = {
+    {"SmolLM2-135M", 9, 3, 64, 0}, {"1.1B", 32, 4, 64, 0}, {"Gemma3-270M", 4, 1, 256, 512}, {"Phi-2", 32, 32, 80, 0}};
 
 std::vector<float> random_floats(std::size_t n) {
   static std::mt19937 engine(1);
@@ -140,7 +115,7 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   std::vector<double> frequencies(head_dim / 2);
   std::vector<float> cos_sin(head_dim);
   rope_frequencies(10000.0, head_dim, frequencies.data());
-  rope_angles(frequencies.data(), head_dim, 77, cos_sin.data());
+  rope_angles(frequencies.data(), head_dim, 77, 1.0, cos_sin.data());
   std::vector<std::byte> kv(kv_head_bytes(head_dim));
 
   const auto report = [](const char* name, const std::function<void()>& call) {
@@ -153,12 +128,14 @@ void bench_rows(const KernelTable& table, std::size_t n) {
   report("add", [&] { table.add(x.data(), n, out.data()); });
   report("silu_mul", [&] { table.silu_mul(x.data(), y.data(), n, out.data()); });
   report("gelu_mul", [&] { table.gelu_mul(x.data(), y.data(), n, out.data()); });
-  report("rope adjacent", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::adjacent); });
-  report("rope halves", [&] { table.rope(out.data(), n / head_dim, head_dim, cos_sin.data(), RopeStyle::halves); });
+  report("rope adjacent",
+         [&] { table.rope(out.data(), n / head_dim, head_dim, head_dim, cos_sin.data(), RopeStyle::adjacent); });
+  report("rope halves",
+         [&] { table.rope(out.data(), n / head_dim, head_dim, head_dim, cos_sin.data(), RopeStyle::halves); });
   report("kv_append (one head)", [&] { table.kv_append(x.data(), y.data(), head_dim, 5, kv.data()); });
   report("argmax", [&] { static_cast<void>(table.argmax(x.data(), n)); });
   report("log_sum_exp", [&] { static_cast<void>(table.log_sum_exp(x.data(), n)); });
-  report("rope_angles (64)", [&] { rope_angles(frequencies.data(), head_dim, 1000, cos_sin.data()); });
+  report("rope_angles (64)", [&] { rope_angles(frequencies.data(), head_dim, 1000, 1.0, cos_sin.data()); });
   std::printf("\n");
 }
 

@@ -1,6 +1,6 @@
-// What the matrix products reach of what the machine can do: share of its read bandwidth at one row, share of its 8-bit
-// integer peak at many, and what the contract's fixed-point leaves cost. Usage: kernels [table], or kernels --limits
-// for the machine's two limits alone.
+// What the matrix products reach of what the machine can do: share of its read bandwidth at one row, share of its peak
+// at many (of 8-bit integers, and of fp32 for float weights), and what the contract's fixed-point leaves cost. Usage:
+// kernels [table], or kernels --limits for the machine's two limits alone.
 #include <immintrin.h>
 #include <pthread.h>
 
@@ -17,6 +17,8 @@
 #include "kernels/floating_point.hpp"
 #include "kernels/table.hpp"
 #include "runtime/memory/buffer.hpp"
+#include "tests/bench/fma.hpp"
+#include "tests/host/stored.hpp"
 #include "tests/kernels/random_tensor.hpp"
 
 namespace {
@@ -77,6 +79,16 @@ std::vector<Series> alternate(std::size_t threads, int rounds, const std::vector
   return times;
 }
 
+/// 16 rows. Numbers as models have them where they are floats: those that are subnormal take the processor longer.
+std::vector<std::byte> random_weights(test::Random& random, Format format, std::size_t columns) {
+  if (packing_of(format).planes != floats) {
+    return test::random_tensor(random, format, group_rows, columns, test::Scales::below_two);
+  }
+  std::vector<float> values(group_rows * columns);
+  for (float& value : values) value = random.between(-1, 1);
+  return troupe::testing::stored(format, values);
+}
+
 /// Copies of one matrix, rows of a small random tensor over and over.
 class Matrices {
  public:
@@ -84,8 +96,7 @@ class Matrices {
       : copies_(copies) {
     test::Random random(1);
     const std::uint32_t whole_columns = (columns + 255) / 256 * 256;
-    const std::vector<std::byte> tensor =
-        test::random_tensor(random, format, group_rows, whole_columns, test::Scales::below_two);
+    const std::vector<std::byte> tensor = random_weights(random, format, whole_columns);
     const PackSource source{format, tensor.data(), whole_columns, 0, group_rows, 0, leaves, columns / leaves};
     matrix_ = packed_layout(source);
     matrix_.rows = rows;
@@ -122,13 +133,16 @@ class Product {
   Product(Matmul matmul, const Matrices& matrices, std::size_t tokens)
       : matmul_(matmul), matrices_(matrices), tokens_(tokens) {
     const PackedMatrix matrix = matrices.copy(0);
-    blocks_ = matrix.columns() / block_columns;
-    in_.resize(tokens * blocks_);
+    float_ = packing_of(matrix.format).planes == floats;
+    stride_ = float_ ? matrix.columns() : matrix.columns() / block_columns;
     test::Random random(2);
-    for (Q8Block& block : in_) {
+    blocks_.resize(float_ ? 0 : tokens * stride_);
+    for (Q8Block& block : blocks_) {
       for (std::int8_t& q : block.q) q = static_cast<std::int8_t>(static_cast<int>(random.below(255)) - 127);
       block.scale = 0.01F;
     }
+    floats_.resize(float_ ? tokens * stride_ : 0);
+    for (float& x : floats_) x = random.between(-1, 1);
     out_.resize(tokens * matrix.rows);
     overflow_.resize(tokens);
   }
@@ -137,16 +151,19 @@ class Product {
     for (std::size_t i = 0; i < matrices_.copies(); ++i) {
       const PackedMatrix matrix = matrices_.copy(i);
       const std::size_t groups = matrix.groups();
-      matmul_({&matrix, in_.data(), blocks_, tokens_, out_.data(), matrix.rows, overflow_.data()},
-              groups * thread / threads, groups * (thread + 1) / threads);
+      const void* in = float_ ? static_cast<const void*>(floats_.data()) : blocks_.data();
+      matmul_({&matrix, in, stride_, tokens_, out_.data(), matrix.rows, overflow_.data()}, groups * thread / threads,
+              groups * (thread + 1) / threads);
     }
   }
 
  private:
   Matmul matmul_;
   const Matrices& matrices_;
-  std::size_t tokens_, blocks_;
-  std::vector<Q8Block> in_;
+  std::size_t tokens_, stride_;
+  bool float_;
+  std::vector<Q8Block> blocks_;
+  std::vector<float> floats_;
   std::vector<float> out_;
   std::vector<std::uint8_t> overflow_;
 };
@@ -219,6 +236,19 @@ double integer_peak(const KernelTable& table, std::size_t threads) {
   return per_step * peak_steps * static_cast<double>(threads) / median(seconds[0]) * 1e-9;
 }
 
+/// Giga-operations a second of fp32 multiply-and-add alone.
+double float_peak(const KernelTable& table, std::size_t threads) {
+  constexpr int calls = 100;
+  const bool wide = table.name == "avx512";
+  const auto seconds = alternate(threads, 3, {[&](std::size_t, std::size_t) {
+                                   [[maybe_unused]] volatile float sink;
+                                   for (int i = 0; i < calls; ++i)
+                                     sink =
+                                         wide ? troupe::bench::multiply_add_512() : troupe::bench::multiply_add_256();
+                                 }});
+  return calls * troupe::bench::fma_operations(wide) * static_cast<double>(threads) / median(seconds[0]) * 1e-9;
+}
+
 struct Shape {
   const char* name;
   std::uint32_t rows, columns;
@@ -276,11 +306,15 @@ void print_many_rows(const KernelTable& table, Format format, const Shape& shape
 }
 
 void many_rows(const KernelTable& table) {
-  std::printf("\nMany rows: GOP/s (in units of one row, share of the 8-bit peak)\n");
+  std::printf("\nMany rows: GOP/s (in units of one row, share of the peak: of 8-bit products, or of fp32)\n");
   for (const std::size_t threads : {1, 2}) {
-    const double peak = integer_peak(table, threads);
-    std::printf("peak with %zu: %.0f GOP/s\n", threads, peak);
-    for (const Format format : test::every_format) print_many_rows(table, format, shapes_1b[0], threads, peak);
+    const double peak = integer_peak(table, threads), of_floats = float_peak(table, threads);
+    std::printf("peak with %zu: %.0f GOP/s, fp32 %.0f\n", threads, peak, of_floats);
+    for (const Format format : test::every_format) {
+      const bool is_float = packing_of(format).planes == floats;
+      print_many_rows(table, format, shapes_1b[0], threads, is_float ? of_floats : peak);
+      if (is_float) print_many_rows(table, format, shapes_1b[2], threads, of_floats);
+    }
     for (const Format format : {Format::q4_0, Format::q4_1, Format::q8_0}) {
       print_many_rows(table, format, shapes_1b[2], threads, peak);
       print_many_rows(table, format, shapes_smol[1], threads, peak);

@@ -14,6 +14,7 @@ fail() {
 }
 
 while [ $# -gt 0 ]; do
+  case $1 in -h | --help) sed -n '2,5s/^# //p' "$0" && exit ;; esac
   [ $# -ge 2 ] || fail "$1 needs a value"
   case $1 in
     --rounds) rounds=$2 ;;

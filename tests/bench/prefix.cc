@@ -164,7 +164,7 @@ void measure_windows(const Runtime& runtime, const Checkpoint& checkpoint) {
 
 int main(int argc, char** argv) {
   const bool windows = argc == 3 && std::strcmp(argv[1], "--windows") == 0;
-  if (argc != 2 && !windows) {
+  if ((argc != 2 || argv[1][0] == '-') && !windows) {
     std::fprintf(stderr, "prefix MODEL.gguf | prefix --windows GEMMA.gguf\n");
     return 2;
   }

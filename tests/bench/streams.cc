@@ -66,7 +66,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 2 || argv[1][0] == '-') {
     std::fprintf(stderr, "streams MODEL.gguf [THREADS [STREAMS [TOKENS [RUNS]]]]\n");
     return 2;
   }

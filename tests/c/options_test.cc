@@ -1,4 +1,6 @@
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "tests/c/requests.hpp"
 
@@ -46,6 +48,74 @@ TEST_CASE("C: logprobs come with each token") {
   options.logprobs = 21;
   troupe_request* none = nullptr;
   fails(TROUPE_INVALID_ARGUMENT, "logprobs",
+        [&](auto* error) { return troupe_model_generate(model, "a", 1, &options, nullptr, &none, error); });
+}
+
+TEST_CASE("C: each of sampling's fields changes a text") {
+  const HeldRuntime runtime = new_runtime();
+  const HeldModel model = loaded(runtime);
+  auto plain = tokens(60);
+  plain.temperature = 1.5F;
+  plain.seed = 3;
+  const Ids without = told(model, plain).read.ids;
+  static const troupe_logit_bias bias[] = {{7, 50.0F}, {8, -1.0F}};
+  static const char* const breakers[] = {"0", "1", "2", "3", "4", "5", "6", "7",
+                                         "8", "9", "a", "e", "i", "o", "u", "y"};
+  const auto dry = [](auto& options) {
+    options.dry_multiplier = 30;
+    options.dry_allowed_length = 1;
+  };
+  const auto mirostat = [](auto& options) {
+    options.mirostat = 2;
+    options.mirostat_tau = 2;
+  };
+  using Change = std::function<void(troupe_generate_options&)>;
+  const std::pair<Change, Change> changes[] = {
+      {{}, [](auto& o) { o.logit_bias = bias, o.logit_bias_count = 2; }},
+      {{}, [](auto& o) { o.sampler_order = "k"; }},
+      {{}, [](auto& o) { o.choice = 1; }},
+      {{}, [](auto& o) { o.min_p = 0.9F; }},
+      {{}, [](auto& o) { o.typical_p = 0.1F; }},
+      {{}, [](auto& o) { o.top_n_sigma = 0.5F; }},
+      {{}, [](auto& o) { o.xtc_probability = 1, o.xtc_threshold = 0.01F; }},
+      {[](auto& o) { o.xtc_probability = 1; }, [](auto& o) { o.xtc_threshold = 0.003F; }},
+      {{}, [](auto& o) { o.repeat_penalty = 9; }},
+      {{}, [](auto& o) { o.presence_penalty = 9; }},
+      {{}, [](auto& o) { o.frequency_penalty = 9; }},
+      {[](auto& o) { o.frequency_penalty = 9; }, [](auto& o) { o.penalty_last_n = 2; }},
+      {{}, dry},
+      {dry,
+       [](auto& o) {
+         o.dry_base = 1;
+         o.dry_multiplier = 0.1F;
+       }},
+      {dry, [](auto& o) { o.dry_allowed_length = 50; }},
+      {dry, [](auto& o) { o.dry_last_n = 3; }},
+      {dry, [](auto& o) { o.dry_breakers = breakers, o.dry_breaker_count = 16; }},
+      {{}, mirostat},
+      {mirostat, [](auto& o) { o.mirostat_tau = 0.1F; }},
+      {mirostat, [](auto& o) { o.mirostat_eta = 1; }},
+  };
+  for (std::size_t i = 0; i < std::size(changes); ++i) {
+    INFO("change " << i);
+    auto options = plain;
+    if (changes[i].first) changes[i].first(options);
+    const Ids before = changes[i].first ? told(model, options).read.ids : without;
+    changes[i].second(options);
+    CHECK(told(model, options).read.ids != before);
+  }
+  auto options = plain;
+  options.mirostat = 1;
+  troupe_request* none = nullptr;
+  fails(TROUPE_INVALID_ARGUMENT, "mirostat is 1",
+        [&](auto* error) { return troupe_model_generate(model, "a", 1, &options, nullptr, &none, error); });
+  options = plain;
+  options.logit_bias_count = 1;
+  fails(TROUPE_INVALID_ARGUMENT, "\"logit_bias\" is NULL",
+        [&](auto* error) { return troupe_model_generate(model, "a", 1, &options, nullptr, &none, error); });
+  options = plain;
+  options.min_tokens = 100;
+  fails(TROUPE_INVALID_ARGUMENT, "min_tokens is 100",
         [&](auto* error) { return troupe_model_generate(model, "a", 1, &options, nullptr, &none, error); });
 }
 

@@ -238,6 +238,21 @@ void World::set(Struct<troupe_generate_options>& options) {
   options->temperature = static_cast<float>(bytes_.below(8)) / 4.0F - 0.25F;
   options->priority = static_cast<std::int32_t>(bytes_.below(3)) - 1;
   if (bytes_.rarely()) options->top_p = static_cast<float>(bytes_.below(5)) / 4.0F;
+  static const troupe_logit_bias biases[] = {{1, 2.0F}, {2, -1.0F / 0.0F}, {400, 0.0F}};
+  if (bytes_.rarely()) {
+    options->logit_bias = biases;
+    options->logit_bias_count = bytes_.below(4);
+  }
+  if (bytes_.rarely()) options->sampler_order = bytes_.often() ? "dtkx" : "q";
+  if (bytes_.rarely()) options->min_tokens = bytes_.below(30);
+  if (bytes_.rarely()) options->choice = bytes_.below(3);
+  if (bytes_.rarely()) options->min_p = static_cast<float>(bytes_.below(6)) / 4.0F;
+  if (bytes_.rarely()) options->typical_p = static_cast<float>(bytes_.below(6)) / 4.0F;
+  if (bytes_.rarely()) options->xtc_probability = static_cast<float>(bytes_.below(6)) / 4.0F;
+  if (bytes_.rarely()) options->repeat_penalty = static_cast<float>(bytes_.below(6)) / 4.0F;
+  if (bytes_.rarely()) options->dry_multiplier = static_cast<float>(bytes_.below(6)) - 1.0F;
+  if (bytes_.rarely()) options->dry_breaker_count = bytes_.below(3);
+  if (bytes_.rarely()) options->mirostat = static_cast<std::int32_t>(bytes_.below(4)) - 1;
   if (bytes_.rarely()) options->deadline_ms = bytes_.below(3);
   if (bytes_.rarely()) options->logprobs = static_cast<std::int32_t>(bytes_.below(24)) - 1;
   if (bytes_.rarely()) options->user_length = 1;

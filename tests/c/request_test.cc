@@ -69,7 +69,7 @@ TEST_CASE("C: requests that cannot be are refused", "[bad-input]") {
   refused(TROUPE_INVALID_ARGUMENT, "272", {272}, as_it_is);
   refused(TROUPE_INVALID_ARGUMENT, "-1", {-1}, as_it_is);
   refused(TROUPE_INVALID_ARGUMENT, "context", Ids(1000, 1), as_it_is);
-  refused(TROUPE_INVALID_ARGUMENT, "temperature", hello, [](auto& options) { options.temperature = -1; });
+  refused(TROUPE_INVALID_ARGUMENT, "temperature", hello, [](auto& options) { options.temperature = -1e7F; });
   refused(TROUPE_INVALID_ARGUMENT, "top_p", hello, [](auto& options) { options.top_p = 0; });
   refused(TROUPE_INVALID_ARGUMENT, "\"stop\" is NULL", hello, [](auto& options) { options.stop_count = 1; });
   refused(TROUPE_INVALID_ARGUMENT, "\"user\" is NULL", hello, [](auto& options) { options.user_length = 1; });

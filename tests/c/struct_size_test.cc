@@ -43,7 +43,8 @@ static_assert(offsetof(troupe_source, descriptor) == 56 && sizeof(troupe_source)
 static_assert(offsetof(troupe_tensor_info, bytes) == 40 && sizeof(troupe_tensor_info) >= 48);
 static_assert(offsetof(troupe_actor_memory, total) == 64 && sizeof(troupe_actor_memory) >= 72);
 static_assert(offsetof(troupe_graph_node, replica) == 40 && sizeof(troupe_graph_node) >= 48);
-static_assert(offsetof(troupe_generate_options, priority) == 100 && sizeof(troupe_generate_options) >= 104);
+static_assert(offsetof(troupe_generate_options, priority) == 100 && sizeof(troupe_generate_options) >= 216);
+static_assert(offsetof(troupe_generate_options, mirostat_eta) == 212);
 static_assert(offsetof(troupe_token, id) == 40 && sizeof(troupe_token) >= 48);
 static_assert(offsetof(troupe_finish, status) == 48 && sizeof(troupe_finish) >= 56);
 static_assert(offsetof(troupe_callbacks, release) == 32 && sizeof(troupe_callbacks) >= 40);

@@ -5,6 +5,7 @@ TROUPE_MODELS   a folder with SmolLM2-135M-Instruct.Q4_1.gguf; without it only w
 TROUPE_SHARED   a folder with golden/smollm2.tokenize.jsonl; without it that file's lines are not compared
 """
 
+import itertools
 import json
 import math
 import os
@@ -71,6 +72,21 @@ class Case(unittest.TestCase):
         return pathlib.Path(made.name)
 
 
+# Flags of sampling, with a value of each and some that it refuses.
+PART, WINDOW, ANY = ("-0.1", "1.1", "nan", ""), ("-2", "2147483648", "x"), ("1e7", "nan", "much")
+SAMPLING = (
+    ("--min-p", "0.9", PART), ("--typical", "0.1", ("0", *PART)), ("--typical-p", "0.1", ("0", *PART)),
+    ("--top-nsigma", "0.5", ("-1.1", *ANY)), ("--top-n-sigma", "0.5", ("-1.1", *ANY)),
+    ("--xtc-probability", "1", PART), ("--xtc-threshold", "0.01", PART),
+    ("--repeat-last-n", "-1", WINDOW), ("--repeat-penalty", "3", ("0", *ANY)),
+    ("--presence-penalty", "9", ANY), ("--frequency-penalty", "9", ANY),
+    ("--dry-multiplier", "60", ("-0.1", *ANY)), ("--dry-base", "2", ("0.9", *ANY)),
+    ("--dry-allowed-length", "1", ("0", "-1", "x")), ("--dry-penalty-last-n", "-1", WINDOW),
+    ("--dry-sequence-breaker", "none", ()), ("--mirostat", "2", ("1", "3", "")),
+    ("--mirostat-ent", "0.5", ("-1", "1001")), ("--mirostat-lr", "0.9", PART),
+    ("-l", "28+30", ()), ("--logit-bias", "28+30", ()), ("--sampler-seq", "k", ()), ("--sampling-seq", "k", ()))
+
+
 @needs_binary
 class Help(Case):
     def test_fits_a_screen_and_ends_with_an_example(self):
@@ -80,6 +96,13 @@ class Help(Case):
             self.assertLessEqual(max(map(len, lines)), 100, verb)
             self.assertEqual(lines[-2], "Example:")
             self.assertTrue(lines[-1].startswith(f"  troupe {verb} "), lines[-1])
+
+    def test_of_sampling(self):
+        lines = self.succeed("run", "--help-sampling").decode().splitlines()
+        self.assertLessEqual(len(lines), 30)
+        self.assertLessEqual(max(map(len, lines)), 100)
+        for flag, _, _ in SAMPLING:
+            self.assertEqual(sum(f" {flag}" in f" {line} ".replace(",", " ") for line in lines) > 0, True, flag)
 
     def test_of_the_command_names_every_verb(self):
         text = self.succeed("--help").decode()
@@ -131,7 +154,7 @@ class WrongUse(Case):
         for flag in ("-n", "-c", "-b", "-t", "-s", "--top-k"):
             for value in ("-5", "99999999999999999999", "1.5", "many", ""):
                 self.fail_with(2, "run", "-m", "x", "-p", "hi", flag, value, names=f"{flag} wants a whole number")
-        for value in ("-1", "nan", "inf", "1e50", "warm", ""):
+        for value in ("-2", "nan", "inf", "1e50", "warm", ""):
             self.fail_with(2, "run", "-m", "x", "-p", "hi", "--temp", value, names="--temp wants a number")
         for value in ("0", "-0.5", "1.01", "nan"):
             self.fail_with(2, "run", "-m", "x", "-p", "hi", "--top-p", value, names="--top-p wants a number")
@@ -140,6 +163,12 @@ class WrongUse(Case):
         self.fail_with(2, "run", "-m", "x", "-p", "hi", "-s", "-2", names="-s wants a whole number from -1 to ")
         self.fail_with(2, "logits", "-m", "x", "--ids", "1", "--top", "0", names="--top")
         self.fail_with(2, "bench", "-m", "x", "--parallel", "0", names="--parallel")
+
+    def test_sampling(self):
+        prompt = ("run", "-m", "x", "-p", "hi")
+        for flag, _, wrong in SAMPLING:
+            for value in wrong:
+                self.fail_with(2, *prompt, flag, value, names=" wants ")
 
     def test_ids(self):
         for ids in ("1,x", "-1", "1,4294967296", "1.5", ""):
@@ -392,6 +421,45 @@ class Run(Case):
         self.assertRegex(done.stderr.decode(), r"\Aseed: \d+\n\Z")
         most = troupe("run", "-m", MODEL, "-p", "Once", "-n", 1, "--temp", 1, "-s", 2**64 - 1)
         self.assertEqual((most.returncode, most.stderr), (0, b""))
+
+    def test_samplers(self):
+        """Each flag is used: it changes what is written, and what it takes is taken"""
+        random = ("-p", "one two three one two three one two", "-n", 24, "--temp", 1.5, "-s", 3)
+        plain = self.run_model(*random)
+        beside = {
+            "--dry": {"--dry-multiplier": 50, "--dry-allowed-length": 1},
+            "--mirostat": {"--mirostat": 2, "--mirostat-ent": 1},
+            "--xtc": {"--xtc-probability": 1, "--xtc-threshold": 0.01},
+            "--repeat-last-n": {"--frequency-penalty": 9},
+        }
+        for flag, value, _ in SAMPLING:
+            given = {}
+            for name, flags in beside.items():
+                if flag.startswith(name):
+                    given |= flags
+            given[flag] = value
+            self.assertNotEqual(self.run_model(*random, *itertools.chain(*given.items())), plain, flag)
+        greedy = ("-p", "Once upon a time", "-n", 24)
+        self.assertEqual(self.run_model(*greedy, "--temp", -1), self.run_model(*greedy))
+
+    def test_wrong_samplers(self):
+        prompt = ("run", "-m", MODEL, "-p", "hi", "-n", 4)
+        for value in ("", "5", "+1", "5+", "5+x", "x+1", "5+nan", "5+1-1", "99999999999+1", "49152+1", "5+1e7"):
+            self.fail_with(2, *prompt, "-l", value, names="bias")
+        self.fail_with(2, *prompt, "-l", "5+1", "-l", "5+2", names="token 5 is there twice")
+        self.fail_with(2, *prompt, "--sampler-seq", "kk", names="edskypmxt")
+        self.fail_with(2, *prompt, "--dry-sequence-breaker", "", names="dry_breakers has 0 bytes")
+        self.fail_with(2, *prompt, "--min-tokens", 5, names="min_tokens is 5")
+
+    def test_texts(self):
+        random = ("-p", "Once upon a time", "-n", 8, "--temp", 1, "-s", 3)
+        texts = self.run_model(*random, "--texts", 3).split("\n---\n")
+        self.assertEqual(len(set(texts)), 3)
+        self.assertEqual(texts[0], self.run_model(*random))
+
+    def test_a_text_does_not_end_too_soon(self):
+        done = ("-p", "<|im_start|>user\nSay yes<|im_end|>\n<|im_start|>assistant\n", "-n", 64)
+        self.assertLess(len(self.run_model(*done)), len(self.run_model(*done, "--min-tokens", 64)))
 
     def test_invalid_utf8_is_no_crash(self):
         done = troupe("run", "-m", MODEL, "-n", 4, "-f", "-", stdin=b"\xff\xfe\xc3( \x80")

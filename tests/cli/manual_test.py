@@ -21,7 +21,10 @@ class Manual(Case):
         return self.succeed(*args).decode()
 
     def flags(self, verb):
-        return re.findall(r"(?<=[ ,])--?[a-z][a-z-]*", re.sub(r"(?m)^(  \S.{22,}?)  .*$", r"\1", self.text(verb, "--help")))
+        text = self.text(verb, "--help")
+        if "--help-sampling" in text:
+            text += self.text(verb, "--help-sampling")
+        return re.findall(r"(?<=[ ,])--?[a-z][a-z-]*", re.sub(r"(?m)^(  \S.{22,}?)  .*$", r"\1", text))
 
     def test_flags_of_one_kind_are_together(self):
         lines = self.text("run", "--help").splitlines()

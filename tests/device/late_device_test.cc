@@ -101,7 +101,7 @@ TEST_CASE("late device: whoever looks at its weights faults") {
   const std::vector<float> ones(64, 1.0F);
   Weight weight{"ones", Weight::Use::vector, {}};
   weight.source.tensor = reinterpret_cast<const std::byte*>(ones.data());
-  weight.source.tensor_columns = 64;
+  weight.source.tensor_columns = weight.source.leaf_columns = 64;
   const auto device = late_kind.open("1", {}).value();
   const auto pieces = device->pack({&weight}, 1, [](std::size_t) { return true; }).value();
   const pid_t child = fork();

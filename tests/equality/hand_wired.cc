@@ -49,8 +49,9 @@ std::uint64_t hash_of(const Checkpoint& checkpoint, const std::vector<TokenId>& 
     if (ranks > 1) shard.groups.push_back(parts.wrap_communicator(std::move(group[rank])));
     ShardEnds ends{.tokens = std::make_unique<TokenBoard>(1, channel_in_memory(2, 64).receiver)};
     if (rank == 0)
-      ends.logits_end = std::make_unique<LogitsEnd>(*parts.kernels, checkpoint.vocabulary(), 1, sinks,
-                                                    only(channel_in_memory(2, 64).sender), "shard");
+      ends.logits_end =
+          std::make_unique<LogitsEnd>(*parts.kernels, LogitsEnd::Sizes{checkpoint.vocabulary(), options.context, 1},
+                                      sinks, only(channel_in_memory(2, 64).sender), "shard");
     runners.push_back(std::make_unique<ShardRunner>(shard.program, CpuRunner::create(shard, *parts.kernels).value(),
                                                     std::move(ends), ids.size(), shard.deadline));
   }

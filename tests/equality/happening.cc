@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::uint32_t long_context = 4096;
 
+/// With silent peers. A late device's transfers take whoever is not there yet for silent, however hard he works: so it
+/// is longer than that takes.
+constexpr std::chrono::milliseconds patience{2000};
+
 std::size_t in_blocks(std::size_t positions) { return (positions + kernels::kv_block - 1) / kernels::kv_block; }
 
 /// Where blocks are to be short, a sequence at full context has one more than the longest prompt; and as nobody gives
@@ -65,7 +69,8 @@ Happening::Happening(const Runtime& runtime, const Checkpoint& checkpoint, const
   blocks_ = in_blocks(options.context);
   if (run.meanwhile == Meanwhile::preemption) options.kv_memory = one_sequence(checkpoint, graph, options);
   if (run.meanwhile == Meanwhile::restart) {
-    house_ = std::make_unique<FaultyHouse>(checkpoint, graph, options, FaultySettings{.plugins = test_plugins()});
+    house_ = std::make_unique<FaultyHouse>(checkpoint, graph, options,
+                                           FaultySettings{.plugins = test_plugins(), .patience = patience});
   } else {
     model_ = runtime.load(checkpoint, graph, options);
   }

@@ -47,6 +47,8 @@ GenerateOptions sampled(std::size_t i) {
   options.max_tokens = tokens + static_cast<std::uint32_t>(i);
   options.ignore_end = true;
   options.sampling = {.temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .seed = 11};
+  options.sampling.mirostat = i % 2 == 1;
+  options.sampling.dry_multiplier = i % 3 == 1 ? 1.0F : 0.0F;
   options.priority = static_cast<std::int32_t>(i % 2);
   return options;
 }

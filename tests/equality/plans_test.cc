@@ -6,6 +6,7 @@
 #include <set>
 
 #include "kernels/table.hpp"
+#include "plugins/builtin.hpp"
 #include "tests/equality/covering.hpp"
 #include "tests/equality/subject.hpp"
 #include "tests/host/tiny_model.hpp"
@@ -50,16 +51,28 @@ std::uint64_t seed() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : static_cast<std::uint64_t>(day.count());
 }
 
-/// Two tiny models with random weights, one of which sees a window: past the window and over three blocks, and at an
-/// edge.
+/// Tiny models with random weights: past their windows, and over three blocks, and at an edge.
 const std::vector<std::size_t> tiny_lengths = {140, 64};
-Subject tiny_subject(const char* architecture) {
+
+/// A llama is a file of mixed weights, each layer its own, with heads that are no whole blocks of 32; a gemma3
+/// one of floats, and of widths that are no multiple of anything.
+Subject tiny_subject(const std::string& architecture) {
   TinyModel model{.context = 4096, .architecture = architecture};
-  model.keys = [&](GgufWriter& writer) {
-    if (model.architecture == "llama") return;
-    writer.number("gemma3.attention.sliding_window", ElementType::u32, 70);
-    writer.number("gemma3.attention.sliding_window_pattern", ElementType::u32, 2);
-  };
+  if (model.architecture == "llama") {
+    model.sizes = {.heads = 16, .head_dim = 48};
+    model.format = [](const std::string& name) {
+      using kernels::Format;
+      if (name.starts_with("blk.1.")) return Format::f16;
+      if (name.starts_with("blk.2.ffn_up")) return Format::f32;
+      return name.starts_with("blk.3.") ? Format::q4_0 : Format::q8_0;
+    };
+  } else if (architecture == "gemma3") {
+    model.sizes = {.hidden = 100, .heads = 9, .kv_heads = 3, .head_dim = 80, .ffn = 172, .vocabulary = 275};
+    model.format = [](const std::string& name) {
+      return name.ends_with("ffn_down.weight") ? kernels::Format::f32 : kernels::Format::bf16;
+    };
+  }
+  model.keys = [&](GgufWriter& writer) { write_telling_keys(writer, architecture); };
   const MemoryFile file(model.file());
   return {file.path(), tiny_lengths[0], true};
 }
@@ -154,8 +167,19 @@ void run_tiny_part() {
   run(windows, runs[1]);
 }
 
+/// Every value of every factor, and the plain kernels.
+void run_tiny_values(const std::string& architecture) {
+  std::printf("%s: TROUPE_SEED=%llu\n", architecture.c_str(), static_cast<unsigned long long>(seed()));
+  const Subject model = tiny_subject(architecture);
+  std::mt19937_64 random(seed());
+  std::vector<Run> runs;
+  for (Case& one : fast_values(small_plans(model.checkpoint()), random)) runs.push_back({std::move(one), tiny_lengths});
+  runs.push_back({{.plan = "tp2:1", .chunk = 40, .devices = "reference", .fusion = false}, tiny_lengths});
+  run(model, runs);
+}
+
 /// Every plan with every value of each other factor; a few with every combination of all.
-void run_all_tiny(const char* architecture) {
+void run_all_tiny(const std::string& architecture) {
   const Subject model = tiny_subject(architecture);
   std::mt19937_64 random(seed());
   std::vector<Run> runs;
@@ -225,11 +249,18 @@ TEST_CASE("plans: a part that covers all quiet pairs of SmolLM2's, and every val
 TEST_CASE("plans: a part that holds every value of Gemma3's", "[equality]") { run_part(gemma3, false); }
 TEST_CASE("plans: all pairs of tiny models', whatever happens meanwhile", "[equality]") { run_tiny_part(); }
 
+TEST_CASE("plans: a part that holds every value of a tiny model's of every architecture", "[equality]") {
+  for (const Architecture* architecture : plugins::builtin().architectures) {
+    run_tiny_values(std::string(architecture->name));
+  }
+}
+
 TEST_CASE("plans: all of SmolLM2's", "[equality][long]") { run_all(smollm2); }
 TEST_CASE("plans: all of Gemma3's", "[equality][long]") { run_all(gemma3); }
-TEST_CASE("plans: all of a tiny model's, whatever happens meanwhile", "[equality][long]") { run_all_tiny("llama"); }
-TEST_CASE("plans: all of a tiny model's that has windows, whatever happens meanwhile", "[equality][long]") {
-  run_all_tiny("gemma3");
+TEST_CASE("plans: all of a tiny model's of every architecture, whatever happens meanwhile", "[equality][long]") {
+  for (const Architecture* architecture : plugins::builtin().architectures) {
+    run_all_tiny(std::string(architecture->name));
+  }
 }
 
 }  // namespace

@@ -16,7 +16,16 @@ const std::uint32_t tokens = sanitized() ? 6 : 24;
 
 const GenerateOptions greedy{.max_tokens = tokens, .sampling = {}, .ignore_end = true, .deadline = {}};
 const GenerateOptions sampled{.max_tokens = tokens,
-                              .sampling = {.temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .seed = 11},
+                              .sampling = {.temperature = 0.8F,
+                                           .top_k = 40,
+                                           .top_p = 0.9F,
+                                           .seed = 11,
+                                           .min_p = 0.01F,
+                                           .xtc_probability = 0.5F,
+                                           .repeat_penalty = 1.1F,
+                                           .frequency_penalty = 0.1F,
+                                           .dry_multiplier = 0.8F,
+                                           .mirostat = true},
                               .ignore_end = true,
                               .deadline = {}};
 

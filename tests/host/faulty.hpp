@@ -67,7 +67,7 @@ struct FaultySettings {
   std::function<void(LogLevel, std::string_view)> log{};
   plugins::Registry plugins = plugins::builtin();
   host::Maker shard = host::make_shard;    ///< of what the faults are put around
-  std::chrono::milliseconds patience{1000};  ///< with silent peers; on a busy machine healthy ones are silent, too
+  std::chrono::milliseconds patience{20};  ///< with silent peers
   std::map<std::string, ActorFactory> actors{};
 };
 

@@ -148,6 +148,7 @@ TEST_CASE("fault 9: a model whose weights are no numbers says so, whatever is sp
               "blk.3.ffn_down.weight", "output_norm.weight", "output.weight"}) {
           INFO(plan << ", fusion " << fusion << ", " << tensor << " " << weight);
           TinyModel tiny;
+          tiny.store_all_as(fusion ? kernels::Format::q8_0 : kernels::Format::f32);
           tiny.edit = [&](const std::string& name, std::vector<float>& values) {
             if (name == tensor) std::fill(values.begin(), values.end(), weight);
           };
@@ -165,6 +166,7 @@ TEST_CASE("fault 9: an embedding too large to be normed is an error, not zeros",
     for (const char* isa : {"reference", ""}) {
       for (const float loud : {3e38F, 1e20F}) {
         TinyModel tiny;
+        tiny.store_all_as(kernels::Format::f32);
         tiny.edit = [&](const std::string& name, std::vector<float>& values) {
           if (name == "token_embd.weight") values[65 * TinyModel::hidden + 1] = loud;
         };

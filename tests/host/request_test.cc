@@ -96,11 +96,11 @@ TEST_CASE("settings of the sampler that cannot be are refused", "[bad-input]") {
     CHECK(error.code() == Code::invalid_argument);
     return error.message();
   };
-  for (const float temperature : {-1.0F, nan, infinity, -infinity, 1e7F}) {
-    CHECK_THAT(refusal({.temperature = temperature}), Contains("temperature must be between"));
+  for (const float temperature : {-1e7F, nan, infinity, -infinity, 1e7F}) {
+    CHECK_THAT(refusal({.temperature = temperature}), Contains("temperature is") && Contains("must be between"));
   }
   for (const float top_p : {0.0F, -1.0F, 1.01F, nan, infinity})
-    CHECK_THAT(refusal({.top_p = top_p}), Contains("top_p must be"));
+    CHECK_THAT(refusal({.top_p = top_p}), Contains("top_p is") && Contains("must be above 0"));
   for (const Sampling& sampling :
        {Sampling{.temperature = 1e6F}, Sampling{.temperature = 1e-40F, .top_k = 4'000'000'000U},
         Sampling{.temperature = 1.0F, .top_k = 1, .top_p = 1e-30F}}) {

@@ -31,10 +31,15 @@ Ids prompt_of(std::uint32_t stream) {
   return ids;
 }
 
-/// Every other one is sampled.
+/// Every other one is sampled, half of these with what looks back.
 GenerateOptions request_of(std::uint32_t stream) {
   GenerateOptions options = tokens(count);
   if (stream % 2 == 1) options.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.95F, .seed = stream};
+  if (stream % 4 == 3) {
+    options.sampling.frequency_penalty = 0.2F;
+    options.sampling.dry_multiplier = 0.5F;
+    options.sampling.mirostat = true;
+  }
   return options;
 }
 

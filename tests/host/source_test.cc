@@ -73,6 +73,7 @@ TEST_CASE("what is no model is refused by its name, wherever it is", "[bad-input
   for (const int number : {-1, 1'000'000}) {
     const Error error = error_of([&] { (void)runtime.load(FileDescriptor{.number = number}); });
     CHECK_THAT(error.message(), Contains("descriptor " + std::to_string(number)));
+    CHECK((error.code() == Code::invalid_argument) == (number < 0));
   }
   int ends[2];
   REQUIRE(::pipe(ends) == 0);

@@ -16,11 +16,12 @@ namespace {
 
 struct Shape {
   std::size_t heads, kv_heads, head_dim, tokens, first_position, window;
+  float softcap = 0.0F;
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& s) {
   return out << s.heads << " heads, " << s.kv_heads << " KV heads, head_dim " << s.head_dim << ", " << s.tokens
-             << " tokens from " << s.first_position << ", window " << s.window;
+             << " tokens from " << s.first_position << ", window " << s.window << ", softcap " << s.softcap;
 }
 
 // A random sequence in a paged cache. Slots that no query may see hold garbage, NaN among it.
@@ -58,7 +59,8 @@ class Case {
             .head_dim = shape_.head_dim,
             .scale = 1.0F / std::sqrt(static_cast<float>(shape_.head_dim)),
             .window = shape_.window,
-            .kv_offset = layer_offset};
+            .kv_offset = layer_offset,
+            .softcap = shape_.softcap};
   }
 
   [[nodiscard]] std::vector<float> run(const KernelTable& table) const {
@@ -118,7 +120,9 @@ class Case {
       const std::uint16_t* values = keys + dim * kv_block + p % kv_block * dim;
       double score = 0.0;
       for (std::size_t d = 0; d < dim; ++d) score += double{q[d]} * f16_to_f32(keys[d * kv_block + p % kv_block]);
-      const double weight = std::exp(score / std::sqrt(static_cast<double>(dim)));
+      score /= std::sqrt(static_cast<double>(dim));
+      if (shape_.softcap != 0.0F) score = shape_.softcap * std::tanh(score / shape_.softcap);
+      const double weight = std::exp(score);
       sum += weight;
       for (std::size_t d = 0; d < dim; ++d) out[d] += weight * f16_to_f32(values[d]);
     }
@@ -139,13 +143,16 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 const KernelTable& reference() { return *tables().front(); }
 
-constexpr Shape shapes[] = {
-    {1, 1, 16, 1, 0, 0},      {1, 1, 64, 1, 63, 0},     {1, 1, 64, 1, 64, 0},     {3, 1, 64, 1, 1000, 0},
-    {9, 3, 64, 1, 321, 0},    {9, 3, 64, 70, 0, 0},     {9, 3, 64, 33, 250, 0},   {4, 1, 256, 13, 120, 0},
-    {4, 1, 256, 20, 300, 65}, {8, 1, 64, 17, 190, 0},   {32, 4, 64, 9, 60, 0},    {2, 2, 128, 40, 500, 64},
-    {2, 2, 80, 25, 100, 0},   {5, 5, 96, 3, 62, 0},     {3, 1, 112, 11, 127, 1},  {7, 1, 16, 64, 5, 7},
-    {2, 1, 32, 70, 700, 130}, {4, 1, 256, 1, 900, 512}, {6, 2, 48, 5, 383, 128},  {10, 1, 256, 8, 64, 0},
-    {70, 1, 16, 3, 62, 0},    {3, 1, 240, 6, 250, 0},   {2, 1, 176, 8, 640, 200}, {2, 1, 16, 2, 20000, 0}};
+constexpr Shape shapes[] = {{1, 1, 16, 1, 0, 0},           {1, 1, 64, 1, 63, 0},          {1, 1, 64, 1, 64, 0},
+                            {3, 1, 64, 1, 1000, 0},        {9, 3, 64, 1, 321, 0},         {9, 3, 64, 70, 0, 0},
+                            {9, 3, 64, 33, 250, 0},        {4, 1, 256, 13, 120, 0},       {4, 1, 256, 20, 300, 65},
+                            {8, 1, 64, 17, 190, 0},        {32, 4, 64, 9, 60, 0},         {2, 2, 128, 40, 500, 64},
+                            {2, 2, 80, 25, 100, 0},        {5, 5, 96, 3, 62, 0},          {3, 1, 112, 11, 127, 1},
+                            {7, 1, 16, 64, 5, 7},          {2, 1, 32, 70, 700, 130},      {4, 1, 256, 1, 900, 512},
+                            {6, 2, 48, 5, 383, 128},       {10, 1, 256, 8, 64, 0},        {70, 1, 16, 3, 62, 0},
+                            {3, 1, 240, 6, 250, 0},        {2, 1, 176, 8, 640, 200},      {2, 1, 16, 2, 20000, 0},
+                            {4, 1, 256, 13, 120, 0, 5.0F}, {4, 2, 64, 20, 300, 65, 2.0F}, {3, 1, 16, 1, 100, 0, 50.0F},
+                            {5, 1, 288, 9, 130, 0},        {2, 2, 512, 11, 60, 40}};
 
 }  // namespace
 

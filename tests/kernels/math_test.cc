@@ -60,7 +60,7 @@ TEST_CASE("rope_angles are rounded from enough digits", "[kernels]") {
     rope_frequencies(theta, head_dim, frequencies);
     for (const std::uint64_t position : {0U, 1U, 2U, 77U, 2047U, 131071U, 1048575U}) {
       float cos_sin[head_dim];
-      rope_angles(frequencies, head_dim, position, cos_sin);
+      rope_angles(frequencies, head_dim, position, 1.0, cos_sin);
       for (std::size_t i = 0; i < head_dim / 2; ++i) {
         const long double exponent = -2.0L * static_cast<long double>(i) / head_dim;
         const long double angle =

@@ -53,19 +53,61 @@ void complete(Q8Block& block) {
 constexpr float usual_scales[] = {1.0F, 0.01F, 3e-5F};
 constexpr float extreme_scales[] = {0.0F, 1e-42F, 1e-30F, 0.1F, 1e20F, 3e38F};
 
-/// Random activations; every third block is full of +-127, where integer sums are the largest.
-std::vector<Q8Block> random_activations(Random& random, std::size_t blocks, bool extreme) {
-  std::vector<Q8Block> out(blocks);
-  for (Q8Block& block : out) {
-    const bool full = random.below(3) == 0;
-    const int sign = random.below(2) == 0 ? 1 : -1;
-    for (std::int8_t& q : block.q)
-      q = static_cast<std::int8_t>(full ? sign * 127 : static_cast<int>(random.below(255)) - 127);
-    block.scale = extreme ? extreme_scales[random.below(6)] : usual_scales[random.below(3)];
-    complete(block);
+/// What a product reads, from some column on.
+struct In {
+  const void* data;
+  std::size_t stride;
+};
+
+/// Random activations, [tokens][stride], of the kind that a format's weights multiply.
+class Activations {
+ public:
+  Activations(Random& random, Format format, std::size_t tokens, std::size_t columns, bool extreme)
+      : float_(packing_of(format).planes == floats), stride_(float_ ? columns + guard : columns / block_columns + 1) {
+    if (float_) {
+      fill_floats(random, tokens, extreme);
+    } else {
+      fill_blocks(random, tokens, extreme);
+    }
   }
-  return out;
-}
+
+  [[nodiscard]] In from(std::size_t column) const {
+    if (float_) return {floats_.data() + column, stride_};
+    return {blocks_.data() + column / block_columns, stride_};
+  }
+  [[nodiscard]] double at(std::size_t token, std::size_t column) const {
+    if (float_) return floats_[token * stride_ + column];
+    const Q8Block& block = blocks_[token * stride_ + column / block_columns];
+    return double{block.scale} * block.q[column % block_columns];
+  }
+
+ private:
+  static constexpr std::size_t guard = 5;
+
+  /// Every third block is full of +-127, where integer sums are the largest.
+  void fill_blocks(Random& random, std::size_t tokens, bool extreme) {
+    blocks_.resize(tokens * stride_);
+    for (Q8Block& block : blocks_) {
+      const bool full = random.below(3) == 0;
+      const int sign = random.below(2) == 0 ? 1 : -1;
+      for (std::int8_t& q : block.q)
+        q = static_cast<std::int8_t>(full ? sign * 127 : static_cast<int>(random.below(255)) - 127);
+      block.scale = extreme ? extreme_scales[random.below(6)] : usual_scales[random.below(3)];
+      complete(block);
+    }
+  }
+
+  void fill_floats(Random& random, std::size_t tokens, bool extreme) {
+    floats_.resize(tokens * stride_);
+    for (float& x : floats_)
+      x = random.between(-1, 1) * (extreme ? extreme_scales[random.below(6)] : usual_scales[random.below(3)]);
+  }
+
+  bool float_;
+  std::size_t stride_;
+  std::vector<Q8Block> blocks_;
+  std::vector<float> floats_;
+};
 
 /// The result of one product: outputs, with guards after each row, and overflow flags.
 template <class Element>
@@ -81,13 +123,12 @@ constexpr std::size_t guard = 3;
 
 /// Runs a product over all groups; with `cuts`, in that many random parts, last part first.
 template <class Element>
-Result<Element> run(Matmul matmul, const PackedMatrix& weights, const std::vector<Q8Block>& in, std::size_t tokens,
-                    Random* cuts) {
+Result<Element> run(Matmul matmul, const PackedMatrix& weights, const In& in, std::size_t tokens, Random* cuts) {
   const std::size_t stride = weights.rows + guard;
   Result<Element> result{std::vector<Element>(tokens * stride, Element{-77}), std::vector<std::uint8_t>(tokens)};
   const MatmulArgs args{.weights = &weights,
-                        .in = in.data(),
-                        .in_stride = in.size() / tokens,
+                        .in = in.data,
+                        .in_stride = in.stride,
                         .tokens = tokens,
                         .out = result.out.data(),
                         .out_stride = stride,
@@ -108,8 +149,8 @@ void check_tables(Format format, const Shape& shape, Scales scales, bool extreme
   Random random(shape.rows * 31 + shape.leaf_columns + static_cast<std::uint32_t>(shape.tokens));
   const Weights weights(random, format, shape, scales);
   const PackedMatrix& matrix = weights.packed.matrix();
-  const std::size_t stride = matrix.columns() / block_columns + 1;
-  const std::vector<Q8Block> in = random_activations(random, shape.tokens * stride, extreme);
+  const Activations activations(random, format, shape.tokens, matrix.columns(), extreme);
+  const In in = activations.from(0);
   const KernelTable& plain = *tables().front();
 
   const auto partial = run<std::int64_t>(plain.matmul_partial, matrix, in, shape.tokens, nullptr);
@@ -149,6 +190,19 @@ TEST_CASE("every table multiplies as the reference does, bit for bit", "[kernels
   check_tables(format, {64, 1, 5632, 4}, Scales::below_two, false);
 }
 
+TEST_CASE("float weights may have any number of columns", "[kernels][matmul]") {
+  const Format format = GENERATE(Format::f32, Format::f16, Format::bf16);
+  for (std::size_t tokens = 1; tokens <= 9; ++tokens) {
+    check_tables(format, {50, 1, 100, tokens}, Scales::below_two, false);
+    check_tables(format, {33, 8, 86, tokens}, Scales::below_two, false);
+    check_tables(format, {65, 3, 1, tokens}, Scales::below_two, false);
+  }
+  check_tables(format, {1, 1, 1, 1}, Scales::below_two, false);
+  check_tables(format, {17, 8, 125, 20}, Scales::below_two, false);
+  check_tables(format, {70, 2, 2100, 5}, Scales::below_two, false);
+  check_tables(format, {70, 1, 1025, 75}, Scales::below_two, false);
+}
+
 TEST_CASE("tables agree where numbers are subnormal, huge or not numbers at all", "[kernels][matmul]") {
   const Format format = GENERATE(from_range(every_format));
   const Scales scales = GENERATE(Scales::small, Scales::any);
@@ -175,7 +229,8 @@ TEST_CASE("the largest integer sums stay exact", "[kernels][matmul]") {
         block.scale = 1.0F;
         for (std::int8_t& value : block.q) value = static_cast<std::int8_t>(q);
         complete(block);
-        const std::vector<Q8Block> in(8 * 9, block);
+        const std::vector<Q8Block> blocks(8 * 9, block);
+        const In in{blocks.data(), 8};
         const auto expected = run<float>(tables().front()->matmul, packed.matrix(), in, 9, nullptr);
         for (const KernelTable* table : tables()) {
           CAPTURE(table->name, info(format).name, weight_byte, q);
@@ -192,15 +247,15 @@ TEST_CASE("partial sums of any split add up to the whole", "[kernels][matmul]") 
     const Shape shape{37, 9, 96, 5};
     Random random(7);
     const Weights weights(random, format, shape, Scales::below_two);
-    const std::vector<Q8Block> in = random_activations(random, shape.tokens * 27, false);
+    const Activations activations(random, format, shape.tokens, shape.leaves * shape.leaf_columns, false);
+    const In in = activations.from(0);
     PackSource left = weights.source;
     left.leaves = 4;
     PackSource right = weights.source;
     right.first_column += left.leaves * left.leaf_columns;
     right.leaves -= left.leaves;
     const Packed left_packed(left), right_packed(right);
-    std::vector<Q8Block> right_in(in.begin() + 12, in.end());
-    right_in.resize(in.size());
+    const In right_in = activations.from(left.leaves * left.leaf_columns);
 
     const KernelTable& table = *tables().back();
     const auto whole = run<std::int64_t>(table.matmul_partial, weights.packed.matrix(), in, shape.tokens, nullptr);
@@ -225,16 +280,15 @@ TEST_CASE("the reference computes the product", "[kernels][matmul]") {
     Random random(11);
     const Weights weights(random, format, shape, Scales::below_two);
     const PackedMatrix& matrix = weights.packed.matrix();
-    const std::vector<Q8Block> in = random_activations(random, shape.tokens * 20, false);
-    const auto result = run<std::int64_t>(tables().front()->matmul_partial, matrix, in, shape.tokens, nullptr);
+    const Activations in(random, format, shape.tokens, matrix.columns(), false);
+    const auto result = run<std::int64_t>(tables().front()->matmul_partial, matrix, in.from(0), shape.tokens, nullptr);
     std::vector<float> row(matrix.columns());
     for (std::size_t r = 0; r < shape.rows; ++r) {
       unpack_row(matrix, r, row.data());
       for (std::size_t t = 0; t < shape.tokens; ++t) {
         double sum = 0, magnitude = 0;
         for (std::size_t c = 0; c < row.size(); ++c) {
-          const Q8Block& block = in[t * 20 + c / block_columns];
-          const double product = double{row[c]} * double{block.scale} * block.q[c % block_columns];
+          const double product = double{row[c]} * in.at(t, c);
           sum += product;
           magnitude += std::fabs(product);
         }
@@ -251,11 +305,10 @@ Result<std::int64_t> sum_of_leaf(const KernelTable& table, float leaf) {
   row[0] = leaf;
   row[32] = 1.0F;
   const Packed packed({Format::f32, reinterpret_cast<const std::byte*>(row.data()), 64, 0, 1, 0, 2, 32});
-  Q8Block first{}, second{}, nothing{};
-  first.scale = second.scale = nothing.scale = 1.0F;
-  first.q[0] = second.q[0] = 1;
-  return run<std::int64_t>(table.matmul_partial, packed.matrix(), {nothing, nothing, first, second, nothing, second}, 3,
-                           nullptr);
+  std::vector<float> in(3 * 64);
+  for (std::size_t t = 0; t < 3; ++t) in[t * 64 + 32] = 1.0F;
+  in[64] = 1.0F;
+  return run<std::int64_t>(table.matmul_partial, packed.matrix(), {in.data(), 64}, 3, nullptr);
 }
 
 TEST_CASE("a leaf out of range sets its token's flag and adds nothing", "[kernels][matmul]") {

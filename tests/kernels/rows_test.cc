@@ -73,6 +73,94 @@ TEST_CASE("rms_norm", "[kernels]") {
   }
 }
 
+TEST_CASE("layer_norm, and the two steps of a norm whose sums are shared", "[kernels]") {
+  Random random(10);
+  for (const std::size_t n : odd_sizes) {
+    INFO("n " << n);
+    std::vector<float> x = random.normal(n, 3.0F);
+    const std::vector<float> weight = random.normal(n);
+    for (float& value : x) value += 5.0F;
+    double mean = 0.0, square = 0.0;
+    for (const float value : x) mean += value / static_cast<double>(n);
+    for (const float value : x) square += (value - mean) * (value - mean) / static_cast<double>(n);
+    std::vector<float> normed(n), weighed(n);
+    reference().layer_norm(x.data(), weight.data(), 1e-5F, n, normed.data());
+    reference().weigh(x.data(), 0.37F, weight.data(), n, weighed.data());
+    const float sum = reference().sum_of_squares(x.data(), n);
+    CHECK(double{sum} == Approx(static_cast<double>(n) * (square + mean * mean)).epsilon(1e-5));
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = (x[i] - mean) / std::sqrt(square + 1e-5) * weight[i];
+      CHECK(double{normed[i]} == Approx(exact).epsilon(1e-4).margin(1e-5 * std::fabs(weight[i])));
+      CHECK(weighed[i] == (x[i] * 0.37F) * weight[i]);
+    }
+    for_each_table([&](const KernelTable& table) {
+      std::vector<float> out = x;
+      table.layer_norm(out.data(), weight.data(), 1e-5F, n, out.data());
+      CHECK(same_bits(out, normed));
+      table.weigh(x.data(), 0.37F, weight.data(), n, out.data());
+      CHECK(same_bits(out, weighed));
+      CHECK(table.sum_of_squares(x.data(), n) == sum);
+    });
+    x[n / 2] = infinity;
+    for (const KernelTable* table : tables()) {
+      table->layer_norm(x.data(), weight.data(), 1e-5F, n, weighed.data());
+      CHECK(std::all_of(weighed.begin(), weighed.end(), [](float value) { return std::isnan(value); }));
+    }
+  }
+}
+
+TEST_CASE("scale, softcap and the plain activation", "[kernels]") {
+  Random random(11);
+  const auto softcap = [](double x) { return 5.0 * std::tanh(x / 5.0); };
+  const auto gelu = [](double x) {
+    return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+  };
+  for (const std::size_t n : odd_sizes) {
+    INFO("n " << n);
+    std::vector<float> x = random.normal(n, 4.0F);
+    x.front() = -120.0F;
+    x.back() = 600.0F;
+    const auto check = [&](auto run, auto exact, double epsilon) {
+      std::vector<float> expected = x;
+      run(reference(), expected);
+      for (std::size_t i = 0; i < n; ++i) {
+        CHECK(double{expected[i]} == Approx(exact(double{x[i]})).epsilon(epsilon).margin(1e-6));
+      }
+      for_each_table([&](const KernelTable& table) {
+        std::vector<float> out = x;
+        run(table, out);
+        CHECK(same_bits(out, expected));
+      });
+    };
+    check([&](const KernelTable& table, auto& y) { table.scale(0.3F, n, y.data()); },
+          [](double v) { return double{0.3F} * v; }, 1e-6);
+    check([&](const KernelTable& table, auto& y) { table.softcap(5.0F, n, y.data()); }, softcap, 1e-6);
+    check([&](const KernelTable& table, auto& y) { table.gelu(y.data(), n, y.data()); }, gelu, 3e-6);
+  }
+}
+
+TEST_CASE("softcap is tanh_f32 everywhere, and near the true one", "[kernels]") {
+  std::vector<float> x;
+  for (std::uint64_t bits = 0; bits < 0x100000000U; bits += 65521) {
+    const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    if (!std::isnan(value)) x.push_back(value);
+  }
+  for (const float edge : {0.0F, -0.0F, 0.625F, -0.625F, std::nextafter(0.625F, 0.0F)}) x.push_back(edge);
+  std::vector<float> expected = x;
+  reference().softcap(1.0F, x.size(), expected.data());
+  double worst = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    CHECK(expected[i] == tanh_f32(x[i]));
+    if (std::fabs(x[i]) > 1e-30F) worst = std::max(worst, std::fabs(expected[i] / std::tanh(double{x[i]}) - 1.0));
+  }
+  CHECK(worst < 3e-7);
+  for_each_table([&](const KernelTable& table) {
+    std::vector<float> out = x;
+    table.softcap(1.0F, x.size(), out.data());
+    CHECK(same_bits(out, expected));
+  });
+}
+
 TEST_CASE("fault 9: a row whose mean square is no finite number is normed to NaN", "[kernels]") {
   Random random(9);
   for (const std::size_t n : odd_sizes) {
@@ -216,35 +304,40 @@ TEST_CASE("fixed point to float", "[kernels]") {
   }
 }
 
-TEST_CASE("rope", "[kernels]") {
+TEST_CASE("rope, of whole heads and of parts", "[kernels]") {
   Random random(5);
   constexpr std::size_t heads = 3;
-  for (std::size_t head_dim = 16; head_dim <= 256; head_dim += 16) {
-    INFO("head_dim " << head_dim);
+  const auto check = [&](std::size_t head_dim, std::size_t dims, RopeStyle style) {
+    INFO("head_dim " << head_dim << ", dims " << dims);
     const std::vector<float> x = random.normal(heads * head_dim);
-    std::vector<double> frequencies(head_dim / 2);
-    std::vector<float> cos_sin(head_dim);
-    rope_frequencies(10000.0, head_dim, frequencies.data());
-    rope_angles(frequencies.data(), head_dim, 1234, cos_sin.data());
-    for (const RopeStyle style : {RopeStyle::adjacent, RopeStyle::halves}) {
-      std::vector<float> expected = x;
-      reference().rope(expected.data(), heads, head_dim, cos_sin.data(), style);
-      for (std::size_t h = 0; h < heads; ++h) {
-        for (std::size_t i = 0; i < head_dim / 2; ++i) {
-          const bool adjacent = style == RopeStyle::adjacent;
-          const std::size_t first = h * head_dim + (adjacent ? 2 * i : i);
-          const std::size_t second = adjacent ? first + 1 : first + head_dim / 2;
-          const double angle = 1234 * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-          CHECK(expected[first] == Approx(x[first] * std::cos(angle) - x[second] * std::sin(angle)).margin(1e-6));
-          CHECK(expected[second] == Approx(x[second] * std::cos(angle) + x[first] * std::sin(angle)).margin(1e-6));
-        }
+    std::vector<double> frequencies(dims / 2);
+    std::vector<float> cos_sin(dims);
+    rope_frequencies(10000.0, dims, frequencies.data());
+    rope_angles(frequencies.data(), dims, 1234, 1.5, cos_sin.data());
+    std::vector<float> expected = x;
+    reference().rope(expected.data(), heads, head_dim, dims, cos_sin.data(), style);
+    for (std::size_t h = 0; h < heads; ++h) {
+      const std::size_t head = h * head_dim;
+      for (std::size_t i = 0; i < dims / 2; ++i) {
+        const bool adjacent = style == RopeStyle::adjacent;
+        const std::size_t first = head + (adjacent ? 2 * i : i);
+        const std::size_t second = adjacent ? first + 1 : first + dims / 2;
+        const double angle = 1234 * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(dims));
+        CHECK(expected[first] == Approx(1.5 * (x[first] * std::cos(angle) - x[second] * std::sin(angle))).margin(2e-6));
+        CHECK(expected[second] ==
+              Approx(1.5 * (x[second] * std::cos(angle) + x[first] * std::sin(angle))).margin(2e-6));
       }
-      for_each_table([&](const KernelTable& table) {
-        std::vector<float> out = x;
-        table.rope(out.data(), heads, head_dim, cos_sin.data(), style);
-        CHECK(same_bits(out, expected));
-      });
+      for (std::size_t i = head + dims; i < head + head_dim; ++i) CHECK(expected[i] == x[i]);
     }
+    for_each_table([&](const KernelTable& table) {
+      std::vector<float> out = x;
+      table.rope(out.data(), heads, head_dim, dims, cos_sin.data(), style);
+      CHECK(same_bits(out, expected));
+    });
+  };
+  for (const RopeStyle style : {RopeStyle::adjacent, RopeStyle::halves}) {
+    for (std::size_t head_dim = 16; head_dim <= 256; head_dim += 16) check(head_dim, head_dim, style);
+    for (const std::size_t dims : {2U, 8U, 16U, 20U, 30U, 34U, 64U, 94U}) check(96, dims, style);
   }
 }
 

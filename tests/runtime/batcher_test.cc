@@ -180,6 +180,39 @@ TEST_CASE("a prompt that begins like another's is computed from there on") {
   CHECK(game.batcher().stats().cached_tokens == 192);
 }
 
+TEST_CASE("prompts that are alike and come together are computed once, in whole blocks") {
+  for (const std::uint32_t stages : {1U, 3U}) {
+    BatcherSimulation game({.stages = stages, .rows = 100, .parallel = 6, .context = 512});
+    for (SequenceId id = 1; id <= 5; ++id)
+      game.add({.id = id, .prompt = std::vector<TokenId>(300, 1), .max_tokens = 9});
+    game.add(6, 30, 5);  // another, which waits for nobody
+    const Step* step = game.send();
+    REQUIRE(step != nullptr);
+    REQUIRE(step->slices.size() == 1);
+    CHECK(step->slices[0].rows() == 100);
+    game.finish();
+    game.check_end();
+    CHECK(game.batcher().stats().prompt_tokens == 5 * 300 + 30);
+    CHECK(game.batcher().stats().cached_tokens == 4 * 256);
+  }
+}
+
+TEST_CASE("who waits for a block that another computes goes on where that fails, or is stopped") {
+  for (const bool fails : {true, false}) {
+    BatcherSimulation game({.stages = 2, .rows = 80, .parallel = 3, .context = 512});
+    for (SequenceId id = 1; id <= 3; ++id)
+      game.add({.id = id, .prompt = std::vector<TokenId>(300, 1), .max_tokens = 9});
+    REQUIRE(game.send() != nullptr);
+    if (fails) {
+      game.spoil(1);
+    } else {
+      game.stop(1);
+    }
+    game.finish();
+    game.check_end();
+  }
+}
+
 TEST_CASE("what was sampled before counts as sampled") {
   Batcher batcher({.stages = 1, .rows = 64, .parallel = 2, .context = 512});
   batcher.add({.id = 1, .prompt = {1, 2, 3, 4, 5}, .max_tokens = 3, .resumed = 2});

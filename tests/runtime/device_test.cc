@@ -41,17 +41,13 @@ TEST_CASE("devices: who names another is told which there are", "[bad-input]") {
   CHECK_FALSE(open_device(kinds, "cpu", {.isa = "sse2"}));
 }
 
-TEST_CASE("devices: the processor says what of a program it has not", "[bad-input]") {
+TEST_CASE("devices: the processor has every op, and rotates parts of heads") {
   Program program;
   program.kv.push_back({0, 0, 2, 64});
   program.rotations.push_back({kernels::RopeStyle::halves, 64, std::vector<double>(32, 1.0)});
   const auto device = open_device(kinds, "cpu", {}).value();
-  CHECK(device->check(program).ok());
   program.rotations.push_back({kernels::RopeStyle::halves, 32, std::vector<double>(16, 1.0)});
-  const auto checked = device->check(program);
-  REQUIRE_FALSE(checked);
-  CHECK(checked.error().code() == Code::unsupported);
-  CHECK_THAT(checked.error().message(), Contains("rotates whole heads only, not 32 of 64 dimensions"));
+  CHECK(device->check(program).ok());
 }
 
 }  // namespace

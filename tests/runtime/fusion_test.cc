@@ -17,7 +17,8 @@ namespace {
 /// A model file without data: the tensors that an architecture asks for, of the right shapes.
 class Shapes {
  public:
-  explicit Shapes(const ModelDescription& model) {
+  explicit Shapes(const ModelDescription& model, kernels::Format matrices = kernels::Format::q8_0)
+      : matrices_(matrices) {
     const std::uint64_t hidden = model.hidden;
     file_.path = "shapes";
     add("token_embd.weight", model.vocabulary, hidden);
@@ -45,8 +46,9 @@ class Shapes {
  private:
   void add(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
     names_.push_back(name);
-    file_.tensors.push_back({names_.back(), kernels::Format::f32, rows, columns, {}});
+    file_.tensors.push_back({names_.back(), rows == 1 ? kernels::Format::f32 : matrices_, rows, columns, {}});
   }
+  kernels::Format matrices_;
   std::deque<std::string> names_;
   ModelFile file_;
 };
@@ -58,8 +60,8 @@ ModelDescription with_head(ModelDescription model) {
 }
 
 Program program_of(const Architecture& architecture, const ModelDescription& model, const std::string& plan,
-                   const char* node) {
-  const Shapes shapes(model);
+                   const char* node, kernels::Format matrices = kernels::Format::q8_0) {
+  const Shapes shapes(model, matrices);
   const Graph graph = graph_of(plan, model);
   const auto ranks = static_cast<std::uint32_t>(graph.groups[0].nodes.size());
   return build_program(architecture, shapes.file(), model, *find_node(graph, node), ranks).value();
@@ -196,6 +198,36 @@ TEST_CASE("a llama's layers become eight ops each") {
                                                     "residual", "silu_gate", "matmul_leaves", "residual"},
                                                    30, {"select_wanted"}));
   CHECK(kinds(program.sections[1].ops) == Kinds{"gather_rows", "norm_quantize", "matmul"});
+}
+
+TEST_CASE("what float weights multiply is not quantised") {
+  Program program = program_of(plugins::llama, with_head(smollm2()), "tp1", "r0.s0.t0", kernels::Format::bf16);
+  fuse(program, cpu_rules());
+  CHECK(kinds(program.sections[0].ops) ==
+        repeated({"embed"},
+                 {"rms_norm", "matmul", "rope_append", "attention", "matmul_leaves", "residual", "rms_norm", "matmul",
+                  "silu_mul", "matmul_leaves", "residual"},
+                 30, {"select_wanted"}));
+  CHECK(kinds(program.sections[1].ops) == Kinds{"gather_rows", "rms_norm", "matmul"});
+}
+
+TEST_CASE("leaves are whole blocks of 32 columns where rows are, and elsewhere what divides") {
+  const auto of = [](std::uint32_t units, std::uint32_t columns) {
+    const Leaves leaves = leaves_of(units, columns);
+    return std::pair(leaves.count, leaves.units);
+  };
+  using Pair = std::pair<std::uint32_t, std::uint32_t>;
+  CHECK(of(9, 64) == Pair(9, 1));      // SmolLM2's heads
+  CHECK(of(1536, 1) == Pair(8, 192));  // and its FFN
+  CHECK(of(4, 256) == Pair(4, 1));     // Gemma3's
+  CHECK(of(32, 80) == Pair(8, 4));     // pairs of heads are whole blocks
+  CHECK(of(8, 48) == Pair(4, 2));
+  CHECK(of(9, 80) == Pair(9, 1));  // a row is not
+  CHECK(of(688, 1) == Pair(8, 86));
+  CHECK(of(1000, 1) == Pair(8, 125));
+  CHECK(of(43, 1) == Pair(43, 1));
+  CHECK(of(5, 1) == Pair(5, 1));
+  CHECK(of(4099, 1).first > most_leaves);
 }
 
 TEST_CASE("with ranks beside it, a llama's sums end in one op each") {

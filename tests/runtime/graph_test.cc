@@ -132,7 +132,7 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   SECTION("ends that are not there") {
     edge_from("r0.s0.t0:hidden")->to = "nobody:hidden";
     edge_from("r0.sampler:tokens")->from = "r0.s0.t1";
-    CHECK_THAT(problems(graph), Contains("there is no node nobody") && Contains("r0.s0.t1 has no output port \"\""));
+    CHECK_THAT(problems(graph), Contains("there is no node nobody") && Contains("r0.s0.t1 names no port"));
   }
   SECTION("a stage is passed over") {
     graph = graph_of("pp3", smollm2());
@@ -153,7 +153,7 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   }
   SECTION("layers that the model has not") {
     for (const char* name : {"r0.s1.t0", "r0.s1.t1"}) node(graph, name).layers.last = 31;
-    CHECK_THAT(problems(graph), Contains("its layers end at 31, not at 30"));
+    CHECK(problems(graph) == "graph: replica 0: its layers end at 31, not at 30");
   }
   SECTION("leaves with a gap, and missing") {
     ++node(graph, "r0.s0.t1").attention.first;
@@ -191,10 +191,15 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
     GraphNode second = node(graph, "r0.sampler");
     second.name = "another";
     graph.nodes.push_back(second);
-    second.name = "far";
-    second.replica = 2;
-    graph.nodes.push_back(second);
+    GraphNode far = node(graph, "r0.s0.t0");
+    far.name = "far";
+    far.replica = 1;
+    graph.nodes.push_back(far);
     CHECK_THAT(problems(graph), Contains("replica 0 has two samplers") && Contains("replica 1 has no sampler"));
+  }
+  SECTION("a number without a replica") {
+    for (GraphNode& each : graph.nodes) each.replica = 7;
+    CHECK(problems(graph) == "graph: replicas are numbered from 0 on; there is a replica 7, but none 0");
   }
   SECTION("a replica beyond the limit") {
     node(graph, "r0.sampler").replica = 4'000'000'000;
@@ -251,8 +256,13 @@ TEST_CASE("all that is wrong with a graph is said at once", "[bad-input]") {
   graph.edges[0].to = "ghost:tokens";
   graph.edges.push_back({"r0.s0.t0:hidden", "r0.s1.t0:hidden", "hidden"});
   CHECK_THAT(problems(graph), Contains("version 7") && Contains("device \"tpu\"") && Contains("kind \"filter\"") &&
-                                  Contains("names nobody") && Contains("no node ghost") &&
-                                  Contains("a:in is not joined") && Contains("has 2 edges"));
+                                  Contains("names nobody") && Contains("no node ghost") && Contains("has 2 edges"));
+}
+
+TEST_CASE("what follows from something wrong does not bury it", "[bad-input]") {
+  Graph graph = graph_of("pp2.tp2", smollm2());
+  node(graph, "r0.s0.t1").kind = "shrad";
+  CHECK(problems(graph) == "graph: node r0.s0.t1 is of kind \"shrad\"; known are shard, sampler, tap");
 }
 
 TEST_CASE("a graph of any size is checked in time", "[bad-input]") {

@@ -8,51 +8,13 @@
 #include <numeric>
 #include <random>
 
+#include "runtime/text/logprobs.hpp"
 #include "runtime/text/random.hpp"
-#include "tests/seed.hpp"
+#include "tests/runtime/sampling_fixture.hpp"
+#include "tests/runtime/sampling_reference.hpp"
 
 namespace troupe::testing {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-
-/// The same token from every instruction set.
-TokenId pick(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t position = 0) {
-  SamplingRoom room(logits.size());
-  const TokenId first = sample(logits, sampling, position, *kernels::tables()[0], room);
-  for (const kernels::KernelTable* table : kernels::tables())
-    REQUIRE(sample(logits, sampling, position, *table, room) == first);
-  REQUIRE(first >= 0);
-  REQUIRE(static_cast<std::size_t>(first) < logits.size());
-  return first;
-}
-
-std::vector<float> random_logits(Random& random, std::size_t size, float width) {
-  std::normal_distribution<float> normal(0.0F, width);
-  std::vector<float> logits(size);
-  for (float& logit : logits) logit = normal(random);
-  return logits;
-}
-
-/// Every id's chance, by the definition and in double; `spare` more of the likeliest stay in than top_p asks for.
-std::vector<double> chances(const std::vector<float>& logits, const Sampling& sampling, std::size_t spare = 0) {
-  std::vector<std::size_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  std::stable_sort(ids.begin(), ids.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
-  if (sampling.top_k > 0 && sampling.top_k < ids.size()) ids.resize(sampling.top_k);
-  const auto weight = [&](std::size_t id) {
-    return std::exp((double{logits[id]} - logits[ids[0]]) / sampling.temperature);
-  };
-  double total = 0, reached = 0;
-  for (const std::size_t id : ids) total += weight(id);
-  std::size_t count = 0;
-  while (count < ids.size() && reached < double{sampling.top_p} * total) reached += weight(ids[count++]);
-  ids.resize(std::min(ids.size(), count + spare));
-  std::vector<double> result(logits.size(), 0.0);
-  for (const std::size_t id : ids) result[id] = weight(id) / reached;
-  return result;
-}
 
 /// What a right sampler may be off by, and a wrong one is: see misfit().
 constexpr double most_misfit = 6;
@@ -60,12 +22,8 @@ constexpr double most_misfit = 6;
 /// Pearson's statistic of many draws against the definition, in standard deviations from its mean. Ids that would come
 /// less than 20 times are taken together.
 double misfit(const std::vector<float>& logits, const Sampling& sampling, std::uint32_t draws) {
-  SamplingRoom room(logits.size());
-  std::vector<std::uint32_t> seen(logits.size(), 0);
-  for (std::uint32_t position = 0; position < draws; ++position) {
-    ++seen[sample(logits, sampling, position, *kernels::find_table(), room)];
-  }
-  const std::vector<double> expected = chances(logits, sampling);
+  const std::vector<std::uint32_t> seen = counts_of(logits, sampling, draws);
+  const std::vector<double> expected = reference_chances(logits, sampling);
   double statistic = 0, rare = 0, rare_seen = 0;
   std::size_t cells = 0;
   const auto add = [&](double wanted, double got) {
@@ -118,12 +76,12 @@ TEST_CASE("Philox gives the known answers") {  // kat_vectors of Random123
 }
 
 TEST_CASE("uniform numbers depend on seed, position and choice, and are below one") {
-  CHECK(uniform(0, 0, 0) == static_cast<float>(0x6627e8d5 >> 8) * 0x1p-24F);
+  CHECK(uniform(0, 0, 0, 0) == static_cast<float>(0x6627e8d5 >> 8) * 0x1p-24F);
   std::map<float, int> seen;
   double sum = 0;
   for (std::uint32_t i = 0; i < 3000; ++i) {
-    for (const float u :
-         {uniform(i, 7, 0), uniform(7, 10'000 + i, 0), uniform(7, 7, 1 + i), uniform(std::uint64_t{i} << 32, 8, 0)}) {
+    for (const float u : {uniform(i, 7, 0, 0), uniform(7, 10'000 + i, 0, 1), uniform(7, 7, 1 + i, 0),
+                          uniform(std::uint64_t{i} << 32, 8, 0, 0)}) {
       REQUIRE(u >= 0.0F);
       REQUIRE(u < 1.0F);
       sum += u;
@@ -192,12 +150,9 @@ TEST_CASE("the measure of the draws sees a wrong temperature") {
   std::vector<float> warmer = logits;
   for (float& logit : warmer) logit *= 0.9F;
   CHECK(misfit(logits, {.temperature = 1.0F}, 20'000) < most_misfit);
-  SamplingRoom room(warmer.size());
-  std::vector<std::uint32_t> seen(40, 0);
+  const std::vector<std::uint32_t> seen = counts_of(warmer, {.temperature = 1.0F}, 20'000);
   double statistic = 0;
-  for (std::uint32_t position = 0; position < 20'000; ++position)
-    ++seen[sample(warmer, Sampling{.temperature = 1.0F}, position, *kernels::find_table(), room)];
-  const auto expected = chances(logits, {.temperature = 1.0F});
+  const auto expected = reference_chances(logits, {.temperature = 1.0F});
   for (std::size_t id = 0; id < 40; ++id)
     statistic += std::pow(seen[id] - expected[id] * 20'000, 2) / (expected[id] * 20'000);
   CHECK(statistic > 39 + most_misfit * std::sqrt(2.0 * 39));
@@ -210,7 +165,9 @@ TEST_CASE("nothing outside top_k and top_p is ever drawn") {
     Sampling sampling{.temperature = static_cast<float>(1 + random() % 40) / 10.0F, .seed = random()};
     if (random() % 2 == 0) sampling.top_k = 1 + random() % 100;
     if (random() % 2 == 0) sampling.top_p = static_cast<float>(1 + random() % 100) / 100.0F;
-    const auto allowed = chances(logits, sampling, 1);  // where the sum is at the edge, rounding may let one more in
+    sampling.top_p *= 1.0F + 1e-6F;  // where the sum is at the edge, rounding may let one more in
+    const auto allowed = reference_chances(logits, sampling);
+    sampling.top_p /= 1.0F + 1e-6F;
     INFO(logits.size() << " logits, temperature " << sampling.temperature << ", top_k " << sampling.top_k << ", top_p "
                        << sampling.top_p);
     for (std::uint32_t position = 0; position < 20; ++position)
@@ -251,26 +208,6 @@ TEST_CASE("the strangest rows still give an id", "[bad-input]") {
   for (const float temperature : {0.0F, 1e-40F, 1.0F, 1e6F}) CHECK(pick(extremes, {.temperature = temperature}) == 2);
 }
 
-TEST_CASE("whatever is sampled, its room is as large as it says, and stays where it is") {
-  Random random(first_seed());
-  for (const std::size_t size : {1, 1024, 1025, 49'152}) {
-    SamplingRoom room(size);
-    const auto bytes = [&] {
-      return (room.chances.capacity() + room.segments.capacity() + room.weights.capacity()) * sizeof(float) +
-             room.ids.capacity() * sizeof(TokenId);
-    };
-    CHECK(bytes() == SamplingRoom::bytes(size));
-    for (const std::size_t logits : {size, (size + 1) / 2}) {
-      const auto row = random_logits(random, logits, 0.1F);
-      const auto& table = *kernels::find_table();
-      const Sampling sampling{.temperature = 4.0F, .top_k = static_cast<std::uint32_t>(logits), .top_p = 0.9999F};
-      (void)sample(row, sampling, 0, table, room);
-      (void)logprobs(row, 0, 20, table, room);
-      CHECK(bytes() == SamplingRoom::bytes(size));
-    }
-  }
-}
-
 TEST_CASE("logprobs are those of the definition, with the same bits from every instruction set") {
   Random random(first_seed());
   for (const std::size_t size : {1, 7, 1024, 1025, 49'152}) {
@@ -281,7 +218,7 @@ TEST_CASE("logprobs are those of the definition, with the same bits from every i
       double sum = 0;
       for (const float logit : logits) sum += std::exp(logit - largest);
       const auto chosen = static_cast<TokenId>(random() % size);
-      SamplingRoom room(size);
+      SamplingRoom room(size, 0);
       const auto first = logprobs(logits, chosen, 20, *kernels::tables()[0], room);
       for (const kernels::KernelTable* table : kernels::tables()) {
         const auto other = logprobs(logits, chosen, 20, *table, room);
@@ -304,7 +241,7 @@ TEST_CASE("logprobs are those of the definition, with the same bits from every i
 
 TEST_CASE("logprobs of logits that are equal, impossible or infinite", "[bad-input]") {
   const kernels::KernelTable& kernels = *kernels::find_table();
-  SamplingRoom room(5);
+  SamplingRoom room(5, 0);
   auto some = logprobs(std::vector<float>{1, 2, 2, -infinity, 2}, 1, 20, kernels, room);
   REQUIRE(some.size() == 5);  // what has no chance is none of the likeliest
   CHECK(some[1].id == 1);

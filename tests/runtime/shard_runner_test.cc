@@ -45,10 +45,9 @@ TEST_CASE("fault 9: a sum out of range is caught whoever reads it, in its own la
       // A product in leaves whose result nothing reads. The rows of token 2 are loud.
       Shard shard;
       shard.table = {0.0F, 1.0F, 1e6F};
-      const ValueId wide = shard.value(ValueType::f32, 64), x = shard.value(ValueType::q8, 64);
+      const ValueId x = shard.value(ValueType::f32, 64);
       const WeightId product = shard.matrix(ones, 32, 64);
-      shard.append(ops::Embed{shard.rows(64), wide, 1.0F}, 5);
-      shard.append(ops::Quantize{wide, x}, 5);
+      shard.append(ops::Embed{shard.rows(64), x, 1.0F}, 5);
       if (partial) shard.append(ops::MatmulPartial{x, product, Shard::fixed}, 5);
       if (!partial) shard.append(ops::MatmulLeaves{x, product, Shard::y}, 5);
       shard.append(Shard::any_op(), 9);
@@ -65,6 +64,23 @@ TEST_CASE("fault 9: a sum out of range is caught whoever reads it, in its own la
       }
     }
   }
+}
+
+TEST_CASE("a mean square beyond fixed point is caught, in its own layer", "[bad-input]") {
+  Shard shard;
+  shard.table = {0.0F, 1.0F, 1e6F};
+  const ValueId x = shard.value(ValueType::f32, 64), mean = shard.value(ValueType::fixed, 1);
+  shard.append(ops::Embed{shard.rows(64), x, 1.0F}, 5);
+  shard.append(ops::MeanSquare{.x = x, .mean = mean, .first = 1, .heads = 2, .head_dim = 16, .columns = 64}, 5);
+  shard.append(Shard::any_op(), 9);
+  Step step = step_of({1, 1});
+  step.slices.push_back(step_of({2, 2}).slices[0]);
+  const StepOutcome outcome = shard.runner(2)->run(step);
+  REQUIRE_FALSE(outcome.broken);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].slice == 1);
+  CHECK(outcome.failures[0].error.code() == Code::out_of_range);
+  CHECK(outcome.failures[0].error.message().starts_with("layer 5: a sum is not a number or beyond +-524288"));
 }
 
 TEST_CASE("fault 6: a shard whose op throws ends its step for every thread of the team", "[bad-input]") {

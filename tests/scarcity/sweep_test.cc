@@ -58,7 +58,9 @@ TEST_CASE("fault 6: whichever allocation of a request fails, the process lives a
   const FewCores two;  // their threads run the actors that they wake
   const Checkpoint checkpoint = Runtime().open(tiny_path());
   GenerateOptions random = tokens(count);
-  random.sampling = {.temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .seed = 3};
+  random.sampling = {
+      .temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .seed = 3, .frequency_penalty = 0.1F, .dry_multiplier = 1.0F};
+  random.sampling.mirostat = true;
   GenerateOptions timed = tokens(count);
   timed.deadline = std::chrono::hours(1);
   for (const LoadOptions& options :

@@ -75,6 +75,11 @@ class OpContext {
   [[nodiscard]] ValueType type(ValueId id) const { return shard_.program->values[id].type; }
   [[nodiscard]] float* f32(ValueId id, std::size_t row = 0) const { return at<float>(id, row); }
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
+  /// What a product reads from a row on: a value that is quantised, or one that is not for float weights.
+  void set_input(kernels::MatmulArgs& args, ValueId id, std::size_t row = 0) const {
+    args.in = at<std::byte>(id, row);
+    args.in_stride = type(id) == ValueType::q8 ? columns(id) / kernels::block_columns : columns(id);
+  }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
   /// [dims / 2] cosines, then sines, of a row of the step.
   [[nodiscard]] float* angles(std::uint32_t rotation, std::size_t row) const {

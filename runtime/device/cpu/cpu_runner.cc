@@ -117,8 +117,10 @@ bool CpuRunner::compute_angles(std::uint32_t thread) {
   const auto [first, last] = context.share(rotations.size() * rows);
   for (std::size_t i = first; i < last; ++i) {
     const auto rotation = static_cast<std::uint32_t>(i / rows);
-    kernels::rope_angles(rotations[rotation].frequencies.data(), rotations[rotation].dims,
-                         state_.step->positions[i % rows], context.angles(rotation, i % rows));
+    const Rotation& of = rotations[rotation];
+    const std::uint64_t position = state_.step->positions[i % rows];
+    kernels::rope_angles(of.frequencies.data(), of.dims, position, magnitude_at(of, position),
+                         context.angles(rotation, i % rows));
   }
   return team_.barrier(thread);
 }

@@ -1,5 +1,7 @@
 #include "runtime/device/cpu/rules.hpp"
 
+#include "kernels/activation.hpp"
+
 namespace troupe {
 namespace {
 
@@ -58,10 +60,11 @@ bool attention(FusionSite& site) {
   return true;
 }
 
-/// Nothing is lost: what is quantised may be read elsewhere.
+/// Nothing is lost: what is quantised may be read elsewhere. Head by head, so that each must be whole blocks.
 bool attention_quantize(FusionSite& site) {
   const auto [attention, quantize] = site.match<ops::Attention, ops::Quantize>();
   if (attention == nullptr || attention->y != quantize->x) return false;
+  if (attention->shape.head_dim % kernels::block_columns != 0) return false;
   site.replace(2, ops::AttentionQuantize{attention->q, attention->y, quantize->y, attention->shape});
   return true;
 }

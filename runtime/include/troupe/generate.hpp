@@ -9,22 +9,17 @@
 #include <vector>
 
 #include "troupe/error.hpp"
+#include "troupe/sampling.hpp"
 #include "troupe/token.hpp"
 
 namespace troupe {
-
-struct Sampling {
-  float temperature = 0.0F;  ///< 0: greedy
-  std::uint32_t top_k = 0;   ///< 0: all
-  float top_p = 1.0F;
-  std::uint64_t seed = 0;
-};
 
 /// What is asked of one request.
 struct GenerateOptions {
   std::uint32_t max_tokens = 0;  ///< 0: to the end of the text or of the context
   Sampling sampling{};
-  bool ignore_end = false;                              ///< go on past the end of the text
+  std::uint32_t min_tokens = 0;  ///< no token that ends the text before so many; stop strings still do
+  bool ignore_end = false;       ///< go on past the end of the text
   std::optional<std::chrono::milliseconds> deadline{};  ///< from now
   bool parse_special = true;                            ///< of a prompt that is text: see Checkpoint::tokenize
 
@@ -34,7 +29,7 @@ struct GenerateOptions {
   std::vector<std::string> stop{};
 
   /// Token::logprobs: of each token, and of so many of the likeliest, 0 to 20. They are the model's own (and those of
-  /// actors that change logits): temperature, top_k and top_p do not count. The same bits under every plan.
+  /// actors that change logits): sampling, biases among it, does not count. The same bits under every plan.
   std::optional<std::uint32_t> logprobs{};
 
   /// Of those that wait, the highest comes first; of equals the oldest. What runs already is not stopped for it, but

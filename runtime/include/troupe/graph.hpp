@@ -53,8 +53,9 @@ struct Graph {
   std::vector<GraphEdge> edges;
   std::vector<GraphGroup> groups;
 
-  /// Puts a node into the edge `from` -> `to` ("node:port"), so that what flows there passes through its ports "in" and
-  /// "out", on both sides by the edge's transport. Throws Error (not_found) where there is no such edge.
+  /// Puts a node into the edge `from` -> `to` ("node:port"), and into that edge's replica, so that what flows there
+  /// passes through its ports "in" and "out", on both sides by the edge's transport. Throws Error (not_found) where
+  /// there is no such edge.
   void insert(GraphNode node, const std::string& from, const std::string& to);
 };
 

@@ -85,6 +85,12 @@ class Model {
   [[nodiscard]] Generation generate(std::string_view prompt, const GenerateOptions& options = {}) const;
   [[nodiscard]] Generation generate(std::vector<TokenId> prompt, const GenerateOptions& options = {}) const;
 
+  /// So many texts of one prompt: a request for each, whose Sampling::choice goes up from the one that is asked for.
+  /// Where prefixes are cached, the first computes the prompt, and the others share its whole blocks of 64 positions,
+  /// as do all requests that begin alike and come together. Where it throws, those that were started are cancelled.
+  [[nodiscard]] std::vector<Generation> generate_texts(const std::vector<TokenId>& prompt, std::uint32_t count,
+                                                       const GenerateOptions& options = {}) const;
+
   /// The same, but the stream goes to callbacks, and the model need not be held for it to go on as long as somebody
   /// holds it. Where this throws, none of them is called.
   Request generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;

@@ -12,11 +12,11 @@ static_assert(2 * tile_tokens * tile_columns <= scratch_floats);
 
 void multiply(const auto& op, OpContext& c, Activation activation) {
   constexpr std::size_t piece = kernels::block_columns;
-  const std::size_t pieces = c.columns(op.gate) / piece;
+  const std::size_t columns = c.columns(op.gate), pieces = (columns + piece - 1) / piece;
   const auto [first, last] = c.share(c.rows * pieces);
   for (std::size_t i = first; i < last; ++i) {
     const std::size_t row = i / pieces, at = i % pieces * piece;
-    activation(c.f32(op.gate, row) + at, c.f32(op.up, row) + at, piece, c.f32(op.y, row) + at);
+    activation(c.f32(op.gate, row) + at, c.f32(op.up, row) + at, std::min(piece, columns - at), c.f32(op.y, row) + at);
   }
 }
 
@@ -26,7 +26,6 @@ void run_gate(const auto& op, OpContext& c, Activation activation) {
   float* const gates = c.scratch();
   float* const ups = gates + tile_tokens * tile_columns;
   kernels::MatmulArgs args{};
-  args.in_stride = c.columns(op.x) / kernels::block_columns;
   args.out_stride = tile_columns;
   const auto [first, last] = c.share(c.columns(op.y) / kernels::block_columns);
   for (std::size_t block = first; block < last; block += tile_blocks) {
@@ -40,7 +39,7 @@ void run_gate(const auto& op, OpContext& c, Activation activation) {
       c.kernels().matmul(args, 0, groups);
     };
     for (std::size_t row = 0; row < c.rows; row += tile_tokens) {
-      args.in = c.q8(op.x, row);
+      c.set_input(args, op.x, row);
       args.tokens = std::min(tile_tokens, c.rows - row);
       product(op.gate, gates);
       product(op.up, ups);
@@ -54,6 +53,13 @@ void run_gate(const auto& op, OpContext& c, Activation activation) {
 }
 
 }  // namespace
+
+void run(const ops::Gelu& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().gelu(c.f32(op.x, row), c.columns(op.x), c.f32(op.y, row));
+  }
+}
 
 void run(const ops::SiluMul& op, OpContext& c) { multiply(op, c, c.kernels().silu_mul); }
 void run(const ops::GeluMul& op, OpContext& c) { multiply(op, c, c.kernels().gelu_mul); }

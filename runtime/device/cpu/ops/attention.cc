@@ -19,6 +19,7 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.heads = shape.heads;
   args.head_dim = shape.head_dim;
   args.scale = shape.scale;
+  args.softcap = shape.softcap;
   args.window = shape.window;
   args.kv_offset = c.kv_offset(shape.kv);
   return args;

@@ -6,8 +6,7 @@ namespace {
 kernels::MatmulArgs arguments(const OpContext& c, ValueId x, WeightId weight) {
   kernels::MatmulArgs args{};
   args.weights = &c.weight(weight).matrix;
-  args.in = c.q8(x);
-  args.in_stride = c.columns(x) / kernels::block_columns;
+  c.set_input(args, x);
   args.tokens = c.rows;
   return args;
 }

@@ -1,6 +1,18 @@
+#include <cmath>
+#include <optional>
+
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
+namespace {
+
+/// As the leaves of products are rounded.
+std::optional<std::int64_t> fixed_leaf(float leaf) {
+  if (!(std::fabs(leaf) <= kernels::fixed_limit)) return std::nullopt;
+  return std::llrint(static_cast<double>(leaf) * 0x1p32);
+}
+
+}  // namespace
 
 void run(const ops::RmsNorm& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
@@ -16,6 +28,54 @@ void run(const ops::HeadNorm& op, OpContext& c) {
     c.kernels().rms_norm(c.f32(op.x, row) + at, c.weight(op.scale).vector, op.epsilon, op.head_dim,
                          c.f32(op.y, row) + at);
   }
+}
+
+void run(const ops::LayerNorm& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().layer_norm(c.f32(op.x, row), c.weight(op.scale).vector, op.epsilon, c.columns(op.x), c.f32(op.y, row));
+  }
+}
+
+void run(const ops::MeanSquare& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    std::int64_t mean = 0;
+    for (std::uint32_t head = op.first; head < op.first + op.heads; ++head) {
+      const float sum = c.kernels().sum_of_squares(c.f32(op.x, row) + head * op.head_dim, op.head_dim);
+      const auto leaf = fixed_leaf(sum / static_cast<float>(op.columns));
+      if (!leaf) c.overflow()[row] = 1;
+      mean += leaf.value_or(0);
+    }
+    *c.fixed(op.mean, row) = mean;
+  }
+}
+
+void run(const ops::NormByMean& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    float mean = 0.0F;
+    c.kernels().from_fixed(c.fixed(op.mean, row), 1, &mean);
+    c.kernels().weigh(c.f32(op.x, row), 1.0F / std::sqrt(mean + op.epsilon), c.weight(op.scale).vector,
+                      c.columns(op.x), c.f32(op.y, row));
+  }
+}
+
+void run(const ops::Bias& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    c.kernels().add(c.weight(op.bias).vector, c.columns(op.x), c.f32(op.x, row));
+  }
+}
+
+void run(const ops::Scale& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) c.kernels().scale(op.factor, c.columns(op.x), c.f32(op.x, row));
+}
+
+void run(const ops::Softcap& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) c.kernels().softcap(op.cap, c.columns(op.x), c.f32(op.x, row));
 }
 
 void run(const ops::Quantize& op, OpContext& c) {

@@ -6,8 +6,8 @@ namespace troupe::cpu {
 namespace {
 
 void rotate(const ops::Rope& op, const OpContext& c, std::size_t row) {
-  const kernels::RopeStyle style = c.shard().program->rotations[op.rotation].style;
-  c.kernels().rope(c.f32(op.x, row), op.heads, op.head_dim, c.angles(op.rotation, row), style);
+  const Rotation& rotation = c.shard().program->rotations[op.rotation];
+  c.kernels().rope(c.f32(op.x, row), op.heads, op.head_dim, rotation.dims, c.angles(op.rotation, row), rotation.style);
 }
 
 /// The cache holds F16: what is no number, or rounds beyond the largest, would be clipped in silence.

@@ -1,0 +1,86 @@
+#include "plugins/architectures/sublayers.hpp"
+
+namespace troupe::plugins {
+namespace {
+
+/// A product's bias, where the file has it: "attn_q" is "attn_q.bias".
+void add_bias(ProgramBuilder& b, ValueId y, const std::string& name, Cut cut, Fused fused = {}) {
+  if (b.has(name + ".bias")) b.bias(y, name + ".bias", cut, fused);
+}
+
+ValueId project_back(ProgramBuilder& b, ValueId x, const std::string& name, Cut cut) {
+  const ValueId y = b.row_parallel(x, name + ".weight", cut);
+  if (b.has(name + ".bias")) b.bias(y, name + ".bias");
+  return y;
+}
+
+ValueId activated(ProgramBuilder& b, ValueId gate, ValueId up, Activation activation) {
+  return activation == Activation::silu ? b.silu_mul(gate, up) : b.gelu_mul(gate, up);
+}
+
+}  // namespace
+
+/// The products come first, so that they can be one.
+Projections project(ProgramBuilder& b, const LayerShape& shape, ValueId x) {
+  if (b.has("attn_q.weight") || !b.has("attn_qkv.weight")) {
+    const Projections of{b.matmul(x, "attn_q.weight", Cut::query_heads), b.matmul(x, "attn_k.weight", Cut::kv_heads),
+                         b.matmul(x, "attn_v.weight", Cut::kv_heads)};
+    add_bias(b, of.q, "attn_q", Cut::query_heads);
+    add_bias(b, of.k, "attn_k", Cut::kv_heads);
+    add_bias(b, of.v, "attn_v", Cut::kv_heads);
+    return of;
+  }
+  const std::uint32_t queries = shape.heads * shape.head_dim, keys = shape.kv_heads * shape.head_dim;
+  const Fused q{0, queries + 2 * keys}, k{queries, q.all}, v{queries + keys, q.all};
+  const Projections of{b.matmul(x, "attn_qkv.weight", Cut::query_heads, q),
+                       b.matmul(x, "attn_qkv.weight", Cut::kv_heads, k),
+                       b.matmul(x, "attn_qkv.weight", Cut::kv_heads, v)};
+  add_bias(b, of.q, "attn_qkv", Cut::query_heads, q);
+  add_bias(b, of.k, "attn_qkv", Cut::kv_heads, k);
+  add_bias(b, of.v, "attn_qkv", Cut::kv_heads, v);
+  return of;
+}
+
+void rotate(ProgramBuilder& b, const LayerShape& shape, Projections of) {
+  b.rope(of.q, shape.rotation);
+  b.rope(of.k, shape.rotation);
+}
+
+ValueId attend(ProgramBuilder& b, const ModelDescription& model, const LayerShape& shape, Projections of) {
+  b.kv_append(of.k, of.v);
+  return project_back(b, b.attention(of.q, model.attention_scale, shape.window), "attn_output", Cut::query_heads);
+}
+
+ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
+  const ValueId gate = b.matmul(x, "ffn_gate.weight", Cut::ffn);
+  const ValueId up = b.matmul(x, "ffn_up.weight", Cut::ffn);
+  add_bias(b, gate, "ffn_gate", Cut::ffn);
+  add_bias(b, up, "ffn_up", Cut::ffn);
+  return project_back(b, activated(b, gate, up, activation), "ffn_down", Cut::ffn);
+}
+
+ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {
+  const ValueId gate = b.matmul(x, "ffn_up.weight", Cut::ffn, {0, 2 * shape.ffn});
+  const ValueId up = b.matmul(x, "ffn_up.weight", Cut::ffn, {shape.ffn, 2 * shape.ffn});
+  return project_back(b, activated(b, gate, up, activation), "ffn_down", Cut::ffn);
+}
+
+ValueId plain_ffn(ProgramBuilder& b, ValueId x) {
+  const ValueId up = b.matmul(x, "ffn_up.weight", Cut::ffn);
+  add_bias(b, up, "ffn_up", Cut::ffn);
+  return project_back(b, b.gelu(up), "ffn_down", Cut::ffn);
+}
+
+void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
+  const LayerShape& shape = model.layers[layer];
+  const auto add = [&](ValueId y) {
+    if (model.residual_scale != 1.0F) b.scale(y, model.residual_scale);
+    b.add(b.hidden(), y);
+  };
+  const Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
+  rotate(b, shape, of);
+  add(attend(b, model, shape, of));
+  add(gated_ffn(b, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+}
+
+}  // namespace troupe::plugins

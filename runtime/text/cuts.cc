@@ -1,0 +1,151 @@
+#include "runtime/text/cuts.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/math.hpp"
+
+namespace troupe {
+namespace {
+
+/// Leaves a chance to `last` and the ids that are likelier.
+void cut_after(const Candidates& candidates, TokenId last) {
+  const std::span<const float> logits = candidates.logits;
+  std::vector<float>& x = candidates.chances();
+  const float least = logits[last];
+  const auto beyond = static_cast<std::size_t>(last) + 1;
+  for (std::size_t i = 0; i < beyond; ++i) x[i] = logits[i] >= least ? x[i] : no_chance;
+  for (std::size_t i = beyond; i < x.size(); ++i) x[i] = logits[i] > least ? x[i] : no_chance;
+}
+
+void cut_below(const Candidates& candidates, float least) {
+  for (float& chance : candidates.chances()) chance = chance >= least ? chance : no_chance;
+}
+
+/// In the room, the ids that have this, from the lowest on.
+template <class Has>
+std::vector<TokenId>& ids_with(const Candidates& candidates, const Has& has) {
+  std::vector<TokenId>& ids = candidates.room.ids;
+  ids.clear();
+  for (std::size_t i = 0; i < candidates.chances().size(); ++i) {
+    if (has(static_cast<TokenId>(i))) ids.push_back(static_cast<TokenId>(i));
+  }
+  return ids;
+}
+
+/// The ids with the least of something, in no order: enough of them, or all that have a chance.
+template <class Something, class Enough>
+std::vector<TokenId>& with_least(const Candidates& candidates, const Something& something, const Enough& enough) {
+  for (float bound = 1.0F;; bound *= 2) {
+    std::vector<TokenId>& ids = ids_with(candidates, [&](TokenId id) { return something(id) <= bound; });
+    if (bound > deepest || enough(ids)) return ids;
+  }
+}
+
+/// The likeliest of them.
+template <class Enough>
+std::vector<TokenId>& likeliest(const Candidates& candidates, const Enough& enough) {
+  return with_least(
+      candidates, [x = candidates.chances().data()](TokenId id) { return -x[id]; }, enough);
+}
+
+/// The last of the fewest ids, by an order, whose mass reaches what is wanted: halves what may hold it. Those before it
+/// are the ones that come before it then.
+template <class Mass, class Order, class Wanted>
+std::vector<TokenId>::iterator last_needed(std::vector<TokenId>& ids, const Order& order, const Mass& mass,
+                                           Wanted wanted) {
+  auto first = ids.begin(), last = ids.end();
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, order);
+    const auto upper = mass(first, middle);
+    (upper < wanted ? first : last) = middle;
+    if (first == middle) wanted -= upper;
+  }
+  return first;
+}
+
+}  // namespace
+
+void keep_top_k(const Candidates& candidates, std::uint32_t count) {
+  std::vector<TokenId>& ids = likeliest(candidates, [&](const auto& found) { return found.size() >= count; });
+  if (ids.size() < count) return;
+  const auto last = ids.begin() + static_cast<std::ptrdiff_t>(count) - 1;
+  std::nth_element(ids.begin(), last, ids.end(), candidates.likelier());
+  cut_after(candidates, *last);
+}
+
+void keep_top_p(const Candidates& candidates, float share) {
+  const std::vector<float>& x = candidates.chances();
+  const auto mass = [&](auto from, auto to) {
+    double sum = 0.0;
+    for (; from != to; ++from) sum += kernels::exp_f32(x[*from]);
+    return sum;
+  };
+  const double wanted = share * sum_of(weigh_segments(candidates));
+  std::vector<TokenId>& ids =
+      likeliest(candidates, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
+  if (!ids.empty()) cut_after(candidates, *last_needed(ids, candidates.likelier(), mass, wanted));
+}
+
+void keep_min_p(const Candidates& candidates, float share) {
+  cut_below(candidates, static_cast<float>(kernels::log_f64(share)));
+}
+
+void keep_typical(const Candidates& candidates, float share) {
+  std::vector<float>& x = candidates.chances();
+  const double whole = candidates.whole();
+  double entropy = 0.0;
+  for (const float chance : x) {
+    if (chance >= -deepest) entropy += kernels::exp_f32(static_cast<float>(chance - whole)) * (whole - chance);
+  }
+  const auto off = [&](TokenId id) { return std::abs(whole - x[id] - entropy); };
+  const auto nearer = [&](TokenId a, TokenId b) { return off(a) != off(b) ? off(a) < off(b) : a < b; };
+  // Whole numbers, whose sum has no order.
+  const auto mass = [&](auto from, auto to) {
+    std::uint64_t sum = 0;
+    for (; from != to; ++from) sum += static_cast<std::uint64_t>(kernels::exp_f32(x[*from]) * 0x1p40F);
+    return sum;
+  };
+  const std::vector<TokenId>& all = ids_with(candidates, [&](TokenId id) { return x[id] >= -deepest; });
+  const auto part = static_cast<std::uint64_t>(share * static_cast<double>(mass(all.begin(), all.end())));
+  const auto wanted = std::max<std::uint64_t>(part, 1);
+  std::vector<TokenId>& ids =
+      with_least(candidates, off, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
+  const TokenId last = *last_needed(ids, nearer, mass, wanted);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = nearer(last, static_cast<TokenId>(i)) ? no_chance : x[i];
+  centre(candidates);
+}
+
+void keep_top_n_sigma(const Candidates& candidates, float deviations) {
+  const std::vector<float>& x = candidates.chances();
+  double count = 0.0, sum = 0.0, squares = 0.0;
+  for (const float chance : x) {
+    if (chance > no_chance) ++count;
+    if (chance > no_chance) sum += chance;
+  }
+  const double mean = sum / count;
+  for (const float chance : x) {
+    if (chance > no_chance) squares += (chance - mean) * (chance - mean);
+  }
+  cut_below(candidates, static_cast<float>(-deviations * std::sqrt(squares / count)));
+}
+
+void keep_likeliest(const Candidates& candidates) {
+  // By the logits: two chances may be rounded to one.
+  const std::vector<TokenId>& ids = ids_with(candidates, [&](TokenId id) { return candidates.chances()[id] == 0.0F; });
+  cut_after(candidates, *std::min_element(ids.begin(), ids.end(), candidates.likelier()));
+}
+
+void exclude_top_choices(const Candidates& candidates, float threshold) {
+  std::vector<float>& x = candidates.chances();
+  const auto least = static_cast<float>(candidates.whole() + kernels::log_f64(threshold));
+  const std::vector<TokenId>& ids =
+      ids_with(candidates, [&](TokenId id) { return x[id] >= least && x[id] > no_chance; });
+  if (ids.size() < 2) return;
+  const TokenId last = *std::max_element(ids.begin(), ids.end(), candidates.likelier());
+  for (const TokenId id : ids) x[id] = id == last ? x[id] : no_chance;
+  centre(candidates);
+}
+
+}  // namespace troupe

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tests/runtime/gguf_fixture.hpp"
+
+namespace troupe::testing {
+
+/// Of what the layers of an architecture are made, beside what all have.
+struct TinyParts {
+  bool norms_before = true, norms_behind = false;
+  bool head_norms = false, whole_norms = false;    ///< of queries and keys
+  bool fused_projections = false, gate = true;     ///< where there is no gate, ...
+  std::uint32_t ups = 1;                           ///< ... or "ffn_up" holds it too: 2
+  bool one_norm = false;                           ///< for attention and FFN side by side
+  bool projection_biases = false, biases = false;  ///< of q, k and v; of all products
+  bool norm_biases = false;
+  std::uint32_t rotated = 0;  ///< of a head; 0: all
+};
+
+/// A llama's, where the architecture is not in here.
+inline TinyParts tiny_parts(const std::string& architecture) {
+  static const std::map<std::string, TinyParts> parts = {
+      {"qwen2", {.projection_biases = true}},
+      {"qwen3", {.head_norms = true}},
+      {"gemma2", {.norms_behind = true}},
+      {"gemma3", {.norms_behind = true, .head_norms = true}},
+      {"phi3", {.fused_projections = true, .gate = false, .ups = 2}},
+      {"olmo2", {.norms_before = false, .norms_behind = true, .whole_norms = true}},
+      {"exaone4", {.norms_before = false, .norms_behind = true, .head_norms = true}},
+      {"stablelm", {.projection_biases = true, .norm_biases = true, .rotated = 8}},
+      {"starcoder2", {.gate = false, .biases = true, .norm_biases = true}},
+      {"glm4", {.norms_behind = true, .gate = false, .ups = 2, .projection_biases = true, .rotated = 16}},
+      {"cohere2", {.one_norm = true}},
+  };
+  const auto found = parts.find(architecture);
+  return found == parts.end() ? TinyParts{} : found->second;
+}
+
+/// What a file of the architecture cannot do without.
+inline void write_needed_keys(GgufWriter& writer, const std::string& architecture) {
+  if (architecture != "cohere2") return;
+  writer.number("cohere2.attention.sliding_window", ElementType::u32, 70U);
+}
+
+/// What makes it do all that it can: windows over more than a block, scales, stretched positions.
+inline void write_telling_keys(GgufWriter& writer, const std::string& architecture) {
+  const auto key = [&](const char* name) { return architecture + "." + name; };
+  const auto number = [&](const char* name, float value) { writer.number(key(name), ElementType::f32, value); };
+  const auto is_one_of = [&](std::initializer_list<const char*> names) {
+    return std::find(names.begin(), names.end(), architecture) != names.end();
+  };
+  if (is_one_of({"gemma2", "gemma3", "olmo2", "exaone4", "phi3"})) {
+    writer.number(key("attention.sliding_window"), ElementType::u32, 70U);
+  }
+  if (is_one_of({"gemma2", "gemma3", "olmo2", "exaone4", "cohere2"})) {
+    writer.number(key("attention.sliding_window_pattern"), ElementType::u32, 2U);
+  }
+  if (is_one_of({"llama", "mistral3", "qwen2", "olmo2"})) {
+    writer.string(key("rope.scaling.type"), "yarn");
+    writer.number(key("rope.scaling.original_context_length"), ElementType::u32, 64U);
+    number("rope.scaling.factor", 4.0F);
+  }
+  if (architecture == "mistral3") number("attention.temperature_scale", 0.3F);
+  if (is_one_of({"granite", "cohere2"})) number("logit_scale", 0.5F);
+  if (architecture != "granite") return;
+  number("embedding_scale", 3.0F);
+  number("residual_scale", 0.4F);
+  number("attention.scale", 0.1F);
+}
+
+}  // namespace troupe::testing
