@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "troupe/checkpoint.hpp"
@@ -18,23 +19,17 @@ class ChatPrompt {
   [[nodiscard]] std::vector<TokenId> ids_of(const std::vector<TextPart>& parts) const;
 
   /// That after such a prompt the model wrote these ids, the end of its text among them or not, and shown was `text`.
-  void answered(const std::vector<TextPart>& parts, std::vector<TokenId> prompt, std::vector<TokenId> ids,
+  void answered(const std::vector<TextPart>& parts, std::vector<TokenId> prompt, const std::vector<TokenId>& ids,
                 const std::string& text);
 
  private:
-  /// A text, and of each byte whether it is trusted.
-  struct Written {
-    explicit Written(const std::vector<TextPart>& parts);
-    void add(const std::string& part, bool trusted);
-    [[nodiscard]] bool starts_with(const Written& other) const;
-    std::string text, trust;
-  };
-
+  [[nodiscard]] bool goes_on(const std::vector<TextPart>& parts, const std::string& text) const;
   [[nodiscard]] std::string text_behind(const std::vector<TokenId>& ids, std::size_t count) const;
 
   Checkpoint checkpoint_;
-  Written seen_{{}};
-  std::vector<TokenId> seen_ids_;
+  std::string asked_, answer_;      ///< what the model has seen: a prompt, and what it wrote
+  std::vector<TokenId> asked_ids_;  ///< of the prompt, as it is tokenised
+  std::vector<TokenId> seen_ids_;   ///< of both, as they were
 };
 
 }  // namespace troupe::cli
