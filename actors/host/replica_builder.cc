@@ -53,9 +53,17 @@ void ReplicaBuilder::work() {
   }
 }
 
+/// Threads take memory of which the C library does not say that it is wanting: it ends the process. Throws
+/// std::bad_alloc where there is no room for that.
+void ReplicaBuilder::check_room() {
+  constexpr std::size_t room = std::size_t{1} << 20;
+  ::operator delete(::operator new(room));
+}
+
 /// The weights of what is to come are held before what has been is ended, so that those which stay are not packed anew.
 Result<actors::ReplicaPlan> ReplicaBuilder::make(const Order& order, Epoch instead_of) {
   try {
+    check_room();
     const std::function<void(double)> until_closed = [this](double) {
       if (closing_) throw Error(Code::aborted, "model closed");
     };

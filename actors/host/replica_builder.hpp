@@ -37,6 +37,7 @@ class ReplicaBuilder final : public actors::Builder {
 
  private:
   void work();
+  static void check_room();
   void ask(std::function<void()> job);
   [[nodiscard]] Result<void> fits_beside_others(const Blueprint& to_come) const;
   Result<actors::ReplicaPlan> make(const Order& order, Epoch instead_of);

@@ -74,7 +74,7 @@ TEST_CASE("a context of a few positions") {
   CHECK(seen == 8);
   CHECK(error_of([&] {
           model.logits({1, 2, 3, 4, 5, 6, 7, 8, 9}, true, [](auto, auto) {});
-        }).code() == Code::out_of_range);
+        }).code() == Code::invalid_argument);
 }
 
 }  // namespace
