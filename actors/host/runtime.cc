@@ -167,7 +167,8 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
         host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
   });
   runtime->log(LogLevel::info, [&] {
-    return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + (nodes == 1 ? " node on " : " nodes on ") +
+    const char* what = nodes == 1 ? " node on " : " nodes on ";
+    return "loaded " + checkpoint.impl()->file.path + ": " + std::to_string(nodes) + what +
            devices_of(*checkpoint.impl(), graph, options);
   });
   return model;

@@ -176,8 +176,7 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   });
 }
 
-void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
-          RopeStyle style) {
+void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin, RopeStyle style) {
   const auto rotate = style == RopeStyle::adjacent ? rope_adjacent : rope_halves;
   for (std::size_t h = 0; h < heads; ++h) rotate(x + h * head_dim, dims, cos_sin, cos_sin + dims / 2);
 }

@@ -114,8 +114,7 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   }
 }
 
-void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
-          RopeStyle style) {
+void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin, RopeStyle style) {
   const std::size_t half = dims / 2;
   const bool adjacent = style == RopeStyle::adjacent;
   for (std::size_t h = 0; h < heads; ++h, x += head_dim) {

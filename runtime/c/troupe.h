@@ -428,14 +428,14 @@ typedef struct troupe_generate_options {
   size_t user_length;
   int64_t deadline_ms;  ///< from now; default -1: none
   uint64_t seed;
-  float temperature;      ///< default 0: greedy, as is less
-  float top_p;            ///< default 1
-  uint32_t top_k;         ///< default 0: all
-  uint32_t max_tokens;    ///< default 0: to the end of the text or of the context
-  int32_t ignore_end;     ///< go on past the end of the text; default 0
-  int32_t parse_special;  ///< of a prompt that is text, see troupe_checkpoint_tokenize; default 1
-  int32_t logprobs;       ///< of each token and of so many of the likeliest, 0 to 20; default -1: none
-  int32_t priority;       ///< the highest of those that wait comes first; default 0
+  float temperature;                    ///< default 0: greedy, as is less
+  float top_p;                          ///< default 1
+  uint32_t top_k;                       ///< default 0: all
+  uint32_t max_tokens;                  ///< default 0: to the end of the text or of the context
+  int32_t ignore_end;                   ///< go on past the end of the text; default 0
+  int32_t parse_special;                ///< of a prompt that is text, see troupe_checkpoint_tokenize; default 1
+  int32_t logprobs;                     ///< of each token and of so many of the likeliest, 0 to 20; default -1: none
+  int32_t priority;                     ///< the highest of those that wait comes first; default 0
   const troupe_logit_bias* logit_bias;  ///< each token once; default NULL: none
   size_t logit_bias_count;
   const char* const* dry_breakers;  ///< what repeats goes back to these at most; default "\n", ":", "\"" and "*"

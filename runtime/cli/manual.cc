@@ -31,7 +31,8 @@ std::string flags_of(const VerbText& verb, bool further) {
 }
 
 std::string between(const std::string& start, const std::string& middle, const VerbText& verb, bool further = false) {
-  return start + ": " + verb.summary + "\n\n" + middle + flags_of(verb, further) + "\nExample:\n  " + verb.example + "\n";
+  return start + ": " + verb.summary + "\n\n" + middle + flags_of(verb, further) + "\nExample:\n  " + verb.example +
+         "\n";
 }
 
 /// Text that roff takes as it is.

@@ -98,7 +98,8 @@ void add_run(CLI::App& command) {
   add_text(verb, "--system", args->system, "TEXT", "with --chat: what the model is told before it");
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "of -f FILE.jsonl, {\"prompt\": …} or {\"messages\": […]} a line, at once");
-  add_count(verb, "--texts", args->texts, {1, most_parallel}, "so many of a prompt, with a line of --- between (default 1)");
+  add_count(verb, "--texts", args->texts, {1, most_parallel},
+            "so many of a prompt, with a line of --- between (default 1)");
   add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
   add_model(verb, args->flags);
   add_generate(verb, args->generate);

@@ -202,8 +202,8 @@ toml::table table_of(const Graph& graph) {
 constexpr std::string_view legend =
     "# What a graph file says. [first, last] begins with first and ends before last.\n"
     "# node: device \"cpu\", or with one instruction set, \"cpu:avx2\"; layers: counted from 0; attention, ffn: which\n"
-    "#   of the leaves, the parts of a layer that no split may cut; vocabulary: rows, from a multiple of 16 on, in the\n"
-    "#   last stage. The shards of a group have the same layers, and share out all of the rest in order.\n"
+    "#   of the leaves, the parts of a layer that no split may cut; vocabulary: rows, from a multiple of 16 on, in\n"
+    "#   the last stage. The shards of a group have the same layers, and share out all of the rest in order.\n"
     "# edge: from and to are \"node:port\"; via: by which transport.\n";
 
 std::string to_toml(const Graph& graph) {

@@ -32,8 +32,9 @@ LoadedWeight place(const Weight& weight, std::byte* data, std::vector<Job>& jobs
   } else if (weight.use == Weight::Use::vector) {
     const kernels::PackSource& part = weight.source;
     loaded.columns = part.leaf_columns;
-    kernels::info(part.format).dequantize(part.tensor + kernels::row_bytes(part.format, part.first_column),
-                                          part.leaf_columns, reinterpret_cast<float*>(data));
+    kernels::info(part.format)
+        .dequantize(part.tensor + kernels::row_bytes(part.format, part.first_column), part.leaf_columns,
+                    reinterpret_cast<float*>(data));
     loaded.vector = reinterpret_cast<const float*>(data);
   } else {
     loaded.matrix = kernels::packed_layout(weight.source);

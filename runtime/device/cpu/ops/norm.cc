@@ -56,8 +56,8 @@ void run(const ops::NormByMean& op, OpContext& c) {
   for (std::size_t row = first; row < last; ++row) {
     float mean = 0.0F;
     c.kernels().from_fixed(c.fixed(op.mean, row), 1, &mean);
-    c.kernels().weigh(c.f32(op.x, row), 1.0F / std::sqrt(mean + op.epsilon), c.weight(op.scale).vector,
-                      c.columns(op.x), c.f32(op.y, row));
+    c.kernels().weigh(c.f32(op.x, row), 1.0F / std::sqrt(mean + op.epsilon), c.weight(op.scale).vector, c.columns(op.x),
+                      c.f32(op.y, row));
   }
 }
 
