@@ -22,7 +22,7 @@ step "testing"
 log=build/Testing/Temporary/LastTest.log
 rm -f "$log"
 passed=true
-ctest --preset release || passed=false
+ctest --preset release -j "$jobs" || passed=false
 grep -hoE "skipped(:| ['\"]).*" "$log" | sort -u | sed 's/^/run.sh: /' || true
 echo "run.sh: the slowest: $(awk '/ Test: / { name = $3 } /^Test time = / { print $4, "s " name }' "$log" |
   sort -rn | head -n 6 | paste -sd ',' | sed 's/,/, /g')"
