@@ -8,6 +8,8 @@
 /// Tile kernels for every format of integers, put together from how its weights and its scales are packed.
 namespace troupe::kernels::avx2 {
 
+#include "kernels/cpu/block_sums.inl"
+
 template <Format format, int tokens>
 struct BlockTile {
   static constexpr Packing packing = packing_of(format);
@@ -23,18 +25,6 @@ struct BlockTile {
                                    : fours_that_fit >= 4        ? 4
                                    : fours_that_fit >= 2        ? 2
                                                                 : 1;
-
-  template <int part>
-  [[gnu::always_inline]] static inline std::int32_t neg_sum(const Q8Block& in) {
-    if constexpr (parts == 1) return in.neg_sum;
-    return part == 0 ? in.neg_first_sum : in.neg_sum - in.neg_first_sum;
-  }
-
-  template <int part>
-  [[gnu::always_inline]] static inline float scaled_sum(const Q8Block& in) {
-    if constexpr (parts == 1) return in.scaled_sum;
-    return in.scale * static_cast<float>(-neg_sum<part>(in));
-  }
 
   /// The asm statements: else compilers sum in another order, which needs more registers than there are.
   template <int four>
@@ -116,7 +106,7 @@ struct BlockTile {
         const Q8Block& block = in[t * in_stride];
         __m256i integers = sums.at[t][h];
         if constexpr (!is_signed && packing.offset > 0) {
-          const __m256i neg = _mm256_set1_epi32(neg_sum<part>(block));
+          const __m256i neg = _mm256_set1_epi32(neg_sum<parts, part>(block));
           integers = _mm256_add_epi32(integers, _mm256_slli_epi32(neg, __builtin_ctz(packing.offset)));
         }
         out.at[t][h] = add_product(integers, weight_scale, _mm256_set1_ps(block.scale), out.at[t][h]);
@@ -125,7 +115,7 @@ struct BlockTile {
         const __m256 min = min_of<packing.scales>(scales, at);
 #pragma GCC unroll 4
         for (int t = 0; t < tokens; ++t) {
-          const __m256 scaled = _mm256_set1_ps(scaled_sum<part>(in[t * in_stride]));
+          const __m256 scaled = _mm256_set1_ps(scaled_sum<parts, part>(in[t * in_stride]));
           out.at[t][h] = add_min<packing.scales>(min, scaled, out.at[t][h]);
         }
       }
@@ -166,27 +156,12 @@ struct BlockTile {
 };
 
 template <Format format>
-TileKernel pick(std::size_t tokens) {
+TileKernel pick(std::size_t, std::size_t tokens) {
   static constexpr TileKernel kernels[] = {BlockTile<format, 1>::run, BlockTile<format, 2>::run,
                                            BlockTile<format, 3>::run, BlockTile<format, 4>::run};
   return kernels[tokens - 1];
 }
 
-template <Planes planes, std::size_t... all>
-TileKernel find_kernel(std::index_sequence<all...>, Format format, std::size_t tokens) {
-  TileKernel found = nullptr;
-  const auto look = [&]<Format candidate>() {
-    if constexpr (packing_of(candidate).planes == planes) {
-      if (candidate == format) found = pick<candidate>(tokens);
-    }
-  };
-  (look.template operator()<static_cast<Format>(all)>(), ...);
-  return found;
-}
-
-template <Planes planes>
-TileKernel block_kernel(Format format, std::size_t tokens) {
-  return find_kernel<planes>(std::make_index_sequence<std::size(packings)>{}, format, tokens);
-}
+#include "kernels/cpu/block_kernels.inl"
 
 }  // namespace troupe::kernels::avx2

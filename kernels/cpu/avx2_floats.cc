@@ -48,7 +48,7 @@ FloatTileKernel pick(std::size_t tokens) {
 
 }  // namespace
 
-FloatTileKernel float_kernel(Format format, std::size_t tokens) {
+FloatTileKernel float_kernel(Format format, std::size_t, std::size_t tokens) {
   if (format == Format::f16) return pick<Format::f16>(tokens);
   return format == Format::bf16 ? pick<Format::bf16>(tokens) : pick<Format::f32>(tokens);
 }

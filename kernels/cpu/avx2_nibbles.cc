@@ -2,6 +2,6 @@
 
 namespace troupe::kernels::avx2 {
 
-template TileKernel block_kernel<nibbles>(Format, std::size_t);
+template TileKernel block_kernel<nibbles>(Format, std::size_t, std::size_t);
 
 }  // namespace troupe::kernels::avx2

@@ -2,7 +2,7 @@
 
 namespace troupe::kernels::avx2 {
 
-template TileKernel block_kernel<nibbles_and_bit>(Format, std::size_t);
-template TileKernel block_kernel<nibbles_and_pair>(Format, std::size_t);
+template TileKernel block_kernel<nibbles_and_bit>(Format, std::size_t, std::size_t);
+template TileKernel block_kernel<nibbles_and_pair>(Format, std::size_t, std::size_t);
 
 }  // namespace troupe::kernels::avx2

@@ -2,7 +2,7 @@
 
 namespace troupe::kernels::avx2 {
 
-template TileKernel block_kernel<pairs>(Format, std::size_t);
-template TileKernel block_kernel<pairs_and_bit>(Format, std::size_t);
+template TileKernel block_kernel<pairs>(Format, std::size_t, std::size_t);
+template TileKernel block_kernel<pairs_and_bit>(Format, std::size_t, std::size_t);
 
 }  // namespace troupe::kernels::avx2

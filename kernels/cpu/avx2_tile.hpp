@@ -12,15 +12,20 @@ using cpu::Tile;
 using cpu::TileKernel;
 using cpu::TileOutput;
 
-/// The kernel of a format for one group by `tokens`: of integers whose weights lie in `planes` (1..4 tokens), and of
-/// floating point (1..6).
+/// The kernel of a format for tiles of `groups` (1) by `tokens`: of integers, all or those whose weights lie in
+/// `planes` (1..4 tokens), and of floating point (1..6).
+[[nodiscard]] TileKernel tile_kernel(Format format, std::size_t groups, std::size_t tokens);
 template <Planes planes>
-[[nodiscard]] TileKernel block_kernel(Format format, std::size_t tokens);
-[[nodiscard]] FloatTileKernel float_kernel(Format format, std::size_t tokens);
+[[nodiscard]] TileKernel block_kernel(Format format, std::size_t groups, std::size_t tokens);
+[[nodiscard]] FloatTileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens);
+
+struct TileSize {
+  static constexpr std::size_t tile_groups = 1, tile_tokens = 4, narrow_tokens = 4;
+};
 
 inline constexpr int halves = 2;
 inline constexpr std::size_t half_rows = group_rows / halves;
-inline constexpr std::size_t tile_tokens = 4, float_tile_tokens = 6;
+inline constexpr std::size_t float_tile_tokens = 6;
 
 /// Sums of a tile.
 template <int tokens>

@@ -8,6 +8,8 @@
 /// Tile kernels for every format of integers, put together from how its weights and its scales are packed.
 namespace troupe::kernels::avx512 {
 
+#include "kernels/cpu/block_sums.inl"
+
 template <Format format, int groups, int tokens>
 struct BlockTile {
   using Floats = FloatSums<groups, tokens>;
@@ -17,19 +19,6 @@ struct BlockTile {
   static constexpr int parts = parts_of(packing);
   static constexpr int part_fours = 8 / parts;
 
-  /// Minus the activations' sum, of one part of a block.
-  template <int part>
-  [[gnu::always_inline]] static inline std::int32_t neg_sum(const Q8Block& in) {
-    if constexpr (parts == 1) return in.neg_sum;
-    return part == 0 ? in.neg_first_sum : in.neg_sum - in.neg_first_sum;
-  }
-
-  template <int part>
-  [[gnu::always_inline]] static inline float scaled_sum(const Q8Block& in) {
-    if constexpr (parts == 1) return in.scaled_sum;
-    return in.scale * static_cast<float>(-neg_sum<part>(in));
-  }
-
   /// Minus the offset times the activations' sum, with which the integer sum of weights plus the offset starts.
   template <int part>
   [[gnu::always_inline]] static inline void start(const Q8Block* in, std::size_t in_stride, Integers& sums) {
@@ -37,7 +26,8 @@ struct BlockTile {
     for (int t = 0; t < tokens; ++t) {
       __m512i first = _mm512_setzero_si512();
       if constexpr (packing.offset > 0) {
-        first = _mm512_slli_epi32(_mm512_set1_epi32(neg_sum<part>(in[t * in_stride])), __builtin_ctz(packing.offset));
+        first = _mm512_slli_epi32(_mm512_set1_epi32(neg_sum<parts, part>(in[t * in_stride])),
+                                  __builtin_ctz(packing.offset));
       }
 #pragma GCC unroll 8
       for (int g = 0; g < groups; ++g) sums.at[g][t] = first;
@@ -81,7 +71,7 @@ struct BlockTile {
         const __m512 min = min_of<packing.scales>(scales + g * group_bytes, at);
 #pragma GCC unroll 8
         for (int t = 0; t < tokens; ++t) {
-          const __m512 scaled = _mm512_set1_ps(scaled_sum<part>(in[t * in_stride]));
+          const __m512 scaled = _mm512_set1_ps(scaled_sum<parts, part>(in[t * in_stride]));
           sums.at[g][t] = add_min<packing.scales>(min, scaled, sums.at[g][t]);
         }
       }
@@ -137,26 +127,19 @@ struct BlockTile {
 };
 
 template <Format format>
-struct Kernels {
-  template <int groups, int tokens>
-  using Tile = BlockTile<format, groups, tokens>;
-};
-
-template <Planes planes, std::size_t... all>
-TileKernel find_kernel(std::index_sequence<all...>, Format format, std::size_t groups, std::size_t tokens) {
-  TileKernel found = nullptr;
-  const auto look = [&]<Format candidate>() {
-    if constexpr (packing_of(candidate).planes == planes) {
-      if (candidate == format) found = pick<Kernels<candidate>::template Tile>(groups, tokens);
-    }
-  };
-  (look.template operator()<static_cast<Format>(all)>(), ...);
-  return found;
+TileKernel pick(std::size_t groups, std::size_t tokens) {
+  static constexpr TileKernel one[TileSize::narrow_tokens] = {
+      BlockTile<format, 1, 1>::run, BlockTile<format, 1, 2>::run, BlockTile<format, 1, 3>::run,
+      BlockTile<format, 1, 4>::run, BlockTile<format, 1, 5>::run, BlockTile<format, 1, 6>::run,
+      BlockTile<format, 1, 7>::run, BlockTile<format, 1, 8>::run};
+  static constexpr TileKernel more[2][TileSize::tile_tokens] = {
+      {BlockTile<format, 2, 1>::run, BlockTile<format, 2, 2>::run, BlockTile<format, 2, 3>::run,
+       BlockTile<format, 2, 4>::run},
+      {BlockTile<format, 3, 1>::run, BlockTile<format, 3, 2>::run, BlockTile<format, 3, 3>::run,
+       BlockTile<format, 3, 4>::run}};
+  return groups == 1 ? one[tokens - 1] : more[groups - 2][tokens - 1];
 }
 
-template <Planes planes>
-TileKernel block_kernel(Format format, std::size_t groups, std::size_t tokens) {
-  return find_kernel<planes>(std::make_index_sequence<std::size(packings)>{}, format, groups, tokens);
-}
+#include "kernels/cpu/block_kernels.inl"
 
 }  // namespace troupe::kernels::avx512

@@ -13,27 +13,17 @@ using cpu::Tile;
 using cpu::TileKernel;
 using cpu::TileOutput;
 
-/// The kernel of a format for tiles of `groups` (1..3) by `tokens`: of integers whose weights lie in `planes` (1..4
-/// tokens, with one group 1..8), and of floating point (1..8).
+/// The kernel of a format for tiles of `groups` (1..3) by `tokens`: of integers, all or those whose weights lie in
+/// `planes` (1..4 tokens, with one group 1..8), and of floating point (1..8).
+[[nodiscard]] TileKernel tile_kernel(Format format, std::size_t groups, std::size_t tokens);
 template <Planes planes>
 [[nodiscard]] TileKernel block_kernel(Format format, std::size_t groups, std::size_t tokens);
 [[nodiscard]] FloatTileKernel float_kernel(Format format, std::size_t groups, std::size_t tokens);
 
-inline constexpr std::size_t tile_groups = 3;
-inline constexpr std::size_t tile_tokens = 4;
-inline constexpr std::size_t narrow_tokens = 8, float_tile_tokens = 8;
-
-/// Picks Kernel<groups, tokens>::run.
-template <template <int, int> class Kernel>
-static TileKernel pick(std::size_t groups, std::size_t tokens) {
-  static constexpr TileKernel one[narrow_tokens] = {Kernel<1, 1>::run, Kernel<1, 2>::run, Kernel<1, 3>::run,
-                                                    Kernel<1, 4>::run, Kernel<1, 5>::run, Kernel<1, 6>::run,
-                                                    Kernel<1, 7>::run, Kernel<1, 8>::run};
-  static constexpr TileKernel more[2][tile_tokens] = {
-      {Kernel<2, 1>::run, Kernel<2, 2>::run, Kernel<2, 3>::run, Kernel<2, 4>::run},
-      {Kernel<3, 1>::run, Kernel<3, 2>::run, Kernel<3, 3>::run, Kernel<3, 4>::run}};
-  return groups == 1 ? one[tokens - 1] : more[groups - 2][tokens - 1];
-}
+struct TileSize {
+  static constexpr std::size_t tile_groups = 3, tile_tokens = 4, narrow_tokens = 8;
+};
+inline constexpr std::size_t float_tile_tokens = 8;
 
 /// Sums of a tile, one vector for each group and token.
 template <int groups, int tokens>
