@@ -11,18 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from modules import restart_with, skip
+
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = os.environ.get("TROUPE_BIN", "")
 SOURCE = pathlib.Path(os.environ.get("TROUPE_SOURCE") or HERE / "../..")
-ENVIRONMENT = pathlib.Path.home() / ".cache/troupe/gguf"
 PATIENCE = 3600  # seconds: a hang, on any machine
 POSITIONS, MOST = 90, 2e-3
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
-
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 try:
@@ -30,22 +26,8 @@ try:
 
     import reference
     import tiny_files
-except ImportError:  # again, with a Python that has them
-    python = ENVIRONMENT / "bin/python"
-    if sys.executable == str(python):
-        raise
-    if not python.exists():
-        made = subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], capture_output=True, check=False)
-        if made.returncode != 0:
-            skip("gguf is not here, and no virtual environment can be made (Debian: python3-venv)")
-    if (
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "gguf==0.19.0", "numpy"], capture_output=True, check=False
-        ).returncode
-        != 0
-    ):
-        skip("gguf is not here and cannot be installed (no network?)")
-    os.execv(python, [python, *sys.argv])
+except ImportError:
+    restart_with("gguf", "gguf", "gguf==0.19.0", "numpy")
 
 
 def log_softmax(logits):

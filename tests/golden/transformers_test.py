@@ -5,19 +5,13 @@ The library and CPU torch, which are big, are installed into a virtual environme
 cannot be done everything is skipped (exit code 77). An architecture that the installed library lacks is said to be skipped.
 """
 
-import os
 import pathlib
-import subprocess
 import sys
 
-ENVIRONMENT = pathlib.Path.home() / ".cache/troupe/transformers"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from modules import restart_with
+
 MOST = 1e-4  # of a log-probability: the library computes in float32, angles among it
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
-
 
 try:
     import numpy as np
@@ -25,22 +19,8 @@ try:
     import transformers
 
     import reference
-except ImportError:  # again, with a Python that has them
-    python = ENVIRONMENT / "bin/python"
-    if sys.executable == str(python):
-        raise
-    if not python.exists():
-        made = subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], capture_output=True, check=False)
-        if made.returncode != 0:
-            skip("transformers is not here, and no virtual environment can be made (Debian: python3-venv)")
-    if (
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "torch", "transformers", "numpy"], capture_output=True, check=False
-        ).returncode
-        != 0
-    ):
-        skip("transformers is not here and cannot be installed (no network?)")
-    os.execv(python, [python, *sys.argv])
+except ImportError:
+    restart_with("transformers", "transformers", "torch", "transformers", "numpy")
 
 HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, LAYERS, VOCABULARY, CONTEXT, TOKENS = 96, 6, 2, 16, 160, 5, 120, 256, 60
 SIZES = dict(

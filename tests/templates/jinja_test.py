@@ -13,33 +13,20 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from modules import restart_with, skip
+
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = os.environ.get("TROUPE_BIN", "")
 PEERS = pathlib.Path(os.environ.get("TROUPE_SHARED") or HERE / "../../../shared") / "peers" / "get-llama-cpp.sh"
-ENVIRONMENT = pathlib.Path.home() / ".cache/troupe/jinja2"
 DATE = "2026-01-31"
 PATIENCE = 3600  # seconds: a hang, on any machine
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
-
 
 try:
     import conversations
     import reference
-except ImportError:  # again, with a Python that has Jinja2
-    python = ENVIRONMENT / "bin/python"
-    if sys.executable == str(python):
-        raise
-    if not python.exists():
-        made = subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], capture_output=True, check=False)
-        if made.returncode != 0:
-            skip("Jinja2 is not here, and no virtual environment can be made (Debian: python3-venv)")
-    if subprocess.run([python, "-m", "pip", "install", "-q", "jinja2==3.1.6"], capture_output=True, check=False).returncode != 0:
-        skip("Jinja2 is not here and cannot be installed (no network?)")
-    os.execv(python, [python, *sys.argv])
+except ImportError:
+    restart_with("jinja2", "Jinja2", "jinja2==3.1.6")
 
 
 def features_agree():

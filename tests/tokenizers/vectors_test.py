@@ -10,6 +10,7 @@ TROUPE_SANITIZE  not empty: Python cannot load the library, so everything is ski
 
 import glob
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -17,13 +18,11 @@ import unittest
 
 from library import Tokenizer
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from modules import skip
+
 OTHER_KINDS = {"bert-bge": "WordPiece", "nomic-bert-moe": "Unigram"}
 MIB = 1 << 20
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
 
 
 def unpacked():
