@@ -44,15 +44,12 @@ GraphNode whole(const ModelDescription& model) {
   return node;
 }
 
-/// What no layer reads, but every architecture's description: see read_rotation().
-constexpr std::string_view described[] = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
-
 /// A tensor that nobody reads means a model that this architecture only resembles.
 Result<void> check_tensors(const Checkpoint::Impl& checkpoint) {
   const auto program =
       build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
   if (!program) return program.error();
-  std::set<std::string_view> read(std::begin(described), std::end(described));
+  std::set<std::string_view> read(checkpoint.model.described.begin(), checkpoint.model.described.end());
   for (const Weight& weight : program->weights) read.insert(weight.tensor);
   for (const FileTensor& tensor : checkpoint.file.tensors) {
     if (read.contains(tensor.name)) continue;

@@ -1,5 +1,6 @@
 #include "plugins/architectures/common.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/kv_layout.hpp"
@@ -24,6 +25,7 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   const char* epsilon = model.norm == Norm::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   model.norm_epsilon = static_cast<float>(read.positive(epsilon, 1e-5));
   model.rotations = {read_rotation(read, defaults, head_dim, model.context)};
+  model.described = {frequency_factors, long_factors, short_factors};
   model.attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
 
   read.must_divide("attention.key_length", head_dim, kernels::head_dim_unit, "");
@@ -51,6 +53,10 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   model.ends = {"token_embd.weight", "output_norm.weight",
                 file.tensor("output.weight") != nullptr ? "output.weight" : "token_embd.weight"};
   return model;
+}
+
+void scale_by_width(ModelDescription& model) {
+  model.attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model.hidden / model.layers[0].heads)));
 }
 
 }  // namespace troupe::plugins

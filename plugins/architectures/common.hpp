@@ -20,4 +20,8 @@ struct TransformerDefaults {
 [[nodiscard]] Result<ModelDescription> describe_transformer(const ModelFile& file, std::string_view prefix,
                                                             TransformerDefaults defaults);
 
+/// Scales scores by what a head would have of the width, and not by what it has, as the largest Gemmas do
+/// (gemma_pytorch, config.py).
+void scale_by_width(ModelDescription& model);
+
 }  // namespace troupe::plugins

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 
 #include "plugins/architectures/common.hpp"
@@ -27,11 +26,8 @@ Result<ModelDescription> describe(const ModelFile& file) {
   model->logit_softcap = read_cap(read, "final_logit_softcapping", 30.0);
   if (read.error()) return *read.error();
   model->embedding_scale = std::sqrt(static_cast<float>(model->hidden));
-  // The 27B scales by what a head would have of the width (Gemma 2 technical report; gemma_pytorch, config.py).
   constexpr std::uint32_t layers_of_27b = 46;
-  if (model->layer_count() == layers_of_27b) {
-    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->layers[0].heads)));
-  }
+  if (model->layer_count() == layers_of_27b) scale_by_width(*model);
   return model;
 }
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 
 #include "plugins/architectures/common.hpp"
@@ -21,19 +20,14 @@ Result<ModelDescription> describe(const ModelFile& file) {
   model->logit_softcap = static_cast<float>(read.factor("final_logit_softcapping", 0.0));
   if (read.error()) return *read.error();
   model->embedding_scale = std::sqrt(static_cast<float>(model->hidden));
-  // The 27B scales by what a head would have of the width (Gemma 3 technical report; gemma_pytorch, config.py).
   constexpr std::uint32_t layers_of_27b = 62;
-  if (model->layer_count() == layers_of_27b) {
-    model->attention_scale = 1.0F / std::sqrt(static_cast<float>(std::max(1U, model->hidden / model->layers[0].heads)));
-  }
+  if (model->layer_count() == layers_of_27b) scale_by_width(*model);
   return model;
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
   const LayerShape& shape = model.layers[layer];
-  Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
-  of.q = b.head_norm(of.q, "attn_q_norm.weight");
-  of.k = b.head_norm(of.k, "attn_k_norm.weight");
+  const Projections of = norm_heads(b, project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight")));
   rotate(b, shape, of);
   b.add(b.hidden(), b.rms_norm(attend(b, model, shape, of), "post_attention_norm.weight"));
   const ValueId f = gated_ffn(b, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::gelu);

@@ -10,9 +10,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
   const LayerShape& shape = model.layers[layer];
-  Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
-  of.q = b.head_norm(of.q, "attn_q_norm.weight");
-  of.k = b.head_norm(of.k, "attn_k_norm.weight");
+  const Projections of = norm_heads(b, project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight")));
   rotate(b, shape, of);
   b.add(b.hidden(), attend(b, model, shape, of));
   b.add(b.hidden(), gated_ffn(b, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));

@@ -100,9 +100,8 @@ RotationShape read_rotation(Reader& read, const TransformerDefaults& defaults, s
     must_be_without_yarn(read);
     for (double& divisor : shape.divisors) divisor *= factor;
   }
-  divide_by(read, "rope_freqs.weight", shape);
-  const bool has =
-      divide_by(read, context > original ? "rope_factors_long.weight" : "rope_factors_short.weight", shape);
+  divide_by(read, frequency_factors, shape);
+  const bool has = divide_by(read, context > original ? long_factors : short_factors, shape);
   if (type == "longrope" && !has) {
     read.fail({Code::bad_file, read.file().path + ": " + read.key("rope.scaling.type") +
                                    " is longrope, but tensor rope_factors_long.weight or rope_factors_short.weight is "

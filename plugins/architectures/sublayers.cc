@@ -41,6 +41,10 @@ Projections project(ProgramBuilder& b, const LayerShape& shape, ValueId x) {
   return of;
 }
 
+Projections norm_heads(ProgramBuilder& b, Projections of) {
+  return {b.head_norm(of.q, "attn_q_norm.weight"), b.head_norm(of.k, "attn_k_norm.weight"), of.v};
+}
+
 void rotate(ProgramBuilder& b, const LayerShape& shape, Projections of) {
   b.rope(of.q, shape.rotation);
   b.rope(of.k, shape.rotation);

@@ -13,6 +13,9 @@ struct Projections {
 /// has them.
 [[nodiscard]] Projections project(ProgramBuilder& b, const LayerShape& shape, ValueId x);
 
+/// A norm of each head of queries and keys: "attn_q_norm", "attn_k_norm".
+[[nodiscard]] Projections norm_heads(ProgramBuilder& b, Projections of);
+
 /// Rotates q and k as the layer's shape says.
 void rotate(ProgramBuilder& b, const LayerShape& shape, Projections of);
 

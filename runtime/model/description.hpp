@@ -87,6 +87,7 @@ struct ModelDescription {
   float logit_softcap = 0.0F;  ///< after the scale; 0: none
   std::vector<RotationShape> rotations;
   EndTensors ends;
+  std::vector<std::string> described;  ///< tensors that the numbers here come from, if the file has them
 
   [[nodiscard]] std::uint32_t layer_count() const { return static_cast<std::uint32_t>(layers.size()); }
 

@@ -30,8 +30,11 @@ enum class Code {
 class Error : public std::exception {
  public:
   Error(Code code, std::string message) : code_(code) {
-    const bool takes_memory = message.size() > short_.capacity();
-    takes_memory ? void(long_ = std::make_shared<const std::string>(std::move(message))) : short_.swap(message);
+    if (message.size() <= short_.capacity()) {
+      short_ = std::move(message);
+    } else {
+      long_ = std::make_shared<const std::string>(std::move(message));
+    }
   }
   [[nodiscard]] Code code() const noexcept { return code_; }
   [[nodiscard]] const std::string& message() const noexcept { return long_ ? *long_ : short_; }
