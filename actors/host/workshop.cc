@@ -173,8 +173,7 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       const int core = bench->cores.empty() ? -1 : bench->cores[0];
       auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
       if (!runner) return runner.error();
-      made.executors.push_back(
-          std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this, actors::prepare_for_actors));
+      made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this));
       members.push_back(made.executors.back());
     }
   }
