@@ -31,6 +31,7 @@ need python3-pip python3 -c 'import pip'
 if [ "${1:-}" != build ]; then
   need python3-venv python3 -c 'import ensurepip'
   need catch2 header catch2/catch.hpp
+  need libsimde-dev header simde/x86/avx512.h
   need pkg-config command -v pkg-config
   need tmux command -v tmux
   need python3-regex python3 -c 'import regex'
