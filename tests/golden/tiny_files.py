@@ -235,17 +235,21 @@ def add_keys(writer, one):
     writer.add_uint32("tokenizer.ggml.eos_token_id", 0)
 
 
-def write(name, path):
-    """The file of a case: matrices Q8_0, vectors as it says."""
+def as_q8_0(data):
+    return quantize(data, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0
+
+
+def write(name, path, encode=as_q8_0):
+    """The file of a case: vectors as it says, matrices by `encode`, which returns the bytes and their type."""
     one = CASES[name]
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
     add_keys(writer, one)
-    kinds = {2: GGMLQuantizationType.Q8_0, 1: GGMLQuantizationType[one["norms"]]}
+    norms = GGMLQuantizationType[one["norms"]]
     for tensor, shape in shapes(one).items():
-        kind = kinds[len(shape)]
         data = values(tensor, shape, one["tied"], random).astype(np.float32)
-        writer.add_tensor(tensor, quantize(data, kind), raw_dtype=kind)
+        stored, kind = encode(data) if len(shape) == 2 else (quantize(data, norms), norms)
+        writer.add_tensor(tensor, stored, raw_dtype=kind)
     for tensor, data in one["extra"].items():
         writer.add_tensor(tensor, data)
     writer.write_header_to_file()

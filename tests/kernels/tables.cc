@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdlib>
 #include <vector>
 
 #ifdef TROUPE_EMULATED_AVX512
@@ -26,6 +27,13 @@ std::vector<const KernelTable*> all_tables() {
 std::span<const KernelTable* const> tested_tables() {
   static const std::vector<const KernelTable*> all = all_tables();
   return all;
+}
+
+// Hidden, for who says what processor this is: see tests/arm64.
+TEST_CASE("the best kernels are those of the processor's level", "[.][level]") {
+  const char* const level = std::getenv("TROUPE_LEVEL");
+  REQUIRE(level != nullptr);
+  CHECK(find_table()->name == level);
 }
 
 #ifdef TROUPE_EMULATED_AVX512
