@@ -29,7 +29,7 @@ template <int tokens>
 }
 
 template <Format format, int four, int n, int tokens>
-[[gnu::always_inline]] inline void add_four(const std::byte* weights, const Activations<tokens>& activations,
+[[gnu::always_inline]] inline void add_four(const std::byte*& weights, const Activations<tokens>& activations,
                                             IntegerSums<tokens, n>& sums) {
   const Bytes<n> row = weights_plus<format, four, offset_of(packing_of(format)), n>(weights);
 #pragma GCC unroll 4
@@ -43,13 +43,13 @@ template <Format format, int four, int n, int tokens>
 }
 
 template <Format format, int first, int n, int tokens, int... four>
-[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte* weights,
+[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte*& weights,
                                              const Activations<tokens>& activations, IntegerSums<tokens, n>& sums) {
   (add_four<format, first + four>(weights, activations, sums), ...);
 }
 
 template <Format format, int first, int fours, int n, int tokens>
-[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte* weights,
+[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte*& weights,
                                                               const Activations<tokens>& activations,
                                                               const std::int32_t (&start)[tokens]) {
   IntegerSums<tokens, n> sums;

@@ -56,12 +56,12 @@ template <int tokens>
 }
 
 template <Format format, int four, int n>
-[[gnu::always_inline]] inline Bytes<n> unsigned_weights(const std::byte* weights) {
+[[gnu::always_inline]] inline Bytes<n> unsigned_weights(const std::byte*& weights) {
   return weights_plus<format, four, packing_of(format).offset, n>(weights);
 }
 
 template <Format format, int four, int n>
-[[gnu::always_inline]] inline void add_four(const std::byte* weights, const Activations<1>& activations,
+[[gnu::always_inline]] inline void add_four(const std::byte*& weights, const Activations<1>& activations,
                                             IntegerSums<1, n>& sums) {
   const Bytes<n> row = unsigned_weights<format, four, n>(weights);
 #pragma GCC unroll 4
@@ -71,13 +71,13 @@ template <Format format, int four, int n>
 }
 
 template <Format format, int first, int n, int... four>
-[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte* weights,
+[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte*& weights,
                                              const Activations<1>& activations, IntegerSums<1, n>& sums) {
   (add_four<format, first + four>(weights, activations, sums), ...);
 }
 
 template <Format format, int first, int fours, int n>
-[[gnu::always_inline]] inline IntegerSums<1, n> multiply(const std::byte* weights, const Activations<1>& activations,
+[[gnu::always_inline]] inline IntegerSums<1, n> multiply(const std::byte*& weights, const Activations<1>& activations,
                                                          const std::int32_t (&start)[1]) {
   IntegerSums<1, n> sums;
 #pragma GCC unroll 4
@@ -92,7 +92,7 @@ struct PairSums {
 };
 
 template <Format format, int eight, int tokens>
-[[gnu::always_inline]] inline void add_eight(const std::byte* weights, const Activations<tokens>& activations,
+[[gnu::always_inline]] inline void add_eight(const std::byte*& weights, const Activations<tokens>& activations,
                                              PairSums (&sums)[pairs_of<tokens>]) {
   const uint32x4_t even = vreinterpretq_u32_u8(unsigned_weights<format, 2 * eight, 1>(weights).at[0]);
   const uint32x4_t odd = vreinterpretq_u32_u8(unsigned_weights<format, 2 * eight + 1, 1>(weights).at[0]);
@@ -105,14 +105,14 @@ template <Format format, int eight, int tokens>
 }
 
 template <Format format, int first, int tokens, int... eight>
-[[gnu::always_inline]] inline void add_eights(std::integer_sequence<int, eight...>, const std::byte* weights,
+[[gnu::always_inline]] inline void add_eights(std::integer_sequence<int, eight...>, const std::byte*& weights,
                                               const Activations<tokens>& activations,
                                               PairSums (&sums)[pairs_of<tokens>]) {
   (add_eight<format, first + eight>(weights, activations, sums), ...);
 }
 
 template <Format format, int first, int fours, int n, int tokens>
-[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte* weights,
+[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte*& weights,
                                                               const Activations<tokens>& activations,
                                                               const std::int32_t (&start)[tokens]) {
   static_assert(n == 1);

@@ -67,7 +67,7 @@ struct Sums {
 
 /// One four, after which the sums of 16 bits are widened where no more would fit, or where it is the last.
 template <Format format, int first, int fours, int four, int n, int tokens>
-[[gnu::always_inline]] inline void add_four(const std::byte* weights, const Activations<tokens>& activations,
+[[gnu::always_inline]] inline void add_four(const std::byte*& weights, const Activations<tokens>& activations,
                                             Sums<tokens, n>& sums) {
   constexpr Packing packing = packing_of(format);
   constexpr int run = products_that_fit(packing);
@@ -88,13 +88,13 @@ template <Format format, int first, int fours, int four, int n, int tokens>
 }
 
 template <Format format, int first, int n, int tokens, int... four>
-[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte* weights,
+[[gnu::always_inline]] inline void add_fours(std::integer_sequence<int, four...>, const std::byte*& weights,
                                              const Activations<tokens>& activations, Sums<tokens, n>& sums) {
   (add_four<format, first, sizeof...(four), four>(weights, activations, sums), ...);
 }
 
 template <Format format, int first, int fours, int n, int tokens>
-[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte* weights,
+[[gnu::always_inline]] inline IntegerSums<tokens, n> multiply(const std::byte*& weights,
                                                               const Activations<tokens>& activations,
                                                               const std::int32_t (&start)[tokens]) {
   Sums<tokens, n> sums;

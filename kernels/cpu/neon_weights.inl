@@ -1,6 +1,10 @@
 // Unpacks weights in registers. Columns come in fours: four 0..7 of a block is its columns 4 * four and on. A block is
 // read from the first byte of the first of `n` quarters of its rows: of all, or of one.
 
+/// Whether a block's fours are read one after the other, by an address that moves on with each.
+template <Format format, int n>
+inline constexpr bool streams = packing_of(format).planes == whole_bytes && n == quarters;
+
 template <int n>
 struct Bytes {
   uint8x16_t at[n];
@@ -48,11 +52,15 @@ template <Planes planes, int four, int n>
   return stored;
 }
 
-/// The weights plus `offset`.
+/// The weights plus `offset`. The asm statement: else compilers add up addresses, as LD1 of four registers has no offset.
 template <Format format, int four, int offset, int n>
-[[gnu::always_inline]] inline Bytes<n> weights_plus(const std::byte* block) {
+[[gnu::always_inline]] inline Bytes<n> weights_plus(const std::byte*& block) {
   constexpr Packing packing = packing_of(format);
-  Bytes<n> weights = stored_weights<packing.planes, four, n>(block);
+  Bytes<n> weights = stored_weights<packing.planes, streams<format, n> ? 0 : four, n>(block);
+  if constexpr (streams<format, n>) {
+    block += 64;
+    asm("" : "+r"(block));
+  }
   if constexpr (packing.codebook != Codebook::none) {
     const uint8x16_t levels = vreinterpretq_u8_s8(vld1q_s8(levels_of(packing.codebook)));
     const uint8x16_t moved = vaddq_u8(levels, vdupq_n_u8(offset));

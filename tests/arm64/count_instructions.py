@@ -9,7 +9,7 @@ import sys
 
 FORMATS = {"2": "Q4_0", "6": "Q8_0"}  # their numbers in kernels/format.hpp
 MULTIPLIES = {"neon": r"s(mull|mlal)2?", "dotprod": "sdot", "i8mm": "us(dot|mmla)"}
-LIMITS = {("dotprod", "Q4_0", 1): 120, ("dotprod", "Q4_0", 4): 410, ("i8mm", "Q8_0", 1): 100}
+LIMITS = {("dotprod", "Q4_0", 1): 120, ("dotprod", "Q4_0", 4): 410, ("dotprod", "Q8_0", 1): 100}
 
 
 def products_of_a_block(level, tokens):
