@@ -24,7 +24,7 @@ class AbortFlag {
  public:
   void raise(Error why);  ///< the first call counts; raised() holds afterwards
   [[nodiscard]] bool raised() const { return raised_.load(std::memory_order_acquire); }  ///< before why_ is read
-  [[nodiscard]] const Error& error() const { return *why_; }  ///< precondition: raised()
+  [[nodiscard]] const Error& error() const { return *why_; }                             ///< precondition: raised()
 
  private:
   std::atomic<bool> raised_{false};

@@ -25,8 +25,7 @@ inline constexpr int pairs_of = (tokens + 1) / 2;
 /// Of pairs of tokens, in eights of columns: eight of the first, then of the second. An odd last token has itself for
 /// its second.
 template <int tokens>
-  requires(tokens > 1)
-struct Activations<tokens> {
+requires(tokens > 1) struct Activations<tokens> {
   int8x16_t at[pairs_of<tokens>][4];
 };
 
@@ -96,7 +95,8 @@ template <Format format, int eight, int tokens>
                                              PairSums (&sums)[pairs_of<tokens>]) {
   const uint32x4_t even = vreinterpretq_u32_u8(unsigned_weights<format, 2 * eight, 1>(weights).at[0]);
   const uint32x4_t odd = vreinterpretq_u32_u8(unsigned_weights<format, 2 * eight + 1, 1>(weights).at[0]);
-  const uint8x16_t low = vreinterpretq_u8_u32(vzip1q_u32(even, odd)), high = vreinterpretq_u8_u32(vzip2q_u32(even, odd));
+  const uint8x16_t low = vreinterpretq_u8_u32(vzip1q_u32(even, odd)),
+                   high = vreinterpretq_u8_u32(vzip2q_u32(even, odd));
 #pragma GCC unroll 4
   for (int p = 0; p < pairs_of<tokens>; ++p) {
     sums[p].low = vusmmlaq_s32(sums[p].low, low, activations.at[p][eight]);

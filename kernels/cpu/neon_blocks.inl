@@ -77,7 +77,8 @@ struct BlockTile {
         for (std::size_t b = 0; b < blocks; ++b, ++in) {
           const Activations<tokens> activations = load_activations<tokens>(in, tile.in_stride);
           add_quarters<0, 0>(weights, scales, blocks, b, in, tile.in_stride, activations, sums);
-          if constexpr (parts == 2) add_quarters<1, 0>(weights, scales, blocks, b, in, tile.in_stride, activations, sums);
+          if constexpr (parts == 2)
+            add_quarters<1, 0>(weights, scales, blocks, b, in, tile.in_stride, activations, sums);
           if constexpr (!streams<format, at_once>) weights += layout.block_bytes;
         }
         chunk += layout.chunk_bytes(blocks);

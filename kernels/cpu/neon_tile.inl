@@ -45,9 +45,8 @@ void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::ui
 template <int tokens>
 inline bool in_range(const FloatSums<tokens>& sums) {
   uint32x4_t within = vdupq_n_u32(~0U);  // false for NaN
-  for_each_sum<tokens>([&](int t, int q) {
-    within = vandq_u32(within, vcaleq_f32(sums.at[t][q], vdupq_n_f32(fixed_limit)));
-  });
+  for_each_sum<tokens>(
+      [&](int t, int q) { within = vandq_u32(within, vcaleq_f32(sums.at[t][q], vdupq_n_f32(fixed_limit))); });
   return vminvq_u32(within) != 0;
 }
 

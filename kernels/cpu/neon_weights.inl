@@ -3,7 +3,7 @@
 
 /// Whether a block's fours are read one after the other, by an address that moves on with each.
 template <Format format, int n>
-inline constexpr bool streams = packing_of(format).planes == whole_bytes && n == quarters;
+inline constexpr bool streams = n == quarters && packing_of(format).planes == whole_bytes;
 
 template <int n>
 struct Bytes {
@@ -52,11 +52,13 @@ template <Planes planes, int four, int n>
   return stored;
 }
 
-/// The weights plus `offset`. The asm statement: else compilers add up addresses, as LD1 of four registers has no offset.
+/// The weights plus `offset`. The asm statement: else compilers add up addresses, as LD1 of four registers has no
+/// offset.
 template <Format format, int four, int offset, int n>
 [[gnu::always_inline]] inline Bytes<n> weights_plus(const std::byte*& block) {
   constexpr Packing packing = packing_of(format);
-  Bytes<n> weights = stored_weights<packing.planes, streams<format, n> ? 0 : four, n>(block);
+  constexpr int read = streams<format, n> ? 0 : four;
+  Bytes<n> weights = stored_weights<packing.planes, read, n>(block);
   if constexpr (streams<format, n>) {
     block += 64;
     asm("" : "+r"(block));

@@ -175,7 +175,8 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   const std::string best = " (default: the best that this processor has)";
 #ifdef __aarch64__
-  add_choice(verb, "--isa", load.isa, {"neon", "dotprod", "i8mm", "reference"}, "neon, dotprod, i8mm or reference" + best);
+  add_choice(verb, "--isa", load.isa, {"neon", "dotprod", "i8mm", "reference"},
+             "neon, dotprod, i8mm or reference" + best);
 #else
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"}, "avx2, avx512 or reference" + best);
 #endif

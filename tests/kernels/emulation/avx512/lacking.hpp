@@ -38,6 +38,9 @@ inline __m512i cvtepi8_epi32(__m128i v) {
 inline __m512i cvtepu8_epi32(__m128i v) {
   return each<__m512i, std::int32_t, std::uint8_t, 16>(v, convert<std::int32_t, std::uint8_t>);
 }
+inline __m512i cvtepu16_epi32(__m256i v) {
+  return each<__m512i, std::int32_t, std::uint16_t, 16>(v, convert<std::int32_t, std::uint16_t>);
+}
 inline __m512 cvtepi32_ps(__m512i v) { return each<__m512, float, std::int32_t, 16>(v, convert<float, std::int32_t>); }
 inline __m256 cvtepi64_ps(__m512i v) { return each<__m256, float, std::int64_t, 8>(v, convert<float, std::int64_t>); }
 inline __m512i cvtps_epi32(__m512 v) {
@@ -55,16 +58,28 @@ inline __m512 cvtph_ps(__m256i v) {
 /// To nearest even, whatever the kernels ask for: it is that.
 inline __m256i cvtps_ph(__m512 v, int) {
   const auto x = std::bit_cast<Lanes<__m256, 2>>(v);
-  return std::bit_cast<__m256i>(
-      Lanes<__m128i, 2>{_mm256_cvtps_ph(x.at[0], _MM_FROUND_TO_NEAREST_INT),
-                        _mm256_cvtps_ph(x.at[1], _MM_FROUND_TO_NEAREST_INT)});
+  return std::bit_cast<__m256i>(Lanes<__m128i, 2>{_mm256_cvtps_ph(x.at[0], _MM_FROUND_TO_NEAREST_INT),
+                                                  _mm256_cvtps_ph(x.at[1], _MM_FROUND_TO_NEAREST_INT)});
 }
 
+template <class T>
+__mmask16 less(__m512i a, __m512i b) {
+  const auto x = std::bit_cast<Lanes<T, 16>>(a), y = std::bit_cast<Lanes<T, 16>>(b);
+  unsigned mask = 0;
+  for (int i = 0; i < 16; ++i) mask |= static_cast<unsigned>(x.at[i] < y.at[i]) << i;
+  return static_cast<__mmask16>(mask);
+}
+inline __mmask16 cmplt_epu32_mask(__m512i a, __m512i b) { return less<std::uint32_t>(a, b); }
 inline __mmask16 mask_cmplt_epi32_mask(__mmask16 mask, __m512i a, __m512i b) {
-  const auto x = std::bit_cast<I32x16>(a), y = std::bit_cast<I32x16>(b);
-  unsigned less = 0;
-  for (int i = 0; i < 16; ++i) less |= static_cast<unsigned>(x.at[i] < y.at[i]) << i;
-  return static_cast<__mmask16>(less & mask);
+  return static_cast<__mmask16>(less<std::int32_t>(a, b) & mask);
+}
+inline __m512i mask_sllv_epi32(__m512i otherwise, __mmask16 mask, __m512i a, __m512i count) {
+  auto x = std::bit_cast<Lanes<std::uint32_t, 16>>(otherwise);
+  const auto y = std::bit_cast<Lanes<std::uint32_t, 16>>(a), by = std::bit_cast<Lanes<std::uint32_t, 16>>(count);
+  for (int i = 0; i < 16; ++i) {
+    if ((mask >> i & 1) != 0) x.at[i] = by.at[i] < 32 ? y.at[i] << by.at[i] : 0;
+  }
+  return std::bit_cast<__m512i>(x);
 }
 inline void mask_storeu_ps(float* p, __mmask16 mask, __m512 v) {
   const auto x = std::bit_cast<F32x16>(v);
@@ -126,6 +141,7 @@ inline __m256i dpbusd(__m256i sum, __m256i a, __m256i b) {
 #define _mm512_cvtepi32_epi8 troupe::kernels::lacking::cvtepi32_epi8
 #define _mm512_cvtepi8_epi32 troupe::kernels::lacking::cvtepi8_epi32
 #define _mm512_cvtepu8_epi32 troupe::kernels::lacking::cvtepu8_epi32
+#define _mm512_cvtepu16_epi32 troupe::kernels::lacking::cvtepu16_epi32
 #define _mm512_cvtepi32_ps troupe::kernels::lacking::cvtepi32_ps
 #define _mm512_cvtepi64_ps troupe::kernels::lacking::cvtepi64_ps
 #define _mm512_cvtps_epi32 troupe::kernels::lacking::cvtps_epi32
@@ -133,6 +149,8 @@ inline __m256i dpbusd(__m256i sum, __m256i a, __m256i b) {
 #define _mm512_extractf32x8_ps troupe::kernels::lacking::extractf32x8_ps
 #define _mm512_cvtph_ps troupe::kernels::lacking::cvtph_ps
 #define _mm512_cvtps_ph troupe::kernels::lacking::cvtps_ph
+#define _mm512_cmplt_epu32_mask troupe::kernels::lacking::cmplt_epu32_mask
+#define _mm512_mask_sllv_epi32 troupe::kernels::lacking::mask_sllv_epi32
 #define _mm512_mask_cmplt_epi32_mask troupe::kernels::lacking::mask_cmplt_epi32_mask
 #define _mm512_mask_storeu_ps troupe::kernels::lacking::mask_storeu_ps
 #define _mm512_maskz_loadu_ps troupe::kernels::lacking::maskz_loadu_ps
