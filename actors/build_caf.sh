@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds CAF's core from Debian's source package, once, as the static library that troupe keeps to itself; Debian has only a
-# shared one, and a host's own CAF would take its place. About a minute; kept in ~/.cache/troupe/caf.
-#   build_caf.sh [tsan]     with the thread sanitizer, in caf-tsan: otherwise each message between actors looks like a race
-#   build_caf.sh arm64      for 64-bit ARM, in caf-arm64, with tests/arm64/toolchain.cmake
+# shared one, and a host's own CAF would take its place. About a minute; kept in ~/.cache/troupe/caf-quiet.
+#   build_caf.sh [tsan]     with the thread sanitizer, in caf-quiet-tsan: otherwise each message between actors looks like a race
+#   build_caf.sh arm64      for 64-bit ARM, in caf-quiet-arm64, with tests/arm64/toolchain.cmake
 set -euo pipefail
-prefix=$HOME/.cache/troupe/caf${1:+-$1}
+prefix=$HOME/.cache/troupe/caf-quiet${1:+-$1}
 [ ! -f "$prefix/lib/libcaf_core_static.a" ] || exit 0
 
 fail() {
@@ -31,6 +31,13 @@ cd "$work"
 apt-get update "${options[@]}" && apt-get source --download-only --tar-only "${options[@]}" actor-framework ||
   fail "cannot get the source package actor-framework (no network?)"
 tar -xf actor-framework_*.orig.tar.gz --strip-components=1 --one-top-level=source
+
+# Even where nothing is logged, CAF leaves a reference to the system's logger in each thread that meets an actor: the system's
+# end waits for these, and the C library ends a process that has no memory for them. So no thread has a logger.
+logger=source/libcaf_core/src/logger.cpp
+sed -i '/^thread_local intrusive_ptr<logger> current_logger;$/d; s/^  current_logger.reset(x);$/  static_cast<void>(x);/
+  s/^  return current_logger.get();$/  return nullptr;/' "$logger"
+! grep -q 'current_logger[;.]' "$logger" || fail "CAF's logger is not the one that is known: $logger"
 
 # First into a folder that goes away: an install that is cut short must not look like a whole one.
 cmake -G Ninja -S source -B build -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_BUILD_TYPE="$type" \

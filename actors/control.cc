@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <caf/all.hpp>
-#include <caf/detail/thread_safe_actor_clock.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 #include <condition_variable>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "actors/clock.hpp"
 #include "actors/resume.hpp"
 #include "runtime/program/own_thread.hpp"
 
@@ -64,7 +64,7 @@ struct Shared {
   caf::actor_system* system = nullptr;
   bool stopping = false;
   std::atomic<bool> lost{false};  ///< an actor
-  caf::detail::thread_safe_actor_clock clock;
+  Clock clock;
 
   void enqueue(caf::resumable* job) noexcept {
     std::unique_lock lock(mutex);
@@ -145,45 +145,27 @@ class Threads {
   Threads& operator=(const Threads&) = delete;
   ~Threads() { join(); }
 
-  /// The clock's last: whoever ends tells it to forget its timeouts.
   void join() {
     shared.stop();
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
     while (caf::resumable* job = shared.left_over()) caf::scheduler::abstract_coordinator::cleanup_and_release(job);
-    if (!clock_.joinable()) return;
-    clock_ends_ = true;
-    if (shared.system != nullptr) shared.clock.cancel_dispatch_loop();  // else it has never begun
-    clock_.join();
+    shared.clock.stop();
+    if (clock_.joinable()) clock_.join();
   }
 
   Shared shared;
 
  private:
   void work() {
-    prepare_for_actors();
     threads_of = &shared;
     if (caf::actor_system* system = shared.wait_for_system()) Worker(system, shared).run();
   }
   void keep_time() {
-    prepare_for_actors();
     threads_of = &shared;
-    if (shared.wait_for_system() == nullptr) return;
-    while (!kept_time() && !clock_ends_) {
-    }
+    if (shared.wait_for_system() != nullptr) shared.clock.run();
   }
 
-  /// False where memory was wanting: some timeouts are lost, and later ones are kept.
-  [[nodiscard]] bool kept_time() noexcept {
-    try {
-      shared.clock.run_dispatch_loop();
-      return true;
-    } catch (...) {
-      return false;
-    }
-  }
-
-  std::atomic<bool> clock_ends_{false};
   std::thread clock_;
   std::vector<std::thread> workers_;
 };
@@ -222,21 +204,15 @@ void note_loss(caf::actor_system& system) noexcept {
   if (auto* scheduler = dynamic_cast<Scheduler*>(&system.scheduler())) scheduler->note_loss();
 }
 
-void prepare_for_actors() { const NoLoggerLeft touched; }
-
-NoLoggerLeft::~NoLoggerLeft() { caf::logger::set_current_actor_system(nullptr); }
-
 class Control::Impl {
  public:
   explicit Impl(std::uint32_t workers) : threads(workers) {
-    const NoLoggerLeft guard;
     config.module_factories.push_back([this](caf::actor_system& made) { return new Scheduler(made, threads); });
     system.emplace(config);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    const NoLoggerLeft guard;
     if (threads.shared.lost) system->await_actors_before_shutdown(false);  // one will never end
     system.reset();
   }

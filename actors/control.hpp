@@ -14,20 +14,6 @@ namespace troupe::actors {
 /// Tells the Control of a system, where it has one, that an actor is lost.
 void note_loss(caf::actor_system& system) noexcept;
 
-/// For the scope in which a thread of the host's, or a shard's, makes a system or spawns actors. CAF then leaves a
-/// reference to the system's logger in the thread, and the system's end waits until the thread ends, or the thread's
-/// end finds the system gone: so none is left behind.
-struct NoLoggerLeft {
-  NoLoggerLeft() = default;
-  NoLoggerLeft(const NoLoggerLeft&) = delete;
-  NoLoggerLeft& operator=(const NoLoggerLeft&) = delete;
-  ~NoLoggerLeft();
-};
-
-/// For the start of a thread that will send to actors, and may so be the last that knows one. What CAF keeps of each
-/// thread is made now: the C library ends a process that has no memory for it later.
-void prepare_for_actors();
-
 /// The actors' system, and the threads that run their messages: started here and handed to CAF, because its own would
 /// end the process where the system has none left, take the host's signals, and have other names.
 class Control {

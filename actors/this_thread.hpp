@@ -27,7 +27,6 @@ class ThisThread final : public caf::execution_unit {
   }
 
   void run() {
-    const NoLoggerLeft guard;
     while (first_ != last_) {
       // Where so many messages have come meanwhile, they are no longer this thread's.
       resume(jobs_[first_++ % jobs_.size()], *this,

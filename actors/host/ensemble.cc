@@ -44,7 +44,6 @@ Ensemble::Ensemble(actors::Control& control, std::vector<actors::Incarnation> re
                    const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log,
                    actors::RestartLimit limit)
     : control_(control), actors_(std::make_unique<Actors>()) {
-  const actors::NoLoggerLeft guard;
   caf::actor_system& system = control.system();
   actors_->router = system.spawn(actors::router, log, limit.losses);
   actors_->supervisor =

@@ -38,7 +38,6 @@ void ReplicaBuilder::ask(std::function<void()> job) {
 }
 
 void ReplicaBuilder::work() {
-  actors::prepare_for_actors();
   kernels::set_floating_point_mode();
   for (;;) {
     std::function<void()> job;

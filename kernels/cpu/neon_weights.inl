@@ -3,7 +3,7 @@
 
 /// Whether a block's fours are read one after the other, by an address that moves on with each.
 template <Format format, int n>
-inline constexpr bool streams = n == quarters && packing_of(format).planes == whole_bytes;
+inline constexpr bool streams = (n == quarters) && (packing_of(format).planes == whole_bytes);
 
 template <int n>
 struct Bytes {

@@ -9,12 +9,12 @@
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
-                               std::shared_ptr<transport::Activity> activity, const void* owner, void (*first)())
+                               std::shared_ptr<transport::Activity> activity, const void* owner)
     : activity_(std::move(activity)),
       runner_(std::move(runner)),
       core_(core),
       thread_(start_thread(
-          "troupe.step", [this, first] { work(first); }, owner)) {}
+          "troupe.step", [this] { work(); }, owner)) {}
 
 void ThreadExecutor::stop() {
   {
@@ -44,8 +44,7 @@ void ThreadExecutor::note_work(bool at_work) {
   at_work ? activity_->begin_work() : activity_->end_work();
 }
 
-void ThreadExecutor::work(void (*first)()) {
-  if (first != nullptr) first();
+void ThreadExecutor::work() {
   if (core_ >= 0) pin_thread(core_);
   for (;;) {
     Job job;

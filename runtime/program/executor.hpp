@@ -36,9 +36,9 @@ class ThreadExecutor : public Executor {
  public:
   /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
   /// may wait for each other, where this one is at work from when it is given a step until it has run all that it has.
-  /// `owner`: of its thread (see on_thread_of); `first`: what that does before all else.
+  /// `owner`: of its thread (see on_thread_of).
   ThreadExecutor(std::unique_ptr<StepRunner> runner, int core, std::shared_ptr<transport::Activity> activity,
-                 const void* owner = nullptr, void (*first)() = nullptr);
+                 const void* owner = nullptr);
   ~ThreadExecutor() override { stop(); }
   void submit(std::shared_ptr<const Step> step, Done done) override;
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
@@ -54,7 +54,7 @@ class ThreadExecutor : public Executor {
     std::shared_ptr<const Step> step;
     Done done;
   };
-  void work(void (*first)());
+  void work();
   void note_work(bool at_work);
   [[nodiscard]] StepOutcome run(const Step& step) noexcept;
   [[nodiscard]] StepOutcome broken_by(StepId id, Error why) noexcept;

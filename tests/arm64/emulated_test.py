@@ -20,7 +20,6 @@ from modules import restart_with, skip
 
 try:
     import numpy as np
-    from gguf import GGMLQuantizationType
     from gguf.constants import GGML_QUANT_SIZES
 
     import tiny_files
@@ -74,25 +73,19 @@ def logits_hash(command, path, *flags):
     return json.loads(done.stdout)["hash"] if done.returncode == 0 else f"failed: {done.stderr.strip()}"
 
 
-def encoded(name, random):
-    """What gives a matrix's random elements of a weight type, as bytes of rows."""
-    kind = GGMLQuantizationType[name]
-    elements, size = GGML_QUANT_SIZES[kind]
-
-    def encode(data):
-        if SCALES[name] is None:
-            return tiny_files.quantize(data, kind), kind
-        rows, columns = data.shape
-        blocks = random.integers(0, 256, (rows, columns // elements, size), np.uint8)
-        places, level = SCALES[name]
-        scale = np.float16(1 / (level * math.sqrt(columns)))
-        for place in places:
-            blocks[..., place : place + 2] = np.frombuffer(scale.tobytes(), np.uint8)
-        if not places:
-            blocks[..., 0] = 127 + round(math.log2(scale))
-        return blocks.reshape(rows, -1), kind
-
-    return encode
+def random_blocks(data, kind):
+    """In place of a matrix, as many random elements of a weight type, which Python cannot always quantise to."""
+    if SCALES[kind.name] is None:
+        return tiny_files.quantize(data, kind)
+    places, level = SCALES[kind.name]
+    (rows, columns), (elements, size) = data.shape, GGML_QUANT_SIZES[kind]
+    scale = np.float16(1 / (level * math.sqrt(columns)))
+    blocks = np.random.default_rng(data.size).integers(0, 256, (rows, columns // elements, size), np.uint8)
+    for place in places:
+        blocks[..., place : place + 2] = np.frombuffer(scale.tobytes(), np.uint8)
+    if not places:
+        blocks[..., 0] = 127 + round(math.log2(scale))
+    return blocks.reshape(rows, -1)
 
 
 def files(folder):
@@ -107,7 +100,7 @@ def files(folder):
     tiny_files.CASES["tiny"] = tiny_files.case("llama", **tiny_files.FOUR, keys=sizes)
     for name in SCALES:
         path = pathlib.Path(folder) / f"{name}.gguf"
-        tiny_files.write("tiny", path, encoded(name, np.random.default_rng(1)))
+        tiny_files.write("tiny", path, name, random_blocks)
         yield name, path
 
 
