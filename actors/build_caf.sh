@@ -2,6 +2,7 @@
 # Builds CAF's core from Debian's source package, once, as the static library that troupe keeps to itself; Debian has only a
 # shared one, and a host's own CAF would take its place. About a minute; kept in ~/.cache/troupe/caf-quiet.
 #   build_caf.sh [tsan]     with the thread sanitizer, in caf-quiet-tsan: otherwise each message between actors looks like a race
+#   build_caf.sh arm64      for 64-bit ARM, in caf-quiet-arm64, with tests/arm64/toolchain.cmake
 set -euo pipefail
 prefix=$HOME/.cache/troupe/caf-quiet${1:+-$1}
 [ ! -f "$prefix/lib/libcaf_core_static.a" ] || exit 0
@@ -11,9 +12,10 @@ fail() {
   exit 1
 }
 case ${1:-} in
-  '') type=Release sanitize= ;;
-  tsan) type=RelWithDebInfo sanitize=-fsanitize=thread ;;
-  *) fail "'$1' is no kind of CAF; right would be: build_caf.sh [tsan]" ;;
+  '') type=Release sanitize= toolchain= ;;
+  tsan) type=RelWithDebInfo sanitize=-fsanitize=thread toolchain= ;;
+  arm64) type=Release sanitize= toolchain=$(realpath "$(dirname "$0")/../tests/arm64/toolchain.cmake") ;;
+  *) fail "'$1' is no kind of CAF; right would be: build_caf.sh [tsan | arm64]" ;;
 esac
 
 work=$(mktemp -d)
@@ -39,6 +41,7 @@ sed -i '/^thread_local intrusive_ptr<logger> current_logger;$/d; s/^  current_lo
 
 # First into a folder that goes away: an install that is cut short must not look like a whole one.
 cmake -G Ninja -S source -B build -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_BUILD_TYPE="$type" \
+  ${toolchain:+-DCMAKE_TOOLCHAIN_FILE="$toolchain"} \
   -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=14 \
   -DCMAKE_CXX_FLAGS="-w $sanitize" -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
   -DCMAKE_INSTALL_PREFIX="$work/prefix" -DCAF_BUILD_STATIC_ONLY=ON -DCAF_NO_IO=ON -DCAF_NO_OPENSSL=ON -DCAF_NO_TOOLS=ON \

@@ -14,7 +14,7 @@ namespace {
 using Self = SchedulerActor::stateful_pointer<SchedulerState>;
 
 void publish(const Batcher& batcher, ReplicaCounters& counters) {
-  constexpr auto order = std::memory_order_relaxed;
+  constexpr auto order = std::memory_order_relaxed;  // figures to look at: nothing is read by them
   const BatchStats stats = batcher.stats();
   counters.queued.store(static_cast<std::uint32_t>(stats.waiting), order);
   counters.running.store(static_cast<std::uint32_t>(stats.running), order);

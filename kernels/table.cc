@@ -8,6 +8,12 @@
   SET(reference)                     \
   SET(avx2)                          \
   SET(avx512)
+#elif defined(__aarch64__)
+#define TROUPE_INSTRUCTION_SETS(SET) \
+  SET(reference)                     \
+  SET(neon)                          \
+  SET(dotprod)                       \
+  SET(i8mm)
 #else
 #define TROUPE_INSTRUCTION_SETS(SET) SET(reference)
 #endif

@@ -53,7 +53,7 @@ inline constexpr std::size_t softmax_segment = 1024;
 /// Every kernel the CPU programs call, for one instruction set. All tables give the same bits.
 /// Rows are float vectors of n elements unless said otherwise; out may equal the input.
 struct KernelTable {
-  std::string_view name;  ///< "reference", "avx2", "avx512"
+  std::string_view name;  ///< "reference"; "avx2", "avx512"; "neon", "dotprod", "i8mm"
   bool (*runs_here)();    ///< whether this processor can run it
 
   /// out = x / sqrt(mean(x^2) + eps) * weight. Sum of squares in 16 lanes (lane i takes elements i, i+16, ...),
@@ -166,7 +166,7 @@ struct KernelTable {
   KERNEL(log_sum_exp)
 
 /// The tables this processor can run, slowest first; the first is always "reference".
-/// Without AVX2, FMA and F16C there is no other.
+/// On x86 without AVX2, FMA and F16C there is no other.
 [[nodiscard]] std::span<const KernelTable* const> tables();
 
 /// The last of tables(), or the named one; null if it is unknown or this processor cannot run it.

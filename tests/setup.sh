@@ -31,6 +31,11 @@ need python3-pip python3 -c 'import pip'
 if [ "${1:-}" != build ]; then
   need python3-venv python3 -c 'import ensurepip'
   need catch2 header catch2/catch.hpp
+  if [ "$(uname -m)" = x86_64 ]; then # for the kernels of processors that this one is not
+    need libsimde-dev header simde/x86/avx512.h
+    need g++-aarch64-linux-gnu command -v aarch64-linux-gnu-g++
+    need qemu-user command -v qemu-aarch64
+  fi
   need pkg-config command -v pkg-config
   need tmux command -v tmux
   need python3-regex python3 -c 'import regex'

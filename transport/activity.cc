@@ -40,6 +40,7 @@ std::uint64_t Activity::pulse() {
 bool Activity::somebody_is_at_work() const {
   if (at_work_ > 0) return true;
   for (const Sleeper* sleeper = sleepers_; sleeper != nullptr; sleeper = sleeper->next) {
+    // Acquires, as the sleeper will: a pulse must not be older than what it counts.
     if (sleeper->value->load(std::memory_order_acquire) >= sleeper->target) return true;
   }
   return false;

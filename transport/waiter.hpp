@@ -15,7 +15,7 @@ struct WaitPolicy {
   std::uint32_t spins = 20000;
   const std::atomic<bool>* crowded = nullptr;  ///< while this holds, ranks outnumber cores: no spins
   [[nodiscard]] std::uint32_t spins_now() const {
-    return crowded != nullptr && crowded->load(std::memory_order_relaxed) ? 0 : spins;
+    return crowded != nullptr && crowded->load(std::memory_order_relaxed) ? 0 : spins;  // a hint: nothing is read by it
   }
 };
 
@@ -23,8 +23,8 @@ struct WaitPolicy {
 class AbortFlag {
  public:
   void raise(Error why);  ///< the first call counts; raised() holds afterwards
-  [[nodiscard]] bool raised() const { return raised_.load(std::memory_order_acquire); }
-  [[nodiscard]] const Error& error() const { return *why_; }  ///< precondition: raised()
+  [[nodiscard]] bool raised() const { return raised_.load(std::memory_order_acquire); }  ///< before why_ is read
+  [[nodiscard]] const Error& error() const { return *why_; }                             ///< precondition: raised()
 
  private:
   std::atomic<bool> raised_{false};
@@ -36,6 +36,7 @@ class AbortFlag {
 /// The kernel is entered only to sleep and to wake sleepers; with nobody asleep `advance` is one atomic addition.
 class alignas(64) Counter {
  public:
+  /// Acquires: who sees a value also sees all that was written before it.
   [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_acquire); }
 
   /// Adds one. Who sees the new value also sees all that this thread wrote before.

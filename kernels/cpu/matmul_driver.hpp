@@ -137,6 +137,7 @@ void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::ui
   for (std::size_t i = 0; i < vectors * group_rows; ++i) {
     if (sums[i] >= -fixed_limit && sums[i] <= fixed_limit) continue;  // false for NaN
     sums[i] = 0.0F;
+    // Relaxed: who reads it has met this thread behind the op.
     __atomic_store_n(&overflow[i / group_rows % tokens], std::uint8_t{1}, __ATOMIC_RELAXED);
   }
 }

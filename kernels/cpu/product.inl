@@ -17,7 +17,7 @@ struct Matrix {
   const std::uint16_t* ahead;  ///< of the same shape, needed next
 };
 
-inline void prefetch(const std::uint16_t* f16) { _mm_prefetch(reinterpret_cast<const char*>(f16), _MM_HINT_T0); }
+inline void prefetch(const std::uint16_t* f16) { __builtin_prefetch(f16); }
 
 /// c[r] = sum over k in order of a[r][k] * b[k], in columns of 16; r from 0 to 5 at most.
 struct Product {

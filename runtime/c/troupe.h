@@ -204,7 +204,7 @@ typedef struct troupe_adapter {
 typedef struct troupe_load_options {
   size_t size;
   const char* plan;                ///< "pp2.tp2"; NULL or empty: one shard
-  const char* isa;                 ///< "avx2", "avx512", "reference"; NULL or empty: the best of this processor
+  const char* isa;                 ///< "avx2", "avx512"; "neon", "dotprod", "i8mm"; "reference"; NULL or empty: the best
   const char* const* ignore_keys;  ///< metadata that this build does not obey and that does not matter to the host
   size_t ignore_key_count;
   /// While weights are packed, from one thread at a time; `fraction` from 0 to 1. Other than 0 cancels the load, which

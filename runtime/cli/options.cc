@@ -185,8 +185,13 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
             "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
                 ": the model's own)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
-  add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
-             "avx2, avx512 or reference (default: the best that this processor has)");
+  const std::string best = " (default: the best that this processor has)";
+#ifdef __aarch64__
+  add_choice(verb, "--isa", load.isa, {"neon", "dotprod", "i8mm", "reference"},
+             "neon, dotprod, i8mm or reference" + best);
+#else
+  add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"}, "avx2, avx512 or reference" + best);
+#endif
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +

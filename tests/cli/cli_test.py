@@ -11,6 +11,7 @@ import math
 import os
 import pathlib
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -138,7 +139,7 @@ class WrongUse(Case):
         self.fail_with(2, *prompt, "-n", names="--predict")
         self.fail_with(2, *prompt, "-f", "x", names="--file")
         self.fail_with(2, *prompt, "--plan", "tp2", "--graph", "x", names="--graph")
-        self.fail_with(2, *prompt, "--isa", "sse2", names="avx512")
+        self.fail_with(2, *prompt, "--isa", "sse2", names="reference")
         self.fail_with(2, *prompt, "--fusion", "maybe", names="on or off")
         self.fail_with(2, *prompt, "--prefix-cache", "maybe", names="on or off")
         for bytes_ in ("0", "-1", "M", "5T", "1.5G", "99999999999999999999", "18446744073709551615K", "", "1m"):
@@ -558,12 +559,15 @@ class Logits(Case):
     def test_nothing_changes_the_answer(self):
         ids = ",".join(str(100 + 37 * i % 1000) for i in range(100))
         expected = self.logits("--ids", ids, "--all")
-        variations = [("-b", 1), ("-b", 7), ("-t", 1), ("-t", 2), ("--fusion", "off"), ("--isa", "avx2"),
+        variations = [("-b", 1), ("-b", 7), ("-t", 1), ("-t", 2), ("--fusion", "off"),
                       ("--parallel", 4), ("-c", 128), ("--plan", "pp2"), ("--plan", "tp3"), ("--plan", "tp2:1"),
                       ("--plan", "pp20:10"), ("--plan", "dp2.pp2.tp2", "-t", 1, "--parallel", 3, "-b", 16)]
         with open("/proc/cpuinfo", encoding="utf-8") as processor:
-            if "avx512_vnni" in processor.read():
-                variations.append(("--isa", "avx512"))
+            features = processor.read()
+        isas = {"avx2": "avx2", "avx512": "avx512_vnni", "neon": "asimd", "dotprod": "asimddp", "i8mm": "i8mm"}
+        here = [("--isa", isa) for isa, feature in isas.items() if re.search(rf"\b{feature}\b", features)]
+        self.assertNotEqual(here, [])
+        variations += here
         for variation in variations:
             self.assertEqual(self.logits("--ids", ids, "--all", *variation), expected, variation)
 

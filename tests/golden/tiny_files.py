@@ -241,17 +241,17 @@ def add_keys(writer, one):
     writer.add_uint32("tokenizer.ggml.eos_token_id", 0)
 
 
-def write(name, path, matrices="Q8_0"):
-    """The file of a case: matrices as asked for, vectors as it says."""
+def write(name, path, matrices="Q8_0", encode=quantize):
+    """The file of a case: matrices as asked for, by `encode`; vectors as it says."""
     one = CASES[name]
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
     add_keys(writer, one)
     kinds = {2: GGMLQuantizationType[matrices], 1: GGMLQuantizationType[one["norms"]]}
     for tensor, shape in shapes(one).items():
-        kind = kinds[len(shape)]
         data = values(tensor, shape, one["tied"], random).astype(np.float32)
-        writer.add_tensor(tensor, quantize(data, kind), raw_dtype=kind)
+        kind = kinds[len(shape)]
+        writer.add_tensor(tensor, (encode if len(shape) == 2 else quantize)(data, kind), raw_dtype=kind)
     for tensor, data in one["extra"].items():
         writer.add_tensor(tensor, data)
     writer.write_header_to_file()

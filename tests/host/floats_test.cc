@@ -15,14 +15,16 @@ namespace {
 /// What a host can see of its thread's floating-point state.
 struct State {
   int rounding, traps, flags;
-  unsigned control;
+  std::uint64_t control;
   friend bool operator==(const State&, const State&) = default;
 };
 
 State state() {
   State now{std::fegetround(), fegetexcept(), std::fetestexcept(FE_ALL_EXCEPT), 0};
-#ifdef __x86_64__
+#if defined(__x86_64__)
   now.control = _mm_getcsr();
+#elif defined(__aarch64__)
+  asm volatile("mrs %0, fpcr" : "=r"(now.control));
 #endif
   return now;
 }
@@ -30,9 +32,12 @@ State state() {
 /// What no code should do to a thread, and some does.
 void upset_floats() {
   std::fesetround(FE_UPWARD);
-#ifdef __x86_64__
+#if defined(__x86_64__)
   constexpr unsigned flush_to_zero_and_denormals_are_zero = 0x8040;
   _mm_setcsr(_mm_getcsr() | flush_to_zero_and_denormals_are_zero);
+#elif defined(__aarch64__)
+  constexpr std::uint64_t flush_to_zero_default_nan_and_other_halves = 7 << 24;
+  asm volatile("msr fpcr, %0" : : "r"(state().control | flush_to_zero_default_nan_and_other_halves));
 #endif
 }
 

@@ -9,6 +9,7 @@
 
 #include "kernels/math.hpp"
 #include "kernels/table.hpp"
+#include "tests/kernels/tables.hpp"
 
 using namespace troupe::kernels;
 
@@ -172,7 +173,7 @@ TEST_CASE("attention has the same bits in every table", "[kernels][attention]") 
   for (const Shape& shape : shapes) {
     const Case test(shape, 12);
     const std::vector<float> expected = test.run(reference());
-    for (const KernelTable* table : tables()) {
+    for (const KernelTable* table : test::tested_tables()) {
       INFO(table->name << ": " << shape);
       CHECK(same_bits(test.run(*table), expected));
     }
@@ -183,7 +184,7 @@ TEST_CASE("attention does not depend on how its items are shared out", "[kernels
   std::mt19937 engine(13);
   for (const Shape& shape : shapes) {
     const Case test(shape, 13);
-    for (const KernelTable* table : tables()) {
+    for (const KernelTable* table : test::tested_tables()) {
       INFO(table->name << ": " << shape);
       const std::vector<float> expected = test.run(*table);
       std::vector<float> out;
@@ -202,7 +203,7 @@ TEST_CASE("attention does not depend on how a prompt is cut into chunks", "[kern
   std::mt19937 engine(14);
   for (const Shape& shape : shapes) {
     const Case test(shape, 14);
-    for (const KernelTable* table : tables()) {
+    for (const KernelTable* table : test::tested_tables()) {
       for (const std::size_t longest : {1U, 23U}) {
         INFO(table->name << ": " << shape << ", chunks up to " << longest);
         const std::vector<float> expected = test.run(*table);
@@ -228,7 +229,7 @@ TEST_CASE("the plain ops in a row are attention", "[kernels][attention]") {
     const Case test(shape, 15);
     const std::vector<float> expected = test.run(reference());
     std::vector<std::vector<float>> seen;
-    for (const KernelTable* table : tables()) {
+    for (const KernelTable* table : test::tested_tables()) {
       INFO(table->name << ": " << shape);
       const std::size_t score_stride = test.blocks() * kv_block, stat_stride = test.blocks();
       std::vector<float> out, everything;
@@ -253,7 +254,7 @@ TEST_CASE("the plain ops in a row are attention", "[kernels][attention]") {
 TEST_CASE("a NaN in a query stays in its row", "[kernels][attention]") {
   const Shape shape{3, 1, 64, 10, 90, 0};
   const Case test(shape, 16);
-  for (const KernelTable* table : tables()) {
+  for (const KernelTable* table : test::tested_tables()) {
     INFO(table->name);
     const std::vector<float> expected = test.run(*table);
     std::vector<float> out;

@@ -9,6 +9,7 @@
 #include "kernels/packing.hpp"
 #include "kernels/table.hpp"
 #include "tests/kernels/random_tensor.hpp"
+#include "tests/kernels/tables.hpp"
 
 namespace troupe::kernels::test {
 namespace {
@@ -155,7 +156,7 @@ void check_tables(Format format, const Shape& shape, Scales scales, bool extreme
 
   const auto partial = run<std::int64_t>(plain.matmul_partial, matrix, in, shape.tokens, nullptr);
   const auto leaves = run<float>(plain.matmul_leaves, matrix, in, shape.tokens, nullptr);
-  for (const KernelTable* table : tables()) {
+  for (const KernelTable* table : test::tested_tables()) {
     CAPTURE(table->name);
     REQUIRE(run<std::int64_t>(table->matmul_partial, matrix, in, shape.tokens, &random).same_bits(partial));
     REQUIRE(run<float>(table->matmul_leaves, matrix, in, shape.tokens, &random).same_bits(leaves));
@@ -232,7 +233,7 @@ TEST_CASE("the largest integer sums stay exact", "[kernels][matmul]") {
         const std::vector<Q8Block> blocks(8 * 9, block);
         const In in{blocks.data(), 8};
         const auto expected = run<float>(tables().front()->matmul, packed.matrix(), in, 9, nullptr);
-        for (const KernelTable* table : tables()) {
+        for (const KernelTable* table : test::tested_tables()) {
           CAPTURE(table->name, info(format).name, weight_byte, q);
           CHECK(run<float>(table->matmul, packed.matrix(), in, 9, nullptr).same_bits(expected));
         }
@@ -313,7 +314,7 @@ Result<std::int64_t> sum_of_leaf(const KernelTable& table, float leaf) {
 
 TEST_CASE("a leaf out of range sets its token's flag and adds nothing", "[kernels][matmul]") {
   constexpr std::int64_t one = std::int64_t{1} << fixed_fraction_bits;
-  for (const KernelTable* table : tables()) {
+  for (const KernelTable* table : test::tested_tables()) {
     CAPTURE(table->name);
     const float beyond = std::nextafter(fixed_limit, 1e9F);
     for (const float leaf : {beyond, -beyond, 1e30F}) {
@@ -336,7 +337,7 @@ TEST_CASE("a leaf out of range sets its token's flag and adds nothing", "[kernel
 
 TEST_CASE("a leaf is rounded to nearest even, once", "[kernels][matmul]") {
   constexpr std::int64_t one = std::int64_t{1} << fixed_fraction_bits;
-  for (const KernelTable* table : tables()) {
+  for (const KernelTable* table : test::tested_tables()) {
     CAPTURE(table->name);
     CHECK(sum_of_leaf(*table, 0x1p-33F).out[1 + guard] == one);
     CHECK(sum_of_leaf(*table, 0x1.8p-32F).out[1 + guard] == one + 2);

@@ -69,6 +69,7 @@ void Meeting::part(Place& place) {
 }
 
 std::uint64_t Meeting::decide(std::uint64_t phase, std::uint64_t verdict) {
+  // Acquires what who decided has written, and releases what this rank has.
   std::uint64_t current = gate_.load(std::memory_order_acquire);
   while (current < phase)
     if (gate_.compare_exchange_weak(current, verdict, std::memory_order_acq_rel, std::memory_order_acquire))

@@ -117,8 +117,9 @@ class OpContext {
   /// just leaving an earlier op's barrier must not end there, because the others would wait for it at this one.
   void fail(Error why) const {
     if (!shard_.why) shard_.why = std::move(why);
-    shard_.broken_at.store(op, std::memory_order_relaxed);
+    shard_.broken_at.store(op, std::memory_order_relaxed);  // the team's barriers order it, and `why`
   }
+  /// Relaxed: behind an op's barrier, it holds what was stored before it.
   [[nodiscard]] bool broken() const { return shard_.broken_at.load(std::memory_order_relaxed) <= op; }
 
  private:

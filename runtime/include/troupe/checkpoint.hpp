@@ -54,7 +54,7 @@ struct LoadOptions {
   std::uint32_t queue = 1024;      ///< of a replica's requests that may wait, 1 to 2^20; one more fails with queue_full
   std::uint64_t memory_limit = 0;  ///< bytes that Checkpoint::memory may promise in all; 0: no limit
   bool fusion = true;
-  std::string isa{};  ///< "avx2", "avx512", "reference"; empty: the best that this processor has
+  std::string isa{};  ///< "avx2", "avx512"; "neon", "dotprod", "i8mm"; "reference"; empty: the best of this processor
 
   /// While weights are packed; called from one thread at a time. What it throws cancels the load, which fails with that
   /// very exception.

@@ -1,0 +1,12 @@
+#include "kernels/cpu/neon_kernels.hpp"
+#include "kernels/cpu/vec_neon.hpp"
+#include "kernels/math.hpp"
+#include "kernels/math_constants.hpp"
+
+namespace troupe::kernels::neon {
+
+#include "kernels/cpu/softmax.inl"
+
+#include "kernels/cpu/rows.inl"
+
+}  // namespace troupe::kernels::neon
