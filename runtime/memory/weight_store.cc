@@ -8,8 +8,8 @@ namespace troupe {
 
 PieceKey key_of(const Weight& weight, const void* file, std::string_view packing) {
   const kernels::PackSource& part = weight.source;
-  return {file,      weight.tensor,     std::string(packing), weight.use,       part.first_row,
-          part.rows, part.first_column, part.leaves,          part.leaf_columns};
+  return {file,           weight.tensor, std::string(packing), weight.use,  weight.plane,
+          part.first_row, part.rows,     part.first_column,    part.leaves, part.leaf_columns};
 }
 
 /// One call of load().

@@ -19,7 +19,7 @@ struct PieceKey {
   const void* file;  ///< the object whose bytes these are
   std::string tensor, packing;
   Weight::Use use;
-  std::uint32_t first_row, rows, first_column, leaves, leaf_columns;
+  std::uint32_t plane, first_row, rows, first_column, leaves, leaf_columns;
   auto operator<=>(const PieceKey&) const = default;
 };
 [[nodiscard]] PieceKey key_of(const Weight& weight, const void* file, std::string_view packing);
@@ -37,8 +37,8 @@ class WeightStore {
   /// Called with the bytes done of those to be packed. See Advanced.
   using Progress = std::function<bool(std::size_t done, std::size_t all)>;
 
-  /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads ask
-  /// for it at once); those that are here already need no packing. `file` is kept as long as a piece of it.
+  /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads
+  /// ask for it at once); those that are here already need no packing. `file` is kept as long as a piece of it.
   [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& file,
                                                                               std::span<const WantedWeights> wanted,
                                                                               std::uint32_t threads,

@@ -68,18 +68,22 @@ std::string ProgramBuilder::in_layer(std::string_view weight) const {
   return "blk." + std::to_string(layer_) + "." + std::string(weight);
 }
 
-const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t rows, std::uint64_t columns,
+                                       std::uint64_t planes) {
   const FileTensor* tensor = file_.tensor(name);
   if (tensor == nullptr) {
     fail({Code::bad_file, file_.path + ": tensor " + name + " is missing"});
     return nullptr;
   }
-  if (tensor->planes == 1 && tensor->rows == rows && tensor->columns == columns) return tensor;
-  const auto shape = [](std::uint64_t r, std::uint64_t c) { return std::to_string(r) + " x " + std::to_string(c); };
-  const std::string planes = tensor->planes == 1 ? "" : std::to_string(tensor->planes) + " x ";
-  fail({Code::bad_file, file_.path + ": tensor " + name + " is " + planes + shape(tensor->rows, tensor->columns) +
-                            (planes.empty() ? " (rows x columns)" : " (planes x rows x columns)") +
-                            "; the model's numbers ask for " + shape(rows, columns)});
+  if (tensor->planes == planes && tensor->rows == rows && tensor->columns == columns) return tensor;
+  const bool several = tensor->planes > 1 || planes > 1;
+  const auto shape = [&](std::uint64_t p, std::uint64_t r, std::uint64_t c) {
+    return (several ? std::to_string(p) + " x " : "") + std::to_string(r) + " x " + std::to_string(c);
+  };
+  fail({Code::bad_file, file_.path + ": tensor " + name + " is " +
+                            shape(tensor->planes, tensor->rows, tensor->columns) +
+                            (several ? " (planes x rows x columns)" : " (rows x columns)") +
+                            "; the model's numbers ask for " + shape(planes, rows, columns)});
   return nullptr;
 }
 
@@ -214,6 +218,11 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
       matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
                     heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
   append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
+  return summed(partial);
+}
+
+/// Over the ranks, as floats.
+ValueId ProgramBuilder::summed(ValueId partial) {
   sum_over_ranks(partial);
   const ValueId sum = value("sum", ValueType::f32, model_.hidden);
   append(ops::FromFixed{partial, sum});
@@ -224,6 +233,71 @@ void ProgramBuilder::sum_over_ranks(ValueId partial) {
   if (ranks_ == 1) return;
   append(ops::AllReduce{partial, tp, program_.events});
   append(ops::Await{program_.events++, partial, partial});
+}
+
+/// Weights of each expert, all in one tensor.
+std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
+                                                     Range part, Range leaves, std::uint32_t leaf_columns) {
+  const std::uint32_t experts = model_.layers[layer_].experts;
+  const FileTensor* tensor = find(name, rows, columns, experts);
+  std::vector<WeightId> weights;
+  for (std::uint32_t expert = 0; expert < experts; ++expert) {
+    Weight weight{name, Weight::Use::matrix, {}, expert};
+    if (tensor != nullptr) {
+      const std::byte* const plane = tensor->data.data() + expert * rows * kernels::row_bytes(tensor->format, columns);
+      weight.source = {tensor->format, plane,       columns, part.first, part.size(), leaves.first * leaf_columns,
+                       leaves.size(),  leaf_columns};
+    }
+    program_.weights.push_back(std::move(weight));
+    weights.push_back(static_cast<WeightId>(program_.weights.size() - 1));
+  }
+  return weights;
+}
+
+/// One for all layers.
+SpaceId ProgramBuilder::routed_space() {
+  if (!routed_) {
+    routed_ = static_cast<SpaceId>(program_.spaces.size());
+    program_.spaces.push_back({.name = "routed", .per_row = model_.experts.used});
+  }
+  return *routed_;
+}
+
+ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router) {
+  const std::uint32_t experts = model_.layers[layer_].experts, columns = program_.values[x].columns;
+  const ValueId scores = value("scores", ValueType::f32, experts);
+  const WeightId matrix = matrix_weight(in_layer(router), experts, columns, {0, experts}, {0, 1}, columns);
+  append(ops::Matmul{multiplied(x, matrix), {{matrix, scores}}});
+  const SpaceId routed = routed_space();
+  append(ops::Route{scores, routed, model_.experts});
+  program_.sections.push_back({"experts", routed});
+  const ValueId rows = value("routed", ValueType::f32, columns);
+  append(ops::Dispatch{x, rows});
+  return rows;
+}
+
+ValueId ProgramBuilder::expert_matmul(ValueId x, std::string_view weights) {
+  const auto [all, part] = rows_of(Cut::ffn, {});
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value(std::string(weights.substr(0, weights.find('.'))), ValueType::f32, part.size());
+  auto experts = expert_weights(in_layer(weights), all, columns, part, {0, 1}, columns);
+  append(ops::ExpertMatmul{multiplied(x, experts[0]), std::move(experts), y});
+  return y;
+}
+
+/// What is weighed is what the last product reads, and not its sums, which have been rounded then.
+ValueId ProgramBuilder::combine(ValueId x, std::string_view weights) {
+  append(ops::WeighExperts{x});
+  quantized_.erase(x);
+  const std::uint32_t leaf_columns = part_.ffn.units;
+  const ValueId routed = value("partial", ValueType::fixed, model_.hidden);
+  auto experts = expert_weights(in_layer(weights), model_.hidden, part_.ffn.count * leaf_columns, {0, model_.hidden},
+                                part_.ffn_leaves, leaf_columns);
+  append(ops::ExpertPartial{multiplied(x, experts[0]), std::move(experts), routed});
+  program_.sections.push_back({"layers"});
+  const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
+  append(ops::Combine{routed, partial, routed_space()});
+  return summed(partial);
 }
 
 void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {

@@ -49,6 +49,14 @@ class ProgramBuilder {
   /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
+
+  /// Sends each row to the experts that the scores of a router, "ffn_gate_inp", choose; what is made of what this
+  /// returns, up to combine(), is made of the routed rows.
+  ValueId dispatch(ValueId x, std::string_view router);
+  ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
+  /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the step's rows.
+  ValueId combine(ValueId x, std::string_view weights);
+
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
   ValueId gelu(ValueId x);
@@ -71,12 +79,13 @@ class ProgramBuilder {
   ValueId quantized(ValueId x);
   ValueId multiplied(ValueId x, WeightId weight);
   void sum_over_ranks(ValueId partial);
+  ValueId summed(ValueId partial);
   struct Rows {
     std::uint32_t all;
     Range part;
   };
   [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
-  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
+  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1);
   ValueId normed(ValueId x, const std::string& weight);
   WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
   WeightId vector_weight(const std::string& name, std::uint32_t columns) {
@@ -85,6 +94,9 @@ class ProgramBuilder {
   ValueId layer_normed(ValueId x, const std::string& weight);
   WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
                          std::uint32_t leaf_columns);
+  std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part,
+                                       Range leaves, std::uint32_t leaf_columns);
+  [[nodiscard]] SpaceId routed_space();
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
@@ -96,6 +108,7 @@ class ProgramBuilder {
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
+  std::optional<SpaceId> routed_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
   std::optional<Error> error_;
 };

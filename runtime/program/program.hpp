@@ -16,7 +16,7 @@ namespace troupe {
 /// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
 /// step's, of any other an op says it, ahead of the sections over it.
 struct RowSpace {
-  std::string name;           ///< "step", "wanted"
+  std::string name;           ///< "step", "wanted", "routed"
   std::uint32_t per_row = 1;  ///< at most so many for each row of the step ...
   std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
 
@@ -44,6 +44,7 @@ struct Weight {
   std::string tensor;
   Use use;
   kernels::PackSource source;  ///< of a vector: one leaf of one row
+  std::uint32_t plane = 0;     ///< of a tensor that has several: an expert's
 };
 
 /// Ops in order, over the rows of one space; where that has a tile, once for each tile.
