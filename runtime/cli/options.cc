@@ -41,6 +41,13 @@ Read to(std::optional<std::string>& target) {
   return [&target](const std::string& text) { target = text; };
 }
 
+/// What stands behind the last colon is the scale where it is a number.
+AdapterFile adapter_of(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const auto scale = colon == text.npos ? std::nullopt : parse<float>(text.substr(colon + 1));
+  return scale ? AdapterFile{text.substr(0, colon), *scale} : AdapterFile{text};
+}
+
 std::string joined(const std::vector<std::string>& words, const std::string& between) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : between) + word;
@@ -150,6 +157,11 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool
 }
 
 void add_plan(CLI::App& verb, ModelFlags& flags) {
+  const auto adapter = [&flags](const std::string& text) { flags.load.adapters.push_back(adapter_of(text)); };
+  begin_group(verb, "Model");
+  add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
+             "FILE[:SCALE]")
+      ->trigger_on_parse();
   const std::string wanted = "a product of dp, tp and pp, as pp2.tp2";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {

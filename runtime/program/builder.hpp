@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "runtime/model/adapter.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
@@ -24,11 +27,12 @@ struct Fused {
 };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand, finds the weights, and quantises what products read, but for weights of floating point. The first
-/// missing or misshapen tensor is remembered; take() returns it.
+/// shard at hand, finds the weights, quantises what products read, but for weights of floating point, and adds to
+/// products what adapters change. The first missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
-  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
+  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
+                 std::span<const Adapter> adapters = {});
 
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
   void begin_layer(std::uint32_t layer);
@@ -49,14 +53,6 @@ class ProgramBuilder {
   /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
-
-  /// Sends each row to the experts that the scores of a router, "ffn_gate_inp", choose; what is made of what this
-  /// returns, up to combine(), is made of the routed rows.
-  ValueId dispatch(ValueId x, std::string_view router);
-  ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
-  /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the step's rows.
-  ValueId combine(ValueId x, std::string_view weights);
-
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
   ValueId gelu(ValueId x);
@@ -78,24 +74,33 @@ class ProgramBuilder {
   void append(ops::Any what);
   ValueId quantized(ValueId x);
   ValueId multiplied(ValueId x, WeightId weight);
+  ValueId product(std::string name, ValueId x, WeightId matrix);
+  ValueId column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all, Range rows);
+  ValueId sum_of_leaves(ValueId x, WeightId matrix);
   void sum_over_ranks(ValueId partial);
   ValueId summed(ValueId partial);
+  void embed_into(ValueId y, const std::string& name, const FileTensor* table);
+  void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
   struct Rows {
     std::uint32_t all;
     Range part;
   };
   [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
-  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1);
+  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   ValueId normed(ValueId x, const std::string& weight);
   WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
   WeightId vector_weight(const std::string& name, std::uint32_t columns) {
     return vector_weight(name, columns, {0, columns});
   }
   ValueId layer_normed(ValueId x, const std::string& weight);
-  WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
-                         std::uint32_t leaf_columns);
-  std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part,
-                                       Range leaves, std::uint32_t leaf_columns);
+  /// What a shard has of a matrix.
+  struct MatrixPart {
+    Range rows, leaves;
+    std::uint32_t leaf_columns;
+  };
+  WeightId matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part);
+  std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
+                                       const MatrixPart& part);
   [[nodiscard]] SpaceId routed_space();
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
@@ -105,10 +110,10 @@ class ProgramBuilder {
   const ModelDescription& model_;
   const GraphNode& shard_;
   std::uint32_t ranks_;
+  std::span<const Adapter> adapters_;
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
-  std::optional<SpaceId> routed_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
   std::optional<Error> error_;
 };
@@ -123,6 +128,7 @@ struct Architecture {
 
 /// The plain program of one shard. `ranks`: of its group.
 [[nodiscard]] Result<Program> build_program(const Architecture& architecture, const ModelFile& file,
-                                            const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
+                                            const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
+                                            std::span<const Adapter> adapters = {});
 
 }  // namespace troupe

@@ -44,7 +44,6 @@ struct Weight {
   std::string tensor;
   Use use;
   kernels::PackSource source;  ///< of a vector: one leaf of one row
-  std::uint32_t plane = 0;     ///< of a tensor that has several: an expert's
 };
 
 /// Ops in order, over the rows of one space; where that has a tile, once for each tile.
