@@ -16,13 +16,16 @@ namespace troupe::plugins {
   ARCHITECTURE(mistral3)                   \
   ARCHITECTURE(qwen2)                      \
   ARCHITECTURE(qwen3)                      \
+  ARCHITECTURE(qwen3moe)                   \
   ARCHITECTURE(gemma)                      \
   ARCHITECTURE(gemma2)                     \
   ARCHITECTURE(gemma3)                     \
   ARCHITECTURE(smollm3)                    \
   ARCHITECTURE(granite)                    \
+  ARCHITECTURE(granitemoe)                 \
   ARCHITECTURE(phi3)                       \
   ARCHITECTURE(olmo2)                      \
+  ARCHITECTURE(olmoe)                      \
   ARCHITECTURE(exaone4)                    \
   ARCHITECTURE(stablelm)                   \
   ARCHITECTURE(starcoder2)                 \

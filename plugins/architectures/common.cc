@@ -8,6 +8,25 @@
 #include "plugins/architectures/rotations.hpp"
 
 namespace troupe::plugins {
+namespace {
+
+/// Layers are alike in this.
+void read_experts(Reader& read, std::optional<TransformerDefaults::Experts> defaults, ModelDescription& model) {
+  const MetaValue* count = read.file().find(read.key("expert_count"));
+  if (!defaults || count == nullptr || shown_value(*count) == "0") return read.must_have_no_experts();
+  constexpr std::uint32_t most = 4096;
+  const std::uint32_t experts = read.integer("expert_count", most);
+  model.experts = {read.integer("expert_used_count", experts), read.truth("expert_weights_norm", defaults->normalised),
+                   static_cast<float>(read.factor("expert_weights_scale"))};
+  for (LayerShape& layer : model.layers) {
+    layer.experts = experts;
+    layer.ffn = read.integer("expert_feed_forward_length", 1U << 20, layer.ffn);
+    read.must_have_leaves("expert_feed_forward_length", layer.ffn, layer.ffn_leaves());
+  }
+}
+
+}  // namespace
+
 Result<ModelDescription> describe_transformer(const ModelFile& file, std::string_view prefix,
                                               TransformerDefaults defaults) {
   Reader read(file, prefix);
@@ -40,7 +59,7 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
     read.must_equal_if_given(name, head_dim, "the key length");
   }
   read.must_equal_if_given("rope.dimension_count_swa", model.rotations[0].dims, "as in the other layers");
-  read.must_have_no_experts();
+  read_experts(read, defaults.experts, model);
   if (read.error()) return *read.error();
 
   const FileTensor* embedding = file.tensor("token_embd.weight");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "plugins/architectures/transformer_keys.hpp"
@@ -12,6 +13,12 @@ struct TransformerDefaults {
   double default_theta;
   kernels::RopeStyle rope_style;
   Norm norm = Norm::rms;
+
+  /// Where the architecture's layers may have experts in place of one FFN; others' files are refused.
+  struct Experts {
+    bool normalised;  ///< see ExpertChoice; the key "expert_weights_norm" says otherwise
+  };
+  std::optional<Experts> experts{};
 };
 
 /// The numbers that transformers' files share, "<prefix>.block_count" and so on, checked: each within what the kernels

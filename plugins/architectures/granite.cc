@@ -5,11 +5,12 @@
 namespace troupe::plugins {
 namespace {
 
-Result<ModelDescription> describe(const ModelFile& file) {
-  auto model =
-      describe_transformer(file, "granite", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::adjacent});
+Result<ModelDescription> describe_as(const ModelFile& file, std::string_view name,
+                                     std::optional<TransformerDefaults::Experts> experts) {
+  auto model = describe_transformer(
+      file, name, {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::adjacent, .experts = experts});
   if (!model) return model;
-  Reader read(file, "granite");
+  Reader read(file, name);
   model->embedding_scale = static_cast<float>(read.factor("embedding_scale"));
   model->residual_scale = static_cast<float>(read.factor("residual_scale"));
   model->attention_scale = static_cast<float>(read.factor("attention.scale", model->attention_scale));
@@ -20,6 +21,11 @@ Result<ModelDescription> describe(const ModelFile& file) {
   }
   if (read.error()) return *read.error();
   return model;
+}
+
+Result<ModelDescription> describe(const ModelFile& file) { return describe_as(file, "granite", {}); }
+Result<ModelDescription> describe_with_experts(const ModelFile& file) {
+  return describe_as(file, "granitemoe", TransformerDefaults::Experts{.normalised = true});
 }
 
 constexpr auto own_keys = std::to_array<KnownKey>({
@@ -33,11 +39,15 @@ constexpr auto own_keys = std::to_array<KnownKey>({
     neutral("hidden_activation", "silu"),
 });
 constexpr auto keys = replaced<transformer_keys, own_keys>();
+constexpr auto keys_with_experts = replaced<keys, expert_keys>();
 
 }  // namespace
 
 /// Granite 3 and 4, dense: a llama with scales of the embedding, of scores, of what is added, and of logits (IBM,
 /// 2024).
 extern const Architecture granite{"granite", describe, pre_norm_layer, keys};
+
+/// Its kin with experts.
+extern const Architecture granitemoe{"granitemoe", describe_with_experts, pre_norm_layer, keys_with_experts};
 
 }  // namespace troupe::plugins

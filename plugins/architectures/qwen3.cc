@@ -8,12 +8,19 @@ Result<ModelDescription> describe(const ModelFile& file) {
   return describe_transformer(file, "qwen3", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::halves});
 }
 
+Result<ModelDescription> describe_with_experts(const ModelFile& file) {
+  return describe_transformer(file, "qwen3moe",
+                              {.default_theta = 10000.0,
+                               .rope_style = kernels::RopeStyle::halves,
+                               .experts = TransformerDefaults::Experts{.normalised = true}});
+}
+
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
   const LayerShape& shape = model.layers[layer];
   const Projections of = norm_heads(b, project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight")));
   rotate(b, shape, of);
   b.add(b.hidden(), attend(b, model, shape, of));
-  b.add(b.hidden(), gated_ffn(b, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+  b.add(b.hidden(), gated_or_expert_ffn(b, shape, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
 }
 
 constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
@@ -21,9 +28,14 @@ constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({
                                                    neutral("hidden_activation", "silu"),
                                                }));
 
+constexpr auto keys_with_experts = replaced<keys, expert_keys>();
+
 }  // namespace
 
 /// Qwen3, dense: a norm of each head of queries and keys instead of biases (Qwen3 technical report, 2025).
 extern const Architecture qwen3{"qwen3", describe, layer, keys};
+
+/// Its kin with experts.
+extern const Architecture qwen3moe{"qwen3moe", describe_with_experts, layer, keys_with_experts};
 
 }  // namespace troupe::plugins

@@ -115,7 +115,7 @@ class Reader {
     const auto* count = file_.find(prefix_ + "expert_count");
     if (count == nullptr || shown_value(*count) == "0") return;
     fail({Code::unsupported,
-          named("expert_count") + " is " + shown_value(*count) + "; mixtures of experts are not run yet"});
+          named("expert_count") + " is " + shown_value(*count) + "; experts are not run in this architecture"});
   }
 
   void fail(Error error) {

@@ -63,6 +63,17 @@ ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
   return project_back(b, activated(b, gate, up, activation), "ffn_down", Cut::ffn);
 }
 
+ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
+  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight");
+  const ValueId gate = b.expert_matmul(routed, "ffn_gate_exps.weight");
+  const ValueId up = b.expert_matmul(routed, "ffn_up_exps.weight");
+  return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
+}
+
+ValueId gated_or_expert_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {
+  return shape.experts > 0 ? expert_ffn(b, x, activation) : gated_ffn(b, x, activation);
+}
+
 ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {
   const ValueId gate = b.matmul(x, "ffn_up.weight", Cut::ffn, {0, 2 * shape.ffn});
   const ValueId up = b.matmul(x, "ffn_up.weight", Cut::ffn, {shape.ffn, 2 * shape.ffn});
@@ -84,7 +95,7 @@ void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint3
   const Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
   rotate(b, shape, of);
   add(attend(b, model, shape, of));
-  add(gated_ffn(b, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+  add(gated_or_expert_ffn(b, shape, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
 }
 
 }  // namespace troupe::plugins

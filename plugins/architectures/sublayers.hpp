@@ -27,6 +27,12 @@ enum class Activation : std::uint8_t { silu, gelu };
 /// down(activation(gate(x)) * up(x)): [hidden]. Biases where the file has them.
 [[nodiscard]] ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation);
 
+/// The same of each of a row's experts (Shazeer et al. 2017), where the layer has some.
+[[nodiscard]] ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation);
+
+/// The one or the other, as the layer's shape says.
+[[nodiscard]] ValueId gated_or_expert_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation);
+
 /// The same where "ffn_up" holds the gate's rows and then its own.
 [[nodiscard]] ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation);
 

@@ -86,4 +86,10 @@ inline constexpr auto transformer_keys = std::to_array<KnownKey>({
     neutral("moe_every_n_layers", "0"),
 });
 
+/// What differs where layers have experts.
+inline constexpr auto expert_keys = std::to_array<KnownKey>({
+    used("expert_used_count"), used("expert_feed_forward_length"), used("expert_weights_norm"),
+    used("expert_weights_scale"), neutral("expert_gating_func", "0|1"),  // softmax
+});
+
 }  // namespace troupe::plugins

@@ -64,6 +64,9 @@ struct StepRows {
 /// In ProgramRunner::overflow: a row's K or V is beyond what the cache holds.
 inline constexpr std::uint8_t kv_overflow = 2;
 
+/// And: the scores by which it goes to experts are no numbers.
+inline constexpr std::uint8_t router_overflow = 3;
+
 /// A shard's program on a device, with its activations and its KV blocks there. What is begun may still be under way
 /// when its call returns, and what it is made from must stay as it is, until finish(). Views are of the host's memory.
 /// One thread at a time, but for abort().
@@ -96,7 +99,8 @@ class ProgramRunner {
 
   [[nodiscard]] virtual float* hidden() = 0;  ///< [rows, hidden]
   [[nodiscard]] virtual float* logits() = 0;  ///< [rows of the last pass, columns of Program::logits]
-  /// [layers, counted as the model counts][rows]: 1 where a sum has left the range of fixed point, kv_overflow, or 0.
+  /// [layers, counted as the model counts][rows]: 1 where a sum has left the range of fixed point, kv_overflow,
+  /// router_overflow, or 0.
   [[nodiscard]] virtual std::span<const std::uint8_t> overflow() = 0;
 
   /// From any thread: whatever waits for peers fails with this error, now and from now on.

@@ -15,6 +15,9 @@ Error out_of_layers_range(std::size_t layer, std::uint8_t flag) {
     return {Code::out_of_range,
             where + "a key or value is not a number or beyond +-65504, more than the KV cache holds"};
   }
+  if (flag == router_overflow) {
+    return {Code::out_of_range, where + "the scores of its experts (ffn_gate_inp) are not numbers"};
+  }
   return {Code::out_of_range, where + "a sum is not a number or beyond +-" +
                                   std::to_string(static_cast<long>(kernels::fixed_limit)) +
                                   ", more than the fixed-point sums of the numerics contract hold"};

@@ -37,7 +37,9 @@ inline constexpr std::uint32_t most_leaves = 4095;
 
 /// What one layer is made of. Layers may be unlike.
 struct LayerShape {
-  std::uint32_t heads = 0, kv_heads = 0, head_dim = 0, ffn = 0;
+  std::uint32_t heads = 0, kv_heads = 0, head_dim = 0;
+  std::uint32_t ffn = 0;                       ///< columns, of each expert where there are any
+  std::uint32_t experts = 0;                   ///< 0: one feed-forward network for all
   std::uint32_t window = 0;                    ///< positions that it sees; 0: all
   std::optional<std::uint32_t> rotation = 0U;  ///< of ModelDescription::rotations; none: q and k are not rotated
 
@@ -65,6 +67,14 @@ struct RotationShape {
 /// et al. 2016).
 enum class Norm : std::uint8_t { rms, layer };
 
+/// Which experts of a layer a row goes to, and how much each counts (Shazeer et al. 2017): those with the highest
+/// scores, the lowest number first of equals; the softmax of their scores among all experts'.
+struct ExpertChoice {
+  std::uint32_t used = 0;   ///< of each row
+  bool normalised = false;  ///< so that the weights of a row come to 1
+  float scale = 1.0F;       ///< of the weights
+};
+
 /// The tensors that stand before and behind the layers.
 struct EndTensors {
   std::string embedding, output_norm;
@@ -86,6 +96,7 @@ struct ModelDescription {
   float logit_scale = 1.0F;
   float logit_softcap = 0.0F;  ///< after the scale; 0: none
   std::vector<RotationShape> rotations;
+  ExpertChoice experts{};  ///< of layers that have some
   EndTensors ends;
   std::vector<std::string> described;  ///< tensors that the numbers here come from, if the file has them
 

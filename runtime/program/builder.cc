@@ -68,18 +68,22 @@ std::string ProgramBuilder::in_layer(std::string_view weight) const {
   return "blk." + std::to_string(layer_) + "." + std::string(weight);
 }
 
-const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t rows, std::uint64_t columns,
+                                       std::uint64_t planes) {
   const FileTensor* tensor = file_.tensor(name);
   if (tensor == nullptr) {
     fail({Code::bad_file, file_.path + ": tensor " + name + " is missing"});
     return nullptr;
   }
-  if (tensor->planes == 1 && tensor->rows == rows && tensor->columns == columns) return tensor;
-  const auto shape = [](std::uint64_t r, std::uint64_t c) { return std::to_string(r) + " x " + std::to_string(c); };
-  const std::string planes = tensor->planes == 1 ? "" : std::to_string(tensor->planes) + " x ";
-  fail({Code::bad_file, file_.path + ": tensor " + name + " is " + planes + shape(tensor->rows, tensor->columns) +
-                            (planes.empty() ? " (rows x columns)" : " (planes x rows x columns)") +
-                            "; the model's numbers ask for " + shape(rows, columns)});
+  if (tensor->planes == planes && tensor->rows == rows && tensor->columns == columns) return tensor;
+  const bool several = tensor->planes > 1 || planes > 1;
+  const auto shape = [&](std::uint64_t p, std::uint64_t r, std::uint64_t c) {
+    return (several ? std::to_string(p) + " x " : "") + std::to_string(r) + " x " + std::to_string(c);
+  };
+  fail({Code::bad_file, file_.path + ": tensor " + name + " is " +
+                            shape(tensor->planes, tensor->rows, tensor->columns) +
+                            (several ? " (planes x rows x columns)" : " (rows x columns)") +
+                            "; the model's numbers ask for " + shape(planes, rows, columns)});
   return nullptr;
 }
 
@@ -250,11 +254,15 @@ ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut
 
 /// [matrix.rows], of all ranks' leaves
 ValueId ProgramBuilder::sum_of_leaves(ValueId x, WeightId matrix) {
-  const std::uint32_t rows = program_.weights[matrix].source.rows;
-  const ValueId partial = value("partial", ValueType::fixed, rows);
+  const ValueId partial = value("partial", ValueType::fixed, program_.weights[matrix].source.rows);
   append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
+  return summed(partial);
+}
+
+/// Over the ranks, as floats.
+ValueId ProgramBuilder::summed(ValueId partial) {
   sum_over_ranks(partial);
-  const ValueId sum = value("sum", ValueType::f32, rows);
+  const ValueId sum = value("sum", ValueType::f32, program_.values[partial].columns);
   append(ops::FromFixed{partial, sum});
   return sum;
 }
@@ -263,6 +271,68 @@ void ProgramBuilder::sum_over_ranks(ValueId partial) {
   if (ranks_ == 1) return;
   append(ops::AllReduce{partial, tp, program_.events});
   append(ops::Await{program_.events++, partial, partial});
+}
+
+/// Of each expert, all in one tensor: its planes.
+std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
+                                                     const MatrixPart& part) {
+  const std::uint32_t experts = model_.layers[layer_].experts;
+  const FileTensor* const tensor = find(name, rows, columns, experts);
+  std::vector<WeightId> weights;
+  for (std::uint32_t expert = 0; expert < experts; ++expert) {
+    if (tensor == nullptr) {
+      weights.push_back(matrix_weight(name, nullptr, part));
+      continue;
+    }
+    const std::size_t bytes = rows * kernels::row_bytes(tensor->format, columns);
+    const FileTensor plane{tensor->name, tensor->format, rows, columns, tensor->data.subspan(expert * bytes, bytes)};
+    weights.push_back(matrix_weight(name, &plane, part));
+  }
+  return weights;
+}
+
+/// One for all layers.
+SpaceId ProgramBuilder::routed_space() {
+  if (!routed_) {
+    routed_ = static_cast<SpaceId>(program_.spaces.size());
+    program_.spaces.push_back({.name = "routed", .per_row = model_.experts.used});
+  }
+  return *routed_;
+}
+
+ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router) {
+  const std::uint32_t experts = model_.layers[layer_].experts, columns = program_.values[x].columns;
+  const ValueId scores = column_parallel("scores", x, in_layer(router), experts, {0, experts});
+  const SpaceId routed = routed_space();
+  append(ops::Route{scores, routed, model_.experts});
+  program_.sections.push_back({"experts", routed});
+  const ValueId rows = value("routed", ValueType::f32, columns);
+  append(ops::Dispatch{x, rows});
+  return rows;
+}
+
+ValueId ProgramBuilder::expert_matmul(ValueId x, std::string_view weights) {
+  const auto [all, part] = rows_of(Cut::ffn, {});
+  const std::uint32_t columns = program_.values[x].columns;
+  const ValueId y = value(std::string(weights.substr(0, weights.find('.'))), ValueType::f32, part.size());
+  auto experts = expert_weights(in_layer(weights), all, columns, {part, {0, 1}, columns});
+  append(ops::ExpertMatmul{multiplied(x, experts[0]), std::move(experts), y});
+  return y;
+}
+
+/// What is weighed is what the last product reads, and not its sums, which have been rounded then.
+ValueId ProgramBuilder::combine(ValueId x, std::string_view weights) {
+  append(ops::WeighExperts{x});
+  quantized_.erase(x);
+  const std::uint32_t leaf_columns = part_.ffn.units;
+  const ValueId routed = value("partial", ValueType::fixed, model_.hidden);
+  auto experts = expert_weights(in_layer(weights), model_.hidden, part_.ffn.count * leaf_columns,
+                                {{0, model_.hidden}, part_.ffn_leaves, leaf_columns});
+  append(ops::ExpertPartial{multiplied(x, experts[0]), std::move(experts), routed});
+  program_.sections.push_back({"layers"});
+  const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
+  append(ops::Combine{routed, partial, routed_space()});
+  return summed(partial);
 }
 
 void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {

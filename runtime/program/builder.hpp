@@ -78,6 +78,7 @@ class ProgramBuilder {
   ValueId column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all, Range rows);
   ValueId sum_of_leaves(ValueId x, WeightId matrix);
   void sum_over_ranks(ValueId partial);
+  ValueId summed(ValueId partial);
   void embed_into(ValueId y, const std::string& name, const FileTensor* table);
   void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
   struct Rows {
@@ -98,6 +99,9 @@ class ProgramBuilder {
     std::uint32_t leaf_columns;
   };
   WeightId matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part);
+  std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
+                                       const MatrixPart& part);
+  [[nodiscard]] SpaceId routed_space();
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);

@@ -11,13 +11,17 @@ std::string shown(const Value& value) {
 
 /// What is updated stands on both sides.
 std::string list_op(const Program& program, const Op& op) {
-  std::string in, out, weights;
+  std::string in, out, weights, last;
   for_each_value(op, [&](ValueId id, Access access) {
     const std::string text = shown(program.values[id]);
     if (access != Access::write) in += (in.empty() ? "" : ", ") + text;
     if (access != Access::read) out += (out.empty() ? " -> " : ", ") + text;
   });
-  for_each_weight(op, [&](WeightId id) { weights += "  " + program.weights[id].tensor; });
+  for_each_weight(op, [&](WeightId id) {  // of experts' the tensor once
+    if (program.weights[id].tensor == last) return;
+    last = program.weights[id].tensor;
+    weights += "  " + last;
+  });
   return "  " + std::string(name_of(op)) + '(' + in + ')' + out + weights + '\n';
 }
 

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/model/description.hpp"
+
 namespace troupe {
 
 using ValueId = std::uint32_t;   ///< of Program::values
@@ -267,6 +269,64 @@ struct Add {
   void values(auto&& v) const { v.reads(y).updates(into); }
 };
 
+// Experts. A row of the step becomes a routed row for each expert that it goes to: rows of a space, expert by expert,
+// and of one expert in the step's order. No expert's rows are padded, and none are left out.
+
+/// Chooses each row's experts by its scores, [experts], and so makes the rows of a space.
+struct Route {
+  static constexpr std::string_view name = "route";
+  ValueId scores;
+  SpaceId routed;
+  ExpertChoice choice;
+  void values(auto&& v) const { v.reads(scores); }
+};
+
+/// The routed rows of x, of the step.
+struct Dispatch {
+  static constexpr std::string_view name = "dispatch";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
+/// The product of each routed row with its expert's weights.
+struct ExpertMatmul {
+  static constexpr std::string_view name = "expert_matmul";
+  ValueId x;
+  std::vector<WeightId> experts;  ///< [experts]
+  ValueId y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const {
+    for (const WeightId expert : experts) v(expert);
+  }
+};
+
+/// Each routed row times what its expert counts.
+struct WeighExperts {
+  static constexpr std::string_view name = "weigh_experts";
+  ValueId x;
+  void values(auto&& v) const { v.updates(x); }
+};
+
+/// As ExpertMatmul: this rank's leaves of a row-parallel product, in fixed point.
+struct ExpertPartial {
+  static constexpr std::string_view name = "expert_partial";
+  ValueId x;
+  std::vector<WeightId> experts;
+  ValueId partial;
+  void values(auto&& v) const { v.reads(x).writes(partial); }
+  void weights(auto&& v) const {
+    for (const WeightId expert : experts) v(expert);
+  }
+};
+
+/// Of each row of the step the sum of its routed rows, in fixed point.
+struct Combine {
+  static constexpr std::string_view name = "combine";
+  ValueId routed, y;
+  SpaceId space;  ///< of `routed`
+  void values(auto&& v) const { v.reads(routed).writes(y); }
+};
+
 /// Makes the rows whose logits are wanted those of a space.
 struct SelectWanted {
   static constexpr std::string_view name = "select_wanted";
@@ -380,8 +440,9 @@ struct Residual {
 using Any =
     std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
                  MatmulPartial, AllReduce, AllGather, Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores,
-                 AttentionSoftmax, AttentionValues, Gelu, SiluMul, GeluMul, Add, SelectWanted, GatherRows, NormQuantize,
-                 MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
+                 AttentionSoftmax, AttentionValues, Gelu, SiluMul, GeluMul, Add, Route, Dispatch, ExpertMatmul,
+                 WeighExperts, ExpertPartial, Combine, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend,
+                 Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 

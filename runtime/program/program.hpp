@@ -16,7 +16,7 @@ namespace troupe {
 /// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
 /// step's, of any other an op says it, ahead of the sections over it.
 struct RowSpace {
-  std::string name;           ///< "step", "wanted"
+  std::string name;           ///< "step", "wanted", "routed"
   std::uint32_t per_row = 1;  ///< at most so many for each row of the step ...
   std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
 

@@ -329,7 +329,7 @@ TEST_CASE("what a file says of how its positions are stretched is heard, and wha
   CHECK_THAT(refusal(scaled("yarn", {{"scaling.yarn_beta_fast", std::nanf("")}})), Contains("yarn_beta_fast is nan"));
   CHECK_THAT(refusal(scaled("longrope", {})), Contains("rope_factors_short.weight is missing"));
   CHECK_THAT(refusal([](GgufWriter& w) { w.number("llama.expert_count", ElementType::u32, 8U); }),
-             Contains("llama.expert_count is 8; mixtures of experts are not run yet"));
+             Contains("llama.expert_used_count"));
 }
 
 }  // namespace troupe::testing

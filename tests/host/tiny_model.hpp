@@ -59,7 +59,7 @@ struct TinyModel {
     std::vector<GgufWriter> writers(count);
     writers[0] = header();
     std::int32_t all = 0;
-    add_tensors([&](const std::string&, std::uint64_t, std::uint64_t) { ++all; });
+    add_tensors([&](const std::string&, std::uint64_t, std::uint64_t, std::uint64_t = 1) { ++all; });
     for (std::uint16_t part = 0; part < count && count > 1; ++part) {
       writers[part].number("split.no", ElementType::u16, part).number("split.count", ElementType::u16, count);
       writers[part].number("split.tensors.count", ElementType::i32, all);
@@ -67,11 +67,13 @@ struct TinyModel {
     std::vector<std::string> data(count), files;
     std::mt19937 random(7);
     std::uint32_t next = 0;
-    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1) {
       const std::uint32_t part = next++ % count;
-      writers[part].tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows},
-                           kernels::info(format_of(name, rows)).gguf_type, data[part].size());
-      append(data[part], name, rows, columns, random);
+      std::vector<std::uint64_t> dimensions{columns};
+      if (rows > 1) dimensions.push_back(rows);
+      if (planes > 1) dimensions.push_back(planes);
+      writers[part].tensor(name, dimensions, kernels::info(format_of(name, rows)).gguf_type, data[part].size());
+      append(data[part], name, planes * rows, columns, random);
     });
     for (std::uint16_t part = 0; part < count; ++part) files.push_back(with_data(writers[part], data[part]));
     return files;
@@ -110,7 +112,7 @@ struct TinyModel {
   static constexpr std::uint32_t end_of_text = 265;
 
   [[nodiscard]] kernels::Format format_of(const std::string& name, std::uint64_t rows) const {
-    return rows == 1 ? kernels::Format::f32 : format(name);
+    return rows == 1 || name.ends_with("ffn_gate_inp.weight") ? kernels::Format::f32 : format(name);
   }
 
   template <class Add>
@@ -147,9 +149,19 @@ struct TinyModel {
     if (parts.norms_behind) add_norm(add, blk + "post_attention_norm");
     if (parts.norms_behind) add_norm(add, blk + "post_ffw_norm");
     if (parts.norms_before && !parts.one_norm) add_norm(add, blk + "ffn_norm");
+    if (parts.experts > 0) return add_experts(add, blk, parts.experts, width);
     if (parts.gate) product("ffn_gate", width, sizes.hidden, false);
     product("ffn_up", parts.ups * width, sizes.hidden, false);
     product("ffn_down", sizes.hidden, width, false);
+  }
+
+  template <class Add>
+  void add_experts(const Add& add, const std::string& blk, std::uint32_t experts, std::uint32_t width) const {
+    add(blk + "ffn_gate_inp.weight", experts, sizes.hidden);
+    for (const char* name : {"ffn_gate_exps", "ffn_up_exps"}) {
+      add(blk + name + ".weight", width, sizes.hidden, experts);
+    }
+    add(blk + "ffn_down_exps.weight", sizes.hidden, width, experts);
   }
 
   template <class Add>

@@ -16,6 +16,7 @@ struct TinyParts {
   bool one_norm = false;                           ///< for attention and FFN side by side
   bool projection_biases = false, biases = false;  ///< of q, k and v; of all products
   bool norm_biases = false;
+  std::uint32_t experts = 0;  ///< of each layer, two of which a row goes to; 0: one FFN
   std::uint32_t rotated = 0;  ///< of a head; 0: all
 };
 
@@ -24,6 +25,9 @@ inline TinyParts tiny_parts(const std::string& architecture) {
   static const std::map<std::string, TinyParts> parts = {
       {"qwen2", {.projection_biases = true}},
       {"qwen3", {.head_norms = true}},
+      {"qwen3moe", {.head_norms = true, .experts = 6}},
+      {"granitemoe", {.experts = 6}},
+      {"olmoe", {.whole_norms = true, .experts = 6}},
       {"gemma2", {.norms_behind = true}},
       {"gemma3", {.norms_behind = true, .head_norms = true}},
       {"phi3", {.fused_projections = true, .gate = false, .ups = 2}},
@@ -43,7 +47,11 @@ inline void write_needed_keys(GgufWriter& writer, const std::string& architectur
   const bool root_mean_square = !tiny_parts(architecture).norm_biases && architecture != "cohere2";
   const std::string epsilon = root_mean_square ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon";
   writer.number(architecture + epsilon, ElementType::f32, 1e-5F);
-  if (architecture == "granite" || architecture == "cohere2") {
+  if (const std::uint32_t experts = tiny_parts(architecture).experts; experts > 0) {
+    writer.number(architecture + ".expert_count", ElementType::u32, experts);
+    writer.number(architecture + ".expert_used_count", ElementType::u32, 2U);
+  }
+  if (architecture.starts_with("granite") || architecture == "cohere2") {
     writer.number(architecture + ".logit_scale", ElementType::f32, 0.5F);
   }
   if (architecture == "cohere2") writer.number("cohere2.attention.sliding_window", ElementType::u32, 70U);
@@ -68,7 +76,7 @@ inline void write_telling_keys(GgufWriter& writer, const std::string& architectu
     number("rope.scaling.factor", 4.0F);
   }
   if (architecture == "mistral3") number("attention.temperature_scale", 0.3F);
-  if (architecture != "granite") return;
+  if (!architecture.starts_with("granite")) return;
   number("embedding_scale", 3.0F);
   number("residual_scale", 0.4F);
   number("attention.scale", 0.1F);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/table.hpp"
+#include "runtime/device/cpu/routing.hpp"
 #include "runtime/device/cpu/team.hpp"
 #include "runtime/device/program_runner.hpp"
 #include "runtime/memory/kv_store.hpp"
@@ -46,6 +47,7 @@ struct ShardState {
   Team* team = nullptr;
   const StepRows* step = nullptr;
   std::vector<std::size_t> counts{};             ///< [spaces]: rows of each
+  Routing routing{};                             ///< of the layer whose experts are at work
   std::vector<float> angles{};                   ///< [rotations][rows][dims]: cosines, then sines
   std::vector<std::size_t> angles_of{};          ///< [rotations]: columns of the angles before its own
   std::vector<std::uint8_t> overflow{};          ///< [layers][rows]: see ProgramRunner::overflow

@@ -37,7 +37,7 @@ KvStore store_of(const ProgramParts& parts) {
 
 std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads) {
   return lay_out(program, rows).bytes + threads * scratch_of(program) * sizeof(float) +
-         angle_columns(program) * rows * sizeof(float);
+         angle_columns(program) * rows * sizeof(float) + routing_bytes(program, rows);
 }
 
 Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const kernels::KernelTable& kernels) {
@@ -78,6 +78,12 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
   }
   state_.angles.reserve(columns * parts_.rows);  // so that no step allocates
   state_.overflow.reserve(layers_ * parts_.rows);
+  if (const std::size_t experts = most_experts(*parts_.program); experts > 0) {
+    std::size_t most = 0;
+    for (const RowSpace& space : parts_.program->spaces)
+      most = std::max<std::size_t>(most, space.per_row * parts_.rows);
+    state_.routing.reserve(most, experts);
+  }
 }
 
 Result<void> CpuRunner::begin(const StepRows& rows) {
