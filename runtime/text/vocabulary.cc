@@ -80,7 +80,9 @@ Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std:
 Result<std::vector<TokenId>> marked_ends(const ModelFile& file, const Vocabulary& vocabulary,
                                          std::vector<std::string>& warnings) {
   std::vector<TokenId> end;
-  for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+  for (const auto key :
+       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id",
+        "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"}) {
     const auto id = marked(file, vocabulary, key, warnings);
     if (!id) return id.error();
     if (*id >= 0) end.push_back(*id);
