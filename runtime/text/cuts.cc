@@ -68,7 +68,10 @@ std::vector<TokenId>::iterator last_needed(std::vector<TokenId>& ids, const Orde
 }  // namespace
 
 void keep_top_k(const Candidates& candidates, std::uint32_t count) {
-  std::vector<TokenId>& ids = likeliest(candidates, [&](const auto& found) { return found.size() >= count; });
+  const auto found = likeliest(candidates, [&](const auto& ids) { return ids.size() >= count; }).size();
+  // A temperature that is yet to come may give more of a chance to what has next to none.
+  const auto possible = [x = candidates.chances().data()](TokenId id) { return x[id] > no_chance; };
+  std::vector<TokenId>& ids = found < count ? ids_with(candidates, possible) : candidates.room.ids;
   if (ids.size() < count) return;
   const auto last = ids.begin() + static_cast<std::ptrdiff_t>(count) - 1;
   std::nth_element(ids.begin(), last, ids.end(), candidates.likelier());
