@@ -85,8 +85,8 @@ std::shared_ptr<actors::Request> request_of(Model::Impl& model, std::vector<Toke
   request->terms = terms_of(options, prompt.size(), model.context());
   check_min_tokens(options.min_tokens, request->terms.max_tokens);
   request->sequence.max_tokens = request->terms.max_tokens;
-  request->sequence.sampling = std::make_shared<const SamplingTerms>(
-      sampling_terms(options.sampling, options.min_tokens, prompt.size(), *model.checkpoint.impl()->tokenizer));
+  request->sequence.sampling = std::make_shared<const SamplingTerms>(sampling_terms(
+      options.sampling, options.min_tokens, prompt.size(), *model.checkpoint.impl()->tokenizer, model.breakers));
   request->sequence.surprise_bound = 2 * options.sampling.mirostat_tau;
   request->sequence.prompt = std::move(prompt);
   request->sequence.logprobs = options.logprobs;

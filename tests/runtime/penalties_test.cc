@@ -31,8 +31,8 @@ std::vector<float> changed(const std::vector<float>& logits, const SamplingTerms
 
 std::size_t behind_breaker(const Tokens& tokens, const SamplingTerms& terms) {
   for (std::size_t end = tokens.size(); end > 0; --end) {
-    if (terms.breakers.has(tokens[end - 1])) return tokens.size() - end;
-    for (const Tokens& sequence : terms.breakers.sequences) {
+    if (terms.breakers->has(tokens[end - 1])) return tokens.size() - end;
+    for (const Tokens& sequence : terms.breakers->sequences) {
       const auto last = tokens.begin() + static_cast<std::ptrdiff_t>(end);
       if (sequence.size() <= end && std::equal(sequence.begin(), sequence.end(), last - sequence.size())) {
         return tokens.size() - end;
@@ -92,7 +92,7 @@ TEST_CASE("DRY takes what its definition takes, up to breakers") {
       const auto found = repeats.find(static_cast<TokenId>(id));
       double expected = logits[id];
       const std::size_t length = found == repeats.end() ? 0 : found->second;
-      if (length >= sampling.dry_allowed_length && !terms.breakers.has(static_cast<TokenId>(id))) {
+      if (length >= sampling.dry_allowed_length && !terms.breakers->has(static_cast<TokenId>(id))) {
         expected -= sampling.dry_multiplier *
                     std::pow(double{sampling.dry_base}, static_cast<double>(length - sampling.dry_allowed_length));
       }
@@ -102,12 +102,26 @@ TEST_CASE("DRY takes what its definition takes, up to breakers") {
   }
 }
 
+TEST_CASE("breakers of a list that was asked for lately are made once") {
+  DryBreakerLists lists;
+  const auto list = [](std::size_t number) { return std::vector<std::string>{"\n", std::string(number + 1, 'a')}; };
+  const auto first = lists.of(list(0), tiny_tokenizer());
+  for (std::size_t i = 1; i < 8; ++i) {
+    CHECK(lists.of(list(i), tiny_tokenizer()) != first);
+    CHECK(lists.of(list(0), tiny_tokenizer()) == first);
+  }
+  for (std::size_t i = 8; i < 16; ++i) (void)lists.of(list(i), tiny_tokenizer());
+  const auto again = lists.of(list(0), tiny_tokenizer());
+  CHECK(again != first);  // forgotten by now
+  CHECK(again->tokens == first->tokens);
+}
+
 TEST_CASE("breakers are tokens with one of them in it, and those in several tokens") {
   const SamplingTerms terms = terms_of({.dry_multiplier = 1.0F, .dry_breakers = {"\n", "xyz"}});
-  CHECK(terms.breakers.has('\n'));
-  CHECK_FALSE(terms.breakers.has('x'));
-  REQUIRE(terms.breakers.sequences.size() == 1);
-  CHECK(terms.breakers.sequences[0] == Tokens{'x', 'y', 'z'});
+  CHECK(terms.breakers->has('\n'));
+  CHECK_FALSE(terms.breakers->has('x'));
+  REQUIRE(terms.breakers->sequences.size() == 1);
+  CHECK(terms.breakers->sequences[0] == Tokens{'x', 'y', 'z'});
 }
 
 TEST_CASE("a text that repeats itself all along takes no longer", "[bad-input]") {
