@@ -238,6 +238,14 @@ class AtATerminal(Case):
         self.assertIn("no command", self.line("/sing"))
         self.assertEqual(self.saved(), before)
 
+    def test_the_end_of_the_input_ends_a_message_that_goes_on(self):
+        self.start("-n", "4")
+        self.terminal.type_line("hello\\")
+        self.terminal.shows(lambda screen: screen.rstrip().splitlines()[-1:] == ["."])
+        self.terminal.type("C-d")
+        self.wait_for_prompt("hello")
+        self.assertEqual(self.saved()[0]["content"], "hello\n")
+
     def test_ctrl_c_stops_an_answer_and_clears_a_line(self):
         self.start("--stop", "never in it")
         self.terminal.type_line("Write down all numbers from one to ten thousand, one a line.")
