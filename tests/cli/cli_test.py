@@ -403,6 +403,8 @@ class Run(Case):
         again = troupe("run", "-m", MODEL, *sampled, "--seed", seed)
         self.assertEqual((again.stdout, again.stderr), (first.stdout, b""))
         self.assertEqual(troupe("run", "-m", MODEL, "-p", "Once upon a time", "-n", 4).stderr, b"")
+        untempered = troupe("run", "-m", MODEL, "-p", "Once upon a time", "-n", 4, "--sampler-seq", "kp", "--top-k", 40)
+        self.assertRegex(untempered.stderr.decode(), r"\Aseed: \d+\n\Z")
 
     def test_numbers_of_tokens(self):
         """fault 23: -n -1 and -2 mean to the end of the text or context, -n 0 nothing, as llama.cpp's users know them"""
