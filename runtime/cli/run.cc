@@ -33,6 +33,7 @@ bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->en
 std::vector<BatchLine> lines_of(const Run& args) {
   const std::string text = read(args.prompt);
   std::vector<BatchLine> lines = is_batch(args) ? parse_batch(text) : std::vector{BatchLine{text, ""}};
+  check_flags(args, lines);
   for (BatchLine& line : lines) {
     if (!args.chat || !line.messages.empty()) continue;
     Conversation conversation;
@@ -41,6 +42,17 @@ std::vector<BatchLine> lines_of(const Run& args) {
     line.messages = conversation.json();
   }
   return lines;
+}
+
+void check_flags(const Run& args, const std::vector<BatchLine>& lines) {
+  if (args.texts > 1 && is_batch(args)) {
+    throw Error(Code::invalid_argument, "--texts is for one prompt; a batch has a line for each text");
+  }
+  if (!args.system) return;
+  if (!args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
+  if (std::any_of(lines.begin(), lines.end(), [](const BatchLine& line) { return !line.messages.empty(); })) {
+    throw Error(Code::invalid_argument, "--system is for prompts, and the batch has messages: say it among them");
+  }
 }
 
 /// Makes prompts of lines.
@@ -77,7 +89,6 @@ void print_texts(const Run& args, const Model& model, const std::vector<TokenId>
 
 void run(Run& args) {
   args.flags.load.parallel = std::max(args.flags.load.parallel, args.texts);
-  if (args.system && !args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
   const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
   const Model model = load(runtime, args.flags);

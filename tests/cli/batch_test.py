@@ -44,6 +44,11 @@ class Batch(Case):
         _, answers = self.run_lines({"prompt": FRANCE[0]["content"]}, {"messages": FRANCE}, flags=("--chat",))
         self.assertEqual(answers[0]["text"], answers[1]["text"])
 
+    def test_flags_that_a_batch_would_not_obey_are_refused(self):
+        path = self.write(json.dumps({"prompt": "Hi"}), json.dumps({"messages": FRANCE}))
+        self.fail_with(2, "run", "-m", MODEL, "-f", path, "--texts", 2, names="--texts")
+        self.fail_with(2, "run", "-m", MODEL, "-f", path, "--chat", "--system", "Be kind.", names="--system")
+
     def test_what_fails_leaves_the_others(self):
         done, answers = self.run_lines({"prompt": "Hi"}, {"prompt": "word " * 40}, {"messages": [{}]}, {"prompt": ""},
                                        {"prompt": "Hi"}, flags=("-c", 32))
