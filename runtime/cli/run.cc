@@ -69,7 +69,7 @@ std::function<std::vector<TokenId>(const BatchLine&)> prompt_maker(const Run& ar
 void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>& lines) {
   const auto start = std::chrono::steady_clock::now();
   const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines),
-                                       options_of(args.generate), args.flags.load.parallel);
+                                       options_of(args.generate), args.flags.load.parallel, args.generate.tokens != 0U);
   if (args.timings) say(batch_timings_of(model.stats(), std::chrono::steady_clock::now() - start));
   if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
 }

@@ -119,6 +119,9 @@ class Lines(Case):
         self.assertRegex(done.stderr.decode(), r"\Atroupe: [^\n]+\n\Z")
         self.assertIn(words, done.stderr.decode())
 
+    def test_answers_need_room(self):
+        self.fail_with(2, "chat", "-m", MODEL, "-n", 0, names="-n 0")
+
     def test_a_full_context(self):
         for flags, line in ((("-c", 64), FRANCE), (("-c", 64), "word " * 80)):
             done = troupe("chat", "-m", MODEL, *flags, stdin=line.encode())
