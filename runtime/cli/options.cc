@@ -25,26 +25,28 @@ std::optional<Number> parse(const std::string& text) {
   return number;
 }
 
+std::string joined(const std::vector<std::string>& words, const std::string& between) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
+  return text;
+}
+
 using Read = std::function<void(const std::string&)>;
 
 /// A flag that takes one text, which `read` gets as it is: CLI11's own conversions know texts that mean something else.
 CLI::Option* add_taking(CLI::App& verb, const std::string& names, Read read, const std::string& help,
                         const std::string& type) {
-  const auto last = [read = std::move(read)](const CLI::results_t& texts) {
-    read(texts.back());
+  const auto once = [read = std::move(read), names](const CLI::results_t& texts) {
+    if (texts.size() > 1) refuse(names, "one value", joined(texts, "' and '"));
+    read(texts.front());
     return true;
   };
-  return verb.add_option(names, CLI::callback_t(last), help)->type_name(type)->type_size(1)->expected(1);
+  CLI::Option* flag = verb.add_option(names, CLI::callback_t(once), help)->type_name(type)->type_size(1)->expected(1);
+  return flag->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // so that `once` sees them
 }
 
 Read to(std::optional<std::string>& target) {
   return [&target](const std::string& text) { target = text; };
-}
-
-std::string joined(const std::vector<std::string>& words, const std::string& between) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
-  return text;
 }
 
 }  // namespace
@@ -83,7 +85,7 @@ void add_choice(CLI::App& verb, const std::string& names, std::string& target,
     if (std::find(words.begin(), words.end(), text) == words.end()) refuse(names, joined(words, " or "), text);
     target = text;
   };
-  add_taking(verb, names, std::move(read), help, "WORD");
+  add_taking(verb, names, std::move(read), help, joined(choices, "|"));
 }
 
 void add_on_off(CLI::App& verb, const std::string& names, bool& target, const std::string& help) {
@@ -91,7 +93,7 @@ void add_on_off(CLI::App& verb, const std::string& names, bool& target, const st
     if (text != "on" && text != "off") refuse(names, "on or off", text);
     target = text == "on";
   };
-  add_taking(verb, names, std::move(read), help, "WORD");
+  add_taking(verb, names, std::move(read), help, "on|off");
 }
 
 void add_bytes(CLI::App& verb, const std::string& names, std::uint64_t& target, const std::string& help) {
@@ -174,7 +176,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
                 ": the model's own)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
   add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"},
-             "avx2, avx512 or reference (default: the best that this processor has)");
+             "kernels (default: the best that this processor has)");
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +

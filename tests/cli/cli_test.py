@@ -449,6 +449,7 @@ class Run(Case):
         for value in ("", "5", "+1", "5+", "5+x", "x+1", "5+nan", "5+1-1", "99999999999+1", "49152+1", "5+1e7"):
             self.fail_with(2, *prompt, "-l", value, names="bias")
         self.fail_with(2, *prompt, "-l", "5+1", "-l", "5+2", names="token 5 is there twice")
+        self.fail_with(2, *prompt, "--temp", 1, "--temp", 2, names="--temp wants one value, not '1' and '2'")
         self.fail_with(2, *prompt, "--sampler-seq", "kk", names="edskypmxt")
         self.fail_with(2, *prompt, "--dry-sequence-breaker", "", names="dry_breakers has 0 bytes")
         self.fail_with(2, *prompt, "--min-tokens", 5, names="min_tokens is 5")
