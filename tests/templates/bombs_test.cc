@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <ctime>
 
+#include "runtime/text/utf8.hpp"
 #include "tests/templates/fixture.hpp"
 
 namespace troupe::testing {
@@ -147,6 +148,17 @@ TEST_CASE("no bomb takes long", "[bad-input]") {
     const double taken = time_of(bomb.text);
     INFO(bomb.name << " takes " << taken << " ms, a plain loop " << plain);
     CHECK(taken < 5 * plain);
+  }
+}
+
+TEST_CASE("what is said of a template is no longer than one can read", "[bad-input]") {
+  const std::string name(100000, 'x');
+  for (const std::string& text : {std::string("{{ raise_exception('é' * 1000000) }}"),
+                                  "{% macro f() %}{% endmacro %}{{ f(" + name + "=1) }}", "{{ 1|" + name + " }}"}) {
+    const std::string said = complaint(text);
+    CHECK(said.size() > 900);
+    CHECK(said.size() < 1010);
+    CHECK(is_utf8(said));
   }
 }
 
