@@ -10,12 +10,6 @@ namespace {
 constexpr std::size_t half_block = block_columns / 2;
 constexpr std::size_t blocks_per_super_block = 8;
 
-std::uint16_t read_u16(const std::byte* at) {
-  std::uint16_t value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
 /// 16 bytes: low nibbles are columns 0..15, high nibbles 16..31.
 void read_nibbles(const std::byte* at, std::uint8_t* q) {
   for (std::size_t i = 0; i < half_block; ++i) {

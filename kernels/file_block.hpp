@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/activation.hpp"
 #include "kernels/format.hpp"
@@ -17,6 +18,13 @@ struct FileBlock {
   std::int8_t sub_scale[2];       ///< of k kinds, for each half of the block
   std::uint8_t sub_min[2];
 };
+
+/// Two bytes of a file, as they stand there.
+[[nodiscard]] inline std::uint16_t read_u16(const std::byte* at) {
+  std::uint16_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
 
 /// Reads block `index` (of 32 columns) of a row in a quantised format.
 void read_block(Format format, const std::byte* row, std::size_t index, FileBlock& out);

@@ -7,12 +7,6 @@ namespace {
 
 unsigned byte_at(const std::byte* at, std::size_t i) { return std::to_integer<unsigned>(at[i]); }
 
-std::uint16_t read_u16(const std::byte* at) {
-  std::uint16_t value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
 /// Puts `bits` bits of each of 32 bytes, from bit `from` on, at bit `to` of the weights.
 void add_bits(const std::byte* at, std::size_t from, std::size_t bits, std::size_t to, std::uint8_t* q) {
   const unsigned mask = (1U << bits) - 1;

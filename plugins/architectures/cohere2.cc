@@ -12,6 +12,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
       file, "cohere2", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::adjacent, .norm = Norm::layer});
   if (!model) return model;
   if (const auto window = file.integer("cohere2.attention.sliding_window"); !window) return window.error();
+  if (const auto scale = file.number("cohere2.logit_scale"); !scale) return scale.error();
   if (const auto done = read_windows(file, "cohere2", {.period = 4}, *model); !done) return done.error();
   if (const auto done = rotate_windows(file, "cohere2", model->rotations[0], *model); !done) return done.error();
   for (LayerShape& layer : model->layers) {

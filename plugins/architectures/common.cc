@@ -23,7 +23,7 @@ Result<ModelDescription> describe_transformer(const ModelFile& file, std::string
   model.context = read.integer("context_length", 1U << 24);
   model.norm = defaults.norm;
   const char* epsilon = model.norm == Norm::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
-  model.norm_epsilon = static_cast<float>(read.positive(epsilon, 1e-5));
+  model.norm_epsilon = static_cast<float>(read.positive(epsilon));
   model.rotations = {read_rotation(read, defaults, head_dim, model.context)};
   model.described = {frequency_factors, long_factors, short_factors};
   model.attention_scale = 1.0F / std::sqrt(static_cast<float>(head_dim));

@@ -13,7 +13,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
   model->embedding_scale = static_cast<float>(read.factor("embedding_scale"));
   model->residual_scale = static_cast<float>(read.factor("residual_scale"));
   model->attention_scale = static_cast<float>(read.factor("attention.scale", model->attention_scale));
-  model->logit_scale = 1.0F / static_cast<float>(read.positive("logit_scale", 1.0));
+  model->logit_scale = 1.0F / static_cast<float>(read.positive("logit_scale"));
   // The key says whether positions are rotated in at all.
   if (!read.truth("rope.scaling.finetuned", true)) {
     for (LayerShape& layer : model->layers) layer.rotation.reset();

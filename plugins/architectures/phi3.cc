@@ -1,5 +1,6 @@
 #include "plugins/architectures/common.hpp"
 #include "plugins/architectures/sublayers.hpp"
+#include "plugins/architectures/windows.hpp"
 
 namespace troupe::plugins {
 namespace {
@@ -7,11 +8,8 @@ namespace {
 Result<ModelDescription> describe(const ModelFile& file) {
   auto model = describe_transformer(file, "phi3", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::halves});
   if (!model) return model;
-  // Of every layer; files with a context of 131072 have windows beyond it.
-  const auto window = file.integer_or("phi3.attention.sliding_window", 0);
-  if (!window) return window.error();
-  if (*window >= model->context) return model;
-  for (LayerShape& layer : model->layers) layer.window = static_cast<std::uint32_t>(*window);
+  // Files with a context of 131072 have windows beyond it.
+  if (const auto done = read_one_window(file, "phi3", 0, *model); !done) return done.error();
   return model;
 }
 

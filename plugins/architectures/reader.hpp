@@ -22,8 +22,9 @@ class Reader {
   std::uint32_t integer(const char* name, std::uint64_t most, std::optional<std::uint64_t> fallback = {}) {
     const std::string key = prefix_ + name;
     const auto found = fallback ? file_.integer_or(key, *fallback) : file_.integer(key);
-    if (!found) return fail(found.error());
-    return within(name, *found, most);
+    if (found) return within(name, *found, most);
+    fail(found.error());
+    return 1;
   }
 
   /// A number of each layer: of a file that gives one for all, or one for each.
@@ -34,13 +35,13 @@ class Reader {
     if (array == nullptr || array->kind != MetaArray::Kind::integers) {
       return std::vector<std::uint32_t>(layers, integer(name, most, fallback));
     }
-    const std::vector<std::int64_t> numbers = array->integers();
     std::vector<std::uint32_t> found(layers, 1);
-    if (numbers.size() != layers) {
-      fail({Code::bad_file, named(name) + " has " + std::to_string(numbers.size()) + " elements for " +
+    if (array->count != layers) {
+      fail({Code::bad_file, named(name) + " has " + std::to_string(array->count) + " elements for " +
                                 std::to_string(layers) + " layers"});
       return found;
     }
+    const std::vector<std::int64_t> numbers = array->integers();
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
       if (numbers[layer] < 0) {
         fail({Code::bad_file, named(name) + " is " + shown_value(*value) + "; it must be positive"});
@@ -63,19 +64,28 @@ class Reader {
 
   double number(const char* name, double fallback) {
     const auto found = file_.number_or(prefix_ + name, fallback);
-    return found ? *found : fail(found.error());
+    if (found) return *found;
+    fail(found.error());
+    return fallback;
   }
 
   bool truth(const char* name, bool fallback) {
     const auto found = file_.boolean_or(prefix_ + name, fallback);
-    return found ? *found : fail(found.error()) != 0;
+    if (found) return *found;
+    fail(found.error());
+    return fallback;
   }
 
-  double positive(const char* name, double fallback) {
-    const double found = number(name, fallback);
-    const auto narrow = static_cast<float>(found);  // as it is computed with
-    if (narrow > 0.0F && std::isfinite(narrow)) return found;
-    return fail({Code::bad_file, named(name) + " is " + shown_value(found) + "; it must be positive, and a float"});
+  double positive(const char* name, std::optional<double> fallback = {}) {
+    const auto found = fallback ? file_.number_or(prefix_ + name, *fallback) : file_.number(prefix_ + name);
+    if (!found) {
+      fail(found.error());
+      return 1.0;
+    }
+    const auto narrow = static_cast<float>(*found);  // as it is computed with
+    if (narrow > 0.0F && std::isfinite(narrow)) return *found;
+    fail({Code::bad_file, named(name) + " is " + shown_value(*found) + "; it must be positive, and a float"});
+    return 1.0;
   }
 
   /// A factor that is none where the file has 0, or nothing.
@@ -108,9 +118,8 @@ class Reader {
           named("expert_count") + " is " + shown_value(*count) + "; mixtures of experts are not run yet"});
   }
 
-  std::uint32_t fail(Error error) {
+  void fail(Error error) {
     if (!error_) error_ = std::move(error);
-    return 1;
   }
 
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
@@ -120,8 +129,9 @@ class Reader {
  private:
   std::uint32_t within(const char* name, std::uint64_t value, std::uint64_t most) {
     if (value >= 1 && value <= most) return static_cast<std::uint32_t>(value);
-    return fail({Code::bad_file,
-                 named(name) + " is " + std::to_string(value) + "; it must be between 1 and " + std::to_string(most)});
+    fail({Code::bad_file,
+          named(name) + " is " + std::to_string(value) + "; it must be between 1 and " + std::to_string(most)});
+    return 1;
   }
   [[nodiscard]] std::string named(const char* name) const { return file_.path + ": " + prefix_ + name; }
 

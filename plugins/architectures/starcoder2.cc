@@ -1,12 +1,17 @@
 #include "plugins/architectures/common.hpp"
 #include "plugins/architectures/sublayers.hpp"
+#include "plugins/architectures/windows.hpp"
 
 namespace troupe::plugins {
 namespace {
 
 Result<ModelDescription> describe(const ModelFile& file) {
-  return describe_transformer(
+  auto model = describe_transformer(
       file, "starcoder2", {.default_theta = 10000.0, .rope_style = kernels::RopeStyle::halves, .norm = Norm::layer});
+  if (!model) return model;
+  constexpr std::uint64_t trained_with = 4096;  // by its paper; files do not say it
+  if (const auto done = read_one_window(file, "starcoder2", trained_with, *model); !done) return done.error();
+  return model;
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
@@ -20,7 +25,7 @@ void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer
 constexpr auto own_keys = std::to_array<KnownKey>({
     used("attention.layer_norm_epsilon"),
     harmless("attention.layer_norm_rms_epsilon", "its norms are of another kind"),
-    neutral("attention.sliding_window", "0"),
+    used("attention.sliding_window"),
     neutral("hidden_activation", "gelu_pytorch_tanh"),
 });
 constexpr auto keys = replaced<transformer_keys, own_keys>();

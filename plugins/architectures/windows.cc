@@ -22,8 +22,8 @@ Result<std::vector<bool>> local_layers(const ModelFile& file, const std::string&
     for (std::uint32_t i = 0; i < layers; ++i) local[i] = *period == 0 || (i + 1) % *period != 0;
     return local;
   }
-  const auto truths = array->truths();
-  if (truths.size() != layers) {
+  const auto truths = array->first(layers).truths();
+  if (array->count != layers || truths.size() != layers) {
     return Error(Code::bad_file, file.path + ": " + key + " is " + shown_value(*value) +
                                      "; expected a number, or a boolean for each of the " + std::to_string(layers) +
                                      " layers");
@@ -38,17 +38,22 @@ Result<void> read_windows(const ModelFile& file, std::string_view prefix, Window
   const std::string key = std::string(prefix) + ".attention.sliding_window";
   const auto given = file.integer_or(key, 0);
   if (!given) return given.error();
-  if (*given > model.context) {
-    return Error(Code::bad_file, file.path + ": " + key + " is " + std::to_string(*given) + "; the context is only " +
-                                     std::to_string(model.context));
-  }
   const auto local = local_layers(file, key + "_pattern", defaults.period, model.layer_count());
   if (!local) return local.error();
-  const std::uint64_t usual = std::min<std::uint64_t>(defaults.positions, model.context);
-  const std::uint64_t positions = file.find(key) == nullptr ? usual : *given;
+  const std::uint64_t wide = file.find(key) == nullptr ? defaults.positions : *given;
+  const std::uint64_t positions = std::min<std::uint64_t>(wide, model.context);
   for (std::uint32_t layer = 0; layer < model.layer_count(); ++layer) {
     if ((*local)[layer]) model.layers[layer].window = static_cast<std::uint32_t>(positions);
   }
+  return {};
+}
+
+Result<void> read_one_window(const ModelFile& file, std::string_view prefix, std::uint64_t usual,
+                             ModelDescription& model) {
+  const auto window = file.integer_or(std::string(prefix) + ".attention.sliding_window", usual);
+  if (!window) return window.error();
+  if (*window >= model.context) return {};
+  for (LayerShape& layer : model.layers) layer.window = static_cast<std::uint32_t>(*window);
   return {};
 }
 

@@ -19,6 +19,10 @@ struct WindowDefaults {
 [[nodiscard]] Result<void> read_windows(const ModelFile& file, std::string_view prefix, WindowDefaults defaults,
                                         ModelDescription& model);
 
+/// Gives every layer the window of that key, or the usual one, where it is shorter than the context.
+[[nodiscard]] Result<void> read_one_window(const ModelFile& file, std::string_view prefix, std::uint64_t usual,
+                                           ModelDescription& model);
+
 /// Gives layers with a window a rotation of their own: as `like`, but with "<prefix>.rope.freq_base_swa" where the file
 /// has it.
 [[nodiscard]] Result<void> rotate_windows(const ModelFile& file, std::string_view prefix, RotationShape like,

@@ -189,9 +189,8 @@ Result<std::vector<float>> read_scores(const ModelFile& file, std::size_t tokens
   if (array->count < tokens) {
     return wrong("has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
   }
-  std::vector<float> scores = array->floats();
-  for (const std::int64_t score : array->integers()) scores.push_back(static_cast<float>(score));
-  scores.resize(tokens);
+  std::vector<float> scores = array->first(tokens).floats();
+  for (const std::int64_t score : array->first(tokens).integers()) scores.push_back(static_cast<float>(score));
   return scores;
 }
 

@@ -47,20 +47,22 @@ bool is_neutral(const MetaValue& value, std::string_view values) {
         },
         value);
   }
+  constexpr std::uint64_t most = 1U << 16;  // more than any model has layers
+  if (array->count > most) return false;
   const auto texts = elements(*array);
   return texts && std::all_of(texts->begin(), texts->end(), [&](const auto& text) { return is_one_of(text, values); });
 }
 
 std::string shown_list(const MetaArray& array) {
   constexpr std::size_t most = 8;
-  const auto texts = elements(array);
+  const auto texts = elements(array.first(most));
   if (!texts) return "a list of lists";
   const bool words = array.kind == MetaArray::Kind::strings;
   std::string out = "[";
-  for (std::size_t i = 0; i < std::min(texts->size(), most); ++i) {
+  for (std::size_t i = 0; i < texts->size(); ++i) {
     out += (i > 0 ? ", " : "") + (words ? quoted((*texts)[i]) : (*texts)[i]);
   }
-  return out + (texts->size() > most ? ", ...] of " + std::to_string(texts->size()) : "]");
+  return out + (array.count > most ? ", ...] of " + std::to_string(array.count) : "]");
 }
 
 const KnownKey* look_up(std::span<const KnownKey> known, std::string_view name) {

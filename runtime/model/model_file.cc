@@ -98,7 +98,7 @@ std::vector<float> MetaArray::floats() const {
 std::vector<bool> MetaArray::truths() const {
   std::vector<bool> truths;
   if (kind == Kind::bools) {
-    for (const std::byte truth : raw) truths.push_back(truth != std::byte{0});
+    for (const std::byte truth : raw.first(count)) truths.push_back(truth != std::byte{0});
   }
   for (const std::int64_t number : integers()) truths.push_back(number != 0);
   return truths;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,6 +34,13 @@ class MetaArray {
   std::uint64_t count = 0;
   std::span<const std::byte> raw;  ///< as the file has it
   std::uint32_t file_type = 0;     ///< the file format's own element type
+
+  /// The first of its elements, `most` at most.
+  [[nodiscard]] MetaArray first(std::uint64_t most) const {
+    MetaArray some = *this;
+    some.count = std::min(count, most);
+    return some;
+  }
 
   /// Empty where the kind is another one.
   [[nodiscard]] std::vector<std::string_view> strings() const;

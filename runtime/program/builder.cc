@@ -358,7 +358,7 @@ Result<Program> build_program(const Architecture& architecture, const ModelFile&
                               const GraphNode& shard, std::uint32_t ranks) {
   ProgramBuilder builder(file, model, shard, ranks);
   if (shard.layers.first == 0) builder.embed();
-  for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last; ++layer) {
+  for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last && builder.fine(); ++layer) {
     builder.begin_layer(layer);
     architecture.layer(builder, model, layer);
   }

@@ -60,6 +60,7 @@ class ProgramBuilder {
   void embed();
   void head();
 
+  [[nodiscard]] bool fine() const { return !error_; }  ///< whether take() will return a program, so far
   [[nodiscard]] Result<Program> take();
 
  private:

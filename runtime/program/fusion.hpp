@@ -13,7 +13,9 @@ namespace troupe {
 /// Where a fusion rule looks: the ops of a section from one on.
 class FusionSite {
  public:
-  FusionSite(Program& program, std::vector<Op>& ops, std::size_t at) : program_(program), ops_(ops), at_(at) {}
+  /// `touches`: how often ops of the program touch each value; kept up to date.
+  FusionSite(const Program& program, std::vector<Op>& ops, std::size_t at, std::vector<std::uint32_t>& touches)
+      : program_(program), ops_(ops), at_(at), touches_(touches) {}
 
   /// Ops of these kinds, where they stand here, from the op `skip` places on, one after the other; else null pointers.
   /// They are valid until replace().
@@ -27,8 +29,10 @@ class FusionSite {
   /// then it need not be had.
   [[nodiscard]] bool inner(std::size_t count, ValueId id) const;
 
-  /// Puts one op in place of the first `count`.
+  /// Puts one op in place of the first `count`, where the last of them was; the others are no longer looked at.
   void replace(std::size_t count, ops::Any what);
+
+  [[nodiscard]] std::size_t at() const { return at_; }
 
  private:
   template <class... Kinds, std::size_t... i>
@@ -37,9 +41,10 @@ class FusionSite {
     return {};
   }
 
-  Program& program_;
+  const Program& program_;
   std::vector<Op>& ops_;
   std::size_t at_;
+  std::vector<std::uint32_t>& touches_;
 };
 
 /// Rewrites a pattern of ops that begins at a site into fewer ops that give the same bits; false, and nothing changed,

@@ -68,11 +68,14 @@ Layout lay_out(const Program& program, std::size_t rows) {
     Lifetime life;
   };
   const std::vector<Lifetime> lives = lifetimes(program);
-  std::vector<Placed> placed;  // by begin
+  std::vector<std::size_t> from(lives.size() + 1, SIZE_MAX);  // when the first of those from here on begins to live
+  for (std::size_t id = lives.size(); id-- > 0;) from[id] = std::min(from[id + 1], lives[id].first);
+  std::vector<Placed> placed;  // by begin; those that may meet one to come
   Layout layout{std::vector<std::size_t>(program.values.size(), 0), 0};
   for (ValueId id = 0; id < program.values.size(); ++id) {
     const Lifetime& life = lives[id];
     if (life.first == SIZE_MAX) continue;
+    std::erase_if(placed, [&](const Placed& other) { return other.life.last < from[id]; });
     const std::size_t count = program.spaces[program.values[id].space].most(rows);
     const std::size_t bytes = (row_bytes(program.values[id]) * count + alignment - 1) / alignment * alignment;
     std::size_t begin = 0;

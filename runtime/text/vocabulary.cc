@@ -49,8 +49,7 @@ Result<std::vector<TokenKind>> read_kinds(const ModelFile& file, std::size_t tok
   }
   std::vector<TokenKind> kinds;
   kinds.reserve(tokens);
-  for (const std::int64_t number : array->integers()) {
-    if (kinds.size() == tokens) break;
+  for (const std::int64_t number : array->first(tokens).integers()) {
     const bool known = number >= 0 && number <= static_cast<std::int64_t>(TokenKind::byte);
     kinds.push_back(known ? static_cast<TokenKind>(number) : TokenKind::undefined);
   }

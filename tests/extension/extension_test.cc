@@ -58,6 +58,7 @@ Result<ModelFile> open_toy(const std::shared_ptr<const FileBytes>& bytes) {
   number("toy.attention.head_count_kv", 2);
   number("toy.attention.key_length", 32);
   number("toy.context_length", 256);
+  file.metadata.push_back({"toy.attention.layer_norm_rms_epsilon", 1e-5});
   add_tensor(file, *toy, "token_embd.weight", 300, 64);
   add_tensor(file, *toy, "output_norm.weight", 1, 64);
   for (int layer = 0; layer < 3; ++layer) {

@@ -65,7 +65,7 @@ class Model:
         self.dims = keys.get("rope.dimension_count", self.head_dim)
         self.context = keys["context_length"]
         kind = "rms_epsilon" if self.made.norm == "rms" else "epsilon"
-        self.epsilon = keys.get(f"attention.layer_norm_{kind}", 1e-5)
+        self.epsilon = keys[f"attention.layer_norm_{kind}"]
 
     @classmethod
     def read(cls, path):
@@ -86,8 +86,9 @@ class Model:
 
     def windows(self):
         """Of each layer; 0: it sees all."""
-        if self.architecture == "phi3":
-            return [self.keys.get("attention.sliding_window", 0)] * self.layers
+        if self.architecture in ("phi3", "starcoder2"):
+            usual = 4096 if self.architecture == "starcoder2" else 0
+            return [self.keys.get("attention.sliding_window", usual)] * self.layers
         usual = self.made.window if self.architecture != "exaone4" or self.layers != 64 else 4096
         window = self.keys.get("attention.sliding_window", usual)
         pattern = self.keys.get("attention.sliding_window_pattern", self.made.period)

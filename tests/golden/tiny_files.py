@@ -18,6 +18,9 @@ def factors(count, last):
     return np.geomspace(1.0, last, count).astype(np.float32)
 
 
+EPSILON, RMS_EPSILON = {"attention.layer_norm_epsilon": 1e-5}, {"attention.layer_norm_rms_epsilon": 1e-5}
+
+
 def case(
     architecture,
     heads,
@@ -32,6 +35,7 @@ def case(
 ):
     keys = {
         **SIZES,
+        **({} if EPSILON.keys() & (keys or {}).keys() else RMS_EPSILON),
         "attention.head_count": heads,
         "attention.head_count_kv": kv_heads,
         "attention.key_length": head_dim,
@@ -59,7 +63,6 @@ YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.o
 LONG = {"rope.scaling.type": "longrope", "rope.scaling.original_context_length": 64, "rope.scaling.attn_factor": 1.19}
 WINDOW = {"attention.sliding_window": 24}
 BOTH = {"rope_factors_long.weight": factors(16, 20), "rope_factors_short.weight": factors(16, 3)}
-EPSILON = {"attention.layer_norm_epsilon": 1e-5}
 
 CASES = {
     "llama": case("llama", **FOUR),
@@ -134,6 +137,9 @@ CASES = {
     "stablelm": case("stablelm", **FOUR, keys={**EPSILON, "rope.dimension_count": 8}, biases=QKV),
     "stablelm, side by side": case("stablelm", **THREE, keys={**EPSILON, "rope.dimension_count": 8}, parallel=True),
     "starcoder2": case("starcoder2", **ONE, keys=EPSILON, biases=(*QKV, "attn_output", "ffn_up", "ffn_down")),
+    "starcoder2, window": case(
+        "starcoder2", **ONE, keys={**EPSILON, **WINDOW}, biases=(*QKV, "attn_output", "ffn_up", "ffn_down")
+    ),
     "glm4": case("glm4", **FOUR, keys={"rope.dimension_count": 16}, biases=QKV),
     "cohere2": case("cohere2", **FOUR, keys={**EPSILON, **WINDOW, "logit_scale": 1.25}, tied=True),
 }

@@ -210,6 +210,12 @@ CASES = {
         {},
     ),
     "starcoder2": ("starcoder2", {"norm_epsilon": 1e-5, "use_bias": True, "sliding_window": None}, LAYER, {}),
+    "starcoder2, window": (
+        "starcoder2",
+        {"norm_epsilon": 1e-5, "use_bias": True, "sliding_window": 24},
+        {**LAYER, "attention.sliding_window": 24},
+        {},
+    ),
     "glm4": (
         "glm4",
         {

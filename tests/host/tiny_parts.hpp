@@ -40,8 +40,13 @@ inline TinyParts tiny_parts(const std::string& architecture) {
 
 /// What a file of the architecture cannot do without.
 inline void write_needed_keys(GgufWriter& writer, const std::string& architecture) {
-  if (architecture != "cohere2") return;
-  writer.number("cohere2.attention.sliding_window", ElementType::u32, 70U);
+  const bool root_mean_square = !tiny_parts(architecture).norm_biases && architecture != "cohere2";
+  const std::string epsilon = root_mean_square ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon";
+  writer.number(architecture + epsilon, ElementType::f32, 1e-5F);
+  if (architecture == "granite" || architecture == "cohere2") {
+    writer.number(architecture + ".logit_scale", ElementType::f32, 0.5F);
+  }
+  if (architecture == "cohere2") writer.number("cohere2.attention.sliding_window", ElementType::u32, 70U);
 }
 
 /// What makes it do all that it can: windows over more than a block, scales, stretched positions.
@@ -63,7 +68,6 @@ inline void write_telling_keys(GgufWriter& writer, const std::string& architectu
     number("rope.scaling.factor", 4.0F);
   }
   if (architecture == "mistral3") number("attention.temperature_scale", 0.3F);
-  if (is_one_of({"granite", "cohere2"})) number("logit_scale", 0.5F);
   if (architecture != "granite") return;
   number("embedding_scale", 3.0F);
   number("residual_scale", 0.4F);

@@ -231,6 +231,7 @@ TEST_CASE("fault 20: a KV cache beyond any machine is an error, not a sum that h
                                                                        {"context_length", context}}) {
     writer.number("llama." + key, ElementType::u32, value);
   }
+  write_needed_keys(writer, "llama");
   std::size_t bytes = 0;
   const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t row) {
     writer.tensor(name, rows == 1 ? std::vector{row} : std::vector{row, rows}, 0, bytes);
@@ -268,6 +269,7 @@ TEST_CASE("fault 20: a model whose sums could leave 64 bits is refused when it i
                                                                          {"context_length", 64}}) {
       writer.number("llama." + key, ElementType::u32, value);
     }
+    write_needed_keys(writer, "llama");
     writer.tensor("token_embd.weight", {64, 272}, 0, 0);
     const MemoryFile file(writer.file(64 * 272 * sizeof(float)));
     const Error error = error_of([&] { (void)Runtime().open(file.path()); });
