@@ -153,8 +153,8 @@ TEST_CASE("no bomb takes long", "[bad-input]") {
 
 TEST_CASE("what is said of a template is no longer than one can read", "[bad-input]") {
   const std::string name(100000, 'x');
-  for (const std::string& text : {std::string("{{ raise_exception('é' * 1000000) }}"),
-                                  "{% macro f() %}{% endmacro %}{{ f(" + name + "=1) }}", "{{ 1|" + name + " }}"}) {
+  for (const std::string& text :
+       {std::string("{{ raise_exception('é' * 1000000) }}"), "{% macro f() %}{% endmacro %}{{ f(" + name + "=1) }}"}) {
     const std::string said = complaint(text);
     CHECK(said.size() > 900);
     CHECK(said.size() < 1010);
