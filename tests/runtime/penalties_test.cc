@@ -29,10 +29,10 @@ std::vector<float> changed(const std::vector<float>& logits, const SamplingTerms
   return {row.begin(), row.end()};
 }
 
-std::size_t behind_breaker(const Tokens& tokens, const SamplingTerms& terms) {
+std::size_t behind_breaker(const Tokens& tokens, const DryBreakers& breakers) {
   for (std::size_t end = tokens.size(); end > 0; --end) {
-    if (terms.breakers->has(tokens[end - 1])) return tokens.size() - end;
-    for (const Tokens& sequence : terms.breakers->sequences) {
+    if (breakers.has(tokens[end - 1])) return tokens.size() - end;
+    for (const Tokens& sequence : breakers.sequences) {
       const auto last = tokens.begin() + static_cast<std::ptrdiff_t>(end);
       if (sequence.size() <= end && std::equal(sequence.begin(), sequence.end(), last - sequence.size())) {
         return tokens.size() - end;
@@ -84,15 +84,16 @@ TEST_CASE("DRY takes what its definition takes, up to breakers") {
     if (i % 3 == 0) sampling.dry_breakers = {"\t\b\t"};
     if (i % 3 == 1) sampling.dry_breakers = {};
     const SamplingTerms terms = terms_of(sampling);
+    const DryBreakers breakers = terms.breakers ? *terms.breakers : DryBreakers();
     const auto row = changed(logits, terms, tokens);
     const std::size_t window = sampling.dry_last_n < 0 ? tokens.size() : sampling.dry_last_n;
     const auto repeats =
-        reference_repeats(std::span(tokens).last(std::min(window, tokens.size())), behind_breaker(tokens, terms));
+        reference_repeats(std::span(tokens).last(std::min(window, tokens.size())), behind_breaker(tokens, breakers));
     for (std::size_t id = 0; id < logits.size(); ++id) {
       const auto found = repeats.find(static_cast<TokenId>(id));
       double expected = logits[id];
       const std::size_t length = found == repeats.end() ? 0 : found->second;
-      if (length >= sampling.dry_allowed_length && !terms.breakers->has(static_cast<TokenId>(id))) {
+      if (length >= sampling.dry_allowed_length && !breakers.has(static_cast<TokenId>(id))) {
         expected -= sampling.dry_multiplier *
                     std::pow(double{sampling.dry_base}, static_cast<double>(length - sampling.dry_allowed_length));
       }
