@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 
@@ -50,6 +51,7 @@ struct PackSource {
   std::uint32_t tensor_columns;
   std::uint32_t first_row, rows;
   std::uint32_t first_column, leaves, leaf_columns;
+  auto operator<=>(const PackSource&) const = default;
 };
 
 inline constexpr std::size_t packed_padding = 64;

@@ -41,7 +41,7 @@ std::vector<ActorMemory> shared_memory(const Checkpoint::Impl& checkpoint, bool 
   router.actor = "router";
   router.other = checkpoint.tokenizer->memory_bytes();
   file.actor = "file";
-  file.other = copy ? checkpoint.bytes->bytes().size() : checkpoint.bytes->copied_bytes();
+  for (const auto& each : checkpoint.files) file.other += copy ? each->bytes().size() : each->copied_bytes();
   if (file.other == 0) return {router};
   return {router, file};
 }
@@ -64,6 +64,9 @@ std::vector<std::pair<std::string, std::string>> Checkpoint::metadata() const {
   std::vector<std::pair<std::string, std::string>> entries{{"file", opened(impl_).file.description}};
   for (const MetaEntry& entry : opened(impl_).file.metadata) {
     entries.emplace_back(entry.key, std::visit([](const auto& value) { return text_of(value); }, entry.value));
+  }
+  for (const Adapter& adapter : opened(impl_).adapters) {
+    entries.emplace_back("adapter", adapter.path + ", of " + std::to_string(adapter.matrices.size()) + " matrices");
   }
   return entries;
 }
@@ -150,7 +153,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   const Blueprint blueprint =
       draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport())
           .value();
-  MemoryOrder order{opened(impl_).model, settings, impl_->bytes.get(),
+  MemoryOrder order{opened(impl_).model, settings,
                     [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.size, settings); }};
   const auto parts = memory_of(blueprint, kinds, order).value();
   std::vector<ActorMemory> actors;

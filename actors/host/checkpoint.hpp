@@ -24,12 +24,14 @@ struct Chat {
 
 }  // namespace host
 
-/// An open model file with what it was recognised as. Immutable.
+/// Open model files with what they were recognised as. Immutable.
 class Checkpoint::Impl {
  public:
-  std::shared_ptr<const FileBytes> bytes;  ///< what `file` and `tokenizer` look into
-  std::vector<std::string> ignore_keys;    ///< that it was opened with
-  ModelFile file;
+  std::vector<std::shared_ptr<const FileBytes>> files;  ///< the model's parts, then the adapters: all looks into them
+  std::vector<std::string> ignore_keys;                 ///< that it was opened with
+  std::vector<AdapterFile> adapter_files;               ///< the same
+  ModelFile file;                                       ///< all parts as one
+  std::vector<Adapter> adapters;
   const Architecture* architecture = nullptr;
   ModelDescription model;
   std::shared_ptr<const Tokenizer> tokenizer;

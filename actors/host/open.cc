@@ -4,6 +4,7 @@
 #include <set>
 
 #include "runtime/model/file_kind.hpp"
+#include "runtime/model/split_model.hpp"
 #include "runtime/text/joined.hpp"
 #include "runtime/text/utf8.hpp"
 
@@ -45,16 +46,51 @@ GraphNode whole(const ModelDescription& model) {
 }
 
 /// A tensor that nobody reads means a model that this architecture only resembles.
-Result<void> check_tensors(const Checkpoint::Impl& checkpoint) {
-  const auto program =
-      build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
-  if (!program) return program.error();
+Result<void> check_tensors(const Checkpoint::Impl& checkpoint, const Program& program) {
   std::set<std::string_view> read(checkpoint.model.described.begin(), checkpoint.model.described.end());
-  for (const Weight& weight : program->weights) read.insert(weight.tensor);
+  for (const Weight& weight : program.weights) read.insert(weight.tensor);
   for (const FileTensor& tensor : checkpoint.file.tensors) {
     if (read.contains(tensor.name)) continue;
     return Error(Code::unsupported, checkpoint.file.path + ": tensor " + quoted(tensor.name) + " is not part of what " +
                                         std::string(checkpoint.architecture->name) + " models are known to have");
+  }
+  return {};
+}
+
+using Bytes = std::shared_ptr<const FileBytes>;
+
+Result<void> open_adapter(Checkpoint::Impl& checkpoint, const Program& program, const Bytes& bytes, float scale,
+                          const plugins::Registry& registry) {
+  const auto format = recognise(*bytes, registry);
+  if (!format) return format.error();
+  if ((*format)->open_adapter == nullptr) {
+    return Error(Code::unsupported,
+                 quoted(bytes->path()) + ": is a " + std::string((*format)->name) + " file, which is no adapter");
+  }
+  auto file = (*format)->open_adapter(bytes);
+  if (!file) return file.error();
+  leave_out(*file, checkpoint.ignore_keys);
+  AdaptedModel model{checkpoint.file, checkpoint.model.ends.embedding, {}};
+  for (const Weight& weight : program.weights) {
+    if (weight.use != Weight::Use::vector) model.matrices.insert(weight.tensor);
+  }
+  auto adapter = read_adapter(*file, model, scale);
+  if (!adapter) return adapter.error();
+  checkpoint.adapters.push_back(std::move(*adapter));
+  checkpoint.files.push_back(bytes);
+  return {};
+}
+
+/// The model's tensors have their places, and those of its adapters.
+Result<void> check_and_adapt(Checkpoint::Impl& checkpoint, const std::vector<Bytes>& adapters,
+                             const plugins::Registry& registry) {
+  const auto program =
+      build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
+  if (!program) return program.error();
+  if (const auto checked = check_tensors(checkpoint, *program); !checked) return checked.error();
+  for (std::size_t i = 0; i < adapters.size(); ++i) {
+    const float scale = checkpoint.adapter_files[i].scale;
+    if (auto opened = open_adapter(checkpoint, *program, adapters[i], scale, registry); !opened) return opened.error();
   }
   return {};
 }
@@ -84,7 +120,7 @@ std::string name_of(const FileDescriptor& file) {
 }
 
 /// A source's bytes, copied where that is asked for.
-Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std::optional<bool> copy) {
+Result<Bytes> bytes_of(const ModelSource& source, std::optional<bool> copy) {
   if (const auto* path = std::get_if<std::string>(&source)) return FileBytes::open(*path, copy);
   if (const auto* file = std::get_if<FileDescriptor>(&source)) {
     return FileBytes::open(file->number, name_of(*file), copy);
@@ -93,6 +129,72 @@ Result<std::shared_ptr<const FileBytes>> bytes_of(const ModelSource& source, std
   auto lent = FileBytes::lend(memory.name, memory.bytes, memory.owner);
   if (!copy.value_or(false) || memory.bytes.empty()) return lent;
   return lent->copied();
+}
+
+Result<std::vector<Bytes>> bytes_of(const std::vector<AdapterFile>& adapters, std::optional<bool> copy) {
+  std::vector<Bytes> all;
+  for (const AdapterFile& adapter : adapters) {
+    auto bytes = FileBytes::open(adapter.path, copy);
+    if (!bytes) return bytes.error();
+    all.push_back(std::move(*bytes));
+  }
+  return all;
+}
+
+/// The parts beside the first, of a source that is a path.
+OpenParts parts_beside(const ModelSource& source, std::optional<bool> copy) {
+  return [&source, copy](std::uint32_t count) -> Result<OtherParts> {
+    if (const auto* path = std::get_if<std::string>(&source)) return open_parts_beside(*path, count, copy);
+    return Error(Code::unsupported, quoted(host::name_of(source)) + ": is part 1 of " + std::to_string(count) +
+                                        " of a split model, whose other parts are found by its path alone; open it by "
+                                        "that, or join the parts (llama-gguf-split --merge)");
+  };
+}
+
+/// Where the bytes of a checkpoint's files come from.
+struct FilesToOpen {
+  Bytes first;
+  OpenParts others;
+  std::vector<Bytes> adapters;
+};
+
+OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& registry,
+                            const std::vector<std::string>& ignore_keys,
+                            const std::vector<AdapterFile>& adapter_files) {
+  const auto format = recognise(*files.first, registry);
+  if (!format) return format.error();
+  auto checkpoint = std::make_shared<Checkpoint::Impl>();
+  checkpoint->files = {files.first};
+  auto file = open_model(**format, files.first, [&](std::uint32_t count) {
+    auto others = files.others(count);
+    if (others) checkpoint->files.insert(checkpoint->files.end(), others->begin(), others->end());
+    return others;
+  });
+  if (!file) return file.error();
+  if (file->tensors.empty()) return without_tensors(*file);
+  checkpoint->ignore_keys = ignore_keys;
+  checkpoint->adapter_files = adapter_files;
+  checkpoint->devices = registry.devices;
+  checkpoint->file = std::move(*file);
+  leave_out(checkpoint->file, ignore_keys);
+
+  const auto name = checkpoint->file.string("general.architecture");
+  if (!name) return name.error();
+  const auto architecture = look_up(registry.architectures, *name, checkpoint->file.path + ": general.architecture");
+  if (!architecture) return architecture.error();
+  checkpoint->architecture = *architecture;
+  auto model = (*architecture)->describe(checkpoint->file);
+  if (!model) return model.error();
+  if (const auto heard = check_keys(checkpoint->file, *name, (*architecture)->keys); !heard) return heard.error();
+  checkpoint->model = std::move(*model);
+  if (const auto checked = check_and_adapt(*checkpoint, files.adapters, registry); !checked) return checked.error();
+  auto tokenizer = open_tokenizer(*checkpoint, registry);
+  if (!tokenizer) return tokenizer.error();
+  checkpoint->tokenizer = std::move(*tokenizer);
+  checkpoint->chat = chat_of(checkpoint->file, *checkpoint->tokenizer);
+  if (const auto checked = check_size(*checkpoint); !checked) return checked.error();
+  checkpoint->model.tokens = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
+  return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }
 
 }  // namespace
@@ -105,42 +207,12 @@ std::string name_of(const ModelSource& source) {
 
 OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                  const LoadOptions& options) {
-  const auto bytes = bytes_of(source, options.copy);
+  auto bytes = bytes_of(source, options.copy);
   if (!bytes) return bytes.error();
-  return open_checkpoint(*bytes, registry, options);
-}
-
-OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes, const plugins::Registry& registry,
-                                 const LoadOptions& options) {
-  const auto format = recognise(*bytes, registry);
-  if (!format) return format.error();
-  auto file = (*format)->open(bytes);
-  if (!file) return file.error();
-  if (file->tensors.empty()) return without_tensors(*file);
-  auto checkpoint = std::make_shared<Checkpoint::Impl>();
-  checkpoint->bytes = bytes;
-  checkpoint->ignore_keys = options.ignore_keys;
-  checkpoint->devices = registry.devices;
-  checkpoint->file = std::move(*file);
-  leave_out(checkpoint->file, options.ignore_keys);
-
-  const auto name = checkpoint->file.string("general.architecture");
-  if (!name) return name.error();
-  const auto architecture = look_up(registry.architectures, *name, checkpoint->file.path + ": general.architecture");
-  if (!architecture) return architecture.error();
-  checkpoint->architecture = *architecture;
-  auto model = (*architecture)->describe(checkpoint->file);
-  if (!model) return model.error();
-  if (const auto heard = check_keys(checkpoint->file, *name, (*architecture)->keys); !heard) return heard.error();
-  checkpoint->model = std::move(*model);
-  if (const auto checked = check_tensors(*checkpoint); !checked) return checked.error();
-  auto tokenizer = open_tokenizer(*checkpoint, registry);
-  if (!tokenizer) return tokenizer.error();
-  checkpoint->tokenizer = std::move(*tokenizer);
-  checkpoint->chat = chat_of(checkpoint->file, *checkpoint->tokenizer);
-  if (const auto checked = check_size(*checkpoint); !checked) return checked.error();
-  checkpoint->model.tokens = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
-  return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
+  auto adapters = bytes_of(options.adapters, options.copy);
+  if (!adapters) return adapters.error();
+  return open_files({std::move(*bytes), parts_beside(source, options.copy), std::move(*adapters)}, registry,
+                    options.ignore_keys, options.adapters);
 }
 
 OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
@@ -152,8 +224,9 @@ OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Re
   const auto open = (*format)->open_keys != nullptr ? (*format)->open_keys : (*format)->open;
   auto file = open(*bytes);
   if (!file) return file.error();
+  if (const auto is_first = parts_of(*file); !is_first) return is_first.error();
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
-  checkpoint->bytes = *bytes;
+  checkpoint->files = {*bytes};
   checkpoint->ignore_keys = options.ignore_keys;
   checkpoint->file = std::move(*file);
   checkpoint->file.tensors.clear();
@@ -167,12 +240,19 @@ OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Re
 }
 
 OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint, const plugins::Registry& registry) {
-  if (checkpoint->bytes->copied_bytes() != 0) return checkpoint;
-  const auto copy = checkpoint->bytes->copied();
-  if (!copy) return copy.error();
-  LoadOptions options;
-  options.ignore_keys = checkpoint->ignore_keys;
-  return open_checkpoint(*copy, registry, options);
+  const auto is_copy = [](const Bytes& bytes) { return bytes->copied_bytes() != 0; };
+  const std::vector<Bytes>& files = checkpoint->files;
+  if (std::all_of(files.begin(), files.end(), is_copy)) return checkpoint;
+  std::vector<Bytes> copies;
+  for (const Bytes& file : files) {
+    auto copy = is_copy(file) ? Result<Bytes>(file) : file->copied();
+    if (!copy) return copy.error();
+    copies.push_back(std::move(*copy));
+  }
+  const auto parts = copies.end() - static_cast<std::ptrdiff_t>(checkpoint->adapters.size());
+  const OpenParts others = [&](std::uint32_t) -> Result<OtherParts> { return OtherParts(copies.begin() + 1, parts); };
+  return open_files({copies.front(), others, {parts, copies.end()}}, registry, checkpoint->ignore_keys,
+                    checkpoint->adapter_files);
 }
 
 }  // namespace troupe::host

@@ -12,18 +12,17 @@ using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
 /// What messages call a source.
 [[nodiscard]] std::string name_of(const ModelSource& source);
 
-/// Opens a file and checks it whole: its format, architecture, tokenizer, that its tensors are what the layers need,
-/// and that nothing it says is left unheard. Of the options, `copy` and `ignore_keys` count.
+/// Opens a model, all its parts and adapters, and checks it whole: its format, architecture, tokenizer, that its
+/// tensors are what the layers need, and that nothing it says is left unheard. Of the options, `copy`, `ignore_keys`
+/// and `adapters` count.
 [[nodiscard]] OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                                const LoadOptions& options = {});
-[[nodiscard]] OpenedCheckpoint open_checkpoint(const std::shared_ptr<const FileBytes>& bytes,
-                                               const plugins::Registry& registry, const LoadOptions& options = {});
 
 /// Opens one for its tokenizer alone: the checkpoint has no architecture and no tensors.
 [[nodiscard]] OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
                                                   const LoadOptions& options = {});
 
-/// A checkpoint that has nothing mapped or lent: itself, or one of a copy of its file.
+/// A checkpoint that has nothing mapped or lent: itself, or one of copies of its files.
 [[nodiscard]] OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoint,
                                       const plugins::Registry& registry);
 

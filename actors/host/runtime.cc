@@ -255,20 +255,22 @@ Model Runtime::load(const ModelSource& source, const LoadOptions& given) const {
 Model Runtime::load(const Checkpoint& opened, const LoadOptions& given) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;
-  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
-    const LoadOptions options = watched(given);
-    const Checkpoint checkpoint = as_wanted(opened, impl->registry, options);
-    return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
-  });
+  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").files.front()->path(),
+                [&] {
+                  const LoadOptions options = watched(given);
+                  const Checkpoint checkpoint = as_wanted(opened, impl->registry, options);
+                  return start(impl, checkpoint, with_memory([&] { return checkpoint.expand(options); }), options);
+                });
 }
 
 Model Runtime::load(const Checkpoint& opened, const Graph& graph, const LoadOptions& given) const {
   const kernels::FloatingPointScope floats;
   const std::shared_ptr<Impl> impl = impl_;
-  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").bytes->path(), [&] {
-    const LoadOptions options = watched(given);
-    return start(impl, as_wanted(opened, impl->registry, options), graph, options);
-  });
+  return logged(host::held(impl, "the runtime").log, host::held(opened.impl(), "the checkpoint").files.front()->path(),
+                [&] {
+                  const LoadOptions options = watched(given);
+                  return start(impl, as_wanted(opened, impl->registry, options), graph, options);
+                });
 }
 
 }  // namespace troupe

@@ -75,7 +75,7 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
     if (!kv) return kv.error();
     plots.back().kv = std::move(*kv);
   }
-  auto weights = tools_.store->load(checkpoint.bytes, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
+  auto weights = tools_.store->load(tools_.checkpoint, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
     return progress.tell(static_cast<double>(done) / static_cast<double>(all));
   });
   if (!weights) return weights.error();
@@ -94,7 +94,7 @@ Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work
   if (tools_.memory_limit == 0) return {};
   const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
   const DeploySettings& settings = to_come.settings;
-  MemoryOrder order{checkpoint.model, settings, checkpoint.bytes.get(),
+  MemoryOrder order{checkpoint.model, settings,
                     [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
   std::uint64_t promised = 0;
   for (const ActorMemory& shared : shared_memory(checkpoint, false)) promised += shared.total();
@@ -191,7 +191,7 @@ Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNo
   if (!device) return device.error();
   ModelDescription model = checkpoint.model;
   model.context = settings.context;
-  auto program = build_program(*checkpoint.architecture, checkpoint.file, model, shard, ranks);
+  auto program = build_program(*checkpoint.architecture, checkpoint.file, model, shard, ranks, checkpoint.adapters);
   if (!program) return program.error();
   if (settings.fusion) fuse(*program, (*device)->rules());
   if (const auto can = (*device)->check(*program); !can) return can.error();

@@ -47,7 +47,7 @@ class GgufReader {
     model_.bytes = bytes;
   }
 
-  Result<ModelFile> read();
+  Result<ModelFile> read(std::optional<Error> (*other)(const ModelFile& file));
   Result<ModelFile> read_keys_alone();
 
  private:
@@ -247,13 +247,14 @@ void GgufReader::check_distinct(const char* what, const List& list, Name name) {
            "every name once");
 }
 
-Result<ModelFile> GgufReader::read() {
+/// `other`: what the file is where it is not what is wanted.
+Result<ModelFile> GgufReader::read(std::optional<Error> (*other)(const ModelFile& file)) {
   const Counts counts = read_header();
   read_keys(counts.keys);
   const std::uint64_t align = alignment();
   if (in_.failed()) return in_.error();
   // Before the tensors, which may be of types and shapes that no model here has.
-  if (auto other = other_than_model(model_)) return *other;
+  if (auto what = other(model_)) return *what;
   read_tensors(counts.tensors, align);
   if (!in_.failed()) place(align);
   if (in_.failed()) return in_.error();
@@ -266,13 +267,18 @@ Result<ModelFile> GgufReader::read_keys_alone() {
   return std::move(model_);
 }
 
-Result<ModelFile> open(const std::shared_ptr<const FileBytes>& bytes) { return GgufReader(bytes).read(); }
+Result<ModelFile> open(const std::shared_ptr<const FileBytes>& bytes) {
+  return GgufReader(bytes).read(other_than_model);
+}
+Result<ModelFile> open_adapter(const std::shared_ptr<const FileBytes>& bytes) {
+  return GgufReader(bytes).read(other_than_adapter);
+}
 Result<ModelFile> open_keys(const std::shared_ptr<const FileBytes>& bytes) {
   return GgufReader(bytes).read_keys_alone();
 }
 
 }  // namespace
 
-const FileFormat gguf{"GGUF", "GGUF", open, open_keys};
+const FileFormat gguf{"GGUF", "GGUF", open, open_keys, open_adapter};
 
 }  // namespace troupe::plugins

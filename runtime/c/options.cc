@@ -63,6 +63,16 @@ std::optional<bool> copy_of(std::int32_t copy) {
   throw Error(Code::invalid_argument, "copy is " + std::to_string(copy) + "; it must be one of TROUPE_COPY_...");
 }
 
+std::vector<AdapterFile> adapters_of(const troupe_load_options& from) {
+  std::vector<AdapterFile> to;
+  for (std::size_t i = 0; i < from.adapter_count; ++i) {
+    const troupe_adapter& adapter = (&needed(from.adapters, "adapters"))[i];
+    if (adapter.reserved != 0) throw unknown_field("troupe_adapter");
+    to.push_back({&needed(adapter.path, "adapters"), adapter.scale});
+  }
+  return to;
+}
+
 std::function<void(double)> progress_of(const troupe_load_options& from) {
   if (from.progress == nullptr) return {};
   return [progress = from.progress, user = from.user](double fraction) {
@@ -100,6 +110,7 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.prefix_cache = from.prefix_cache != 0;
   to.progress = progress_of(from);
   to.ignore_keys = texts(from.ignore_keys, from.ignore_key_count, "ignore_keys");
+  to.adapters = adapters_of(from);
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);
   return to;

@@ -193,6 +193,13 @@ enum {
   TROUPE_COPY_ON = 1,     ///< read into memory
 };
 
+/// A LoRA adapter in llama.cpp's GGUF format, and how much of it is added to the model. Stays as it is.
+typedef struct troupe_adapter {
+  const char* path;
+  float scale;        ///< 1: all of it
+  uint32_t reserved;  ///< 0
+} troupe_adapter;
+
 /// How a model file is opened, spread and run.
 typedef struct troupe_load_options {
   size_t size;
@@ -216,6 +223,8 @@ typedef struct troupe_load_options {
   int32_t fusion;                     ///< default 1
   int32_t copy;                       ///< TROUPE_COPY_...; default TROUPE_COPY_AUTO
   int32_t prefix_cache;               ///< whether prompts that begin alike share their KV; default 1
+  const troupe_adapter* adapters;     ///< added to the model, one after the other; count where its file is opened
+  size_t adapter_count;
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);
@@ -226,13 +235,15 @@ typedef struct troupe_checkpoint troupe_checkpoint;
 /// A checkpoint at work: a graph of actors.
 typedef struct troupe_model troupe_model;
 
-/// Opens and checks a model file; of the options, which may be NULL, `copy` and `ignore_keys` count.
+/// Opens and checks a model file, or several: all parts of a split one, whose first is at `path`, and the adapters. Of
+/// the options, which may be NULL, `copy`, `ignore_keys` and `adapters` count.
 troupe_status troupe_checkpoint_open(const troupe_runtime* runtime, const char* path,
                                      const troupe_load_options* options, troupe_checkpoint** checkpoint,
                                      troupe_error* error);
 void troupe_checkpoint_free(troupe_checkpoint* checkpoint);
 
-/// Where a model file is, when it is no path: exactly one of `path`, `bytes` and `descriptor`.
+/// Where a model file is, when it is no path: exactly one of `path`, `bytes` and `descriptor`. The parts of a
+/// split model are found by `path` alone.
 typedef struct troupe_source {
   size_t size;
   const char* path;

@@ -49,6 +49,13 @@ Read to(std::optional<std::string>& target) {
   return [&target](const std::string& text) { target = text; };
 }
 
+/// What stands behind the last colon is the scale where it is a number.
+AdapterFile adapter_of(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const auto scale = colon == text.npos ? std::nullopt : parse<float>(text.substr(colon + 1));
+  return scale ? AdapterFile{text.substr(0, colon), *scale} : AdapterFile{text};
+}
+
 }  // namespace
 
 void begin_group(CLI::App& verb, const std::string& name) { verb.option_defaults()->group(name); }
@@ -152,6 +159,11 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool
 }
 
 void add_plan(CLI::App& verb, ModelFlags& flags) {
+  const auto adapter = [&flags](const std::string& text) { flags.load.adapters.push_back(adapter_of(text)); };
+  begin_group(verb, "Model");
+  add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
+             "FILE[:SCALE]")
+      ->trigger_on_parse();
   const std::string wanted = "a product of dp, tp and pp, as pp2.tp2";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {

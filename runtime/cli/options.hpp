@@ -106,13 +106,13 @@ struct ModelFlags {
 /// `required`, the model may stay empty.
 void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model", bool required = true);
 
-/// --plan and -t: what a graph comes from.
+/// --lora, --plan and -t: what a graph comes from.
 void add_plan(CLI::App& verb, ModelFlags& flags);
 
 /// A flag that takes bytes: a whole number, behind which K, M or G may stand (of 1024).
 void add_bytes(CLI::App& verb, const std::string& names, std::uint64_t& target, const std::string& help);
 
-/// --plan, -t or --graph, -c -b --isa --fusion --kv-memory --prefix-cache: what a graph is run with.
+/// --lora, --plan, -t or --graph, -c -b --isa --fusion --kv-memory --prefix-cache: what a graph is run with.
 void add_spread(CLI::App& verb, ModelFlags& flags);
 
 }  // namespace troupe::cli

@@ -21,7 +21,7 @@ void add_sampling(const Part& part, const MemoryOrder& order, ActorMemory& memor
 std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
   std::uint64_t bytes = 0;
   for (const Weight& weight : wanted.program->weights) {
-    const bool is_new = order.counted.insert(key_of(weight, order.file, wanted.device->packing())).second;
+    const bool is_new = order.counted.insert(key_of(weight, wanted.device->packing())).second;
     if (is_new) bytes += wanted.device->weight_bytes(weight);
   }
   return bytes;

@@ -15,7 +15,6 @@ namespace troupe {
 struct MemoryOrder {
   const ModelDescription& model;
   const DeploySettings& settings;
-  const void* file;                                          ///< of the model, as a WeightStore has it
   std::function<Result<WantedWeights>(const Part&)> wanted;  ///< of a shard: its program and device
   std::set<PieceKey> counted{};  ///< pieces of weights that parts share count for the first of them
 

@@ -6,21 +6,19 @@
 
 namespace troupe {
 
-PieceKey key_of(const Weight& weight, const void* file, std::string_view packing) {
-  const kernels::PackSource& part = weight.source;
-  return {file,      weight.tensor,     std::string(packing), weight.use,       part.first_row,
-          part.rows, part.first_column, part.leaves,          part.leaf_columns};
+PieceKey key_of(const Weight& weight, std::string_view packing) {
+  return {weight.source, weight.use, std::string(packing)};
 }
 
 /// One call of load().
 class WeightStore::Loading {
  public:
-  Loading(WeightStore& store, const std::shared_ptr<const void>& file) : store_(store), file_(file) {}
+  Loading(WeightStore& store, const std::shared_ptr<const void>& files) : store_(store), files_(files) {}
 
   /// Holds what is here, so that it stays, and counts what is not.
   void look_up(const WantedWeights& wanted) {
     for (const Weight& weight : wanted.program->weights) {
-      PieceKey key = key_of(weight, file_.get(), wanted.device->packing());
+      PieceKey key = key_of(weight, wanted.device->packing());
       if (held_.contains(key) || missing_.contains(key)) continue;
       if (auto piece = store_.find(key)) {
         held_.emplace(std::move(key), std::move(piece));
@@ -36,7 +34,7 @@ class WeightStore::Loading {
     if (auto packed = pack(wanted, threads, progress); !packed) return packed.error();
     auto weights = std::make_shared<ShardWeights>();
     for (const Weight& weight : wanted.program->weights) {
-      const auto& piece = held_.at(key_of(weight, file_.get(), wanted.device->packing()));
+      const auto& piece = held_.at(key_of(weight, wanted.device->packing()));
       weights->weights.push_back(piece->weight());
       weights->pieces.push_back(piece);
     }
@@ -50,41 +48,41 @@ class WeightStore::Loading {
     const Device& device = *wanted.device;
     std::vector<const Weight*> missing;
     for (const Weight& weight : wanted.program->weights) {
-      if (missing_.erase(key_of(weight, file_.get(), device.packing())) > 0) missing.push_back(&weight);
+      if (missing_.erase(key_of(weight, device.packing())) > 0) missing.push_back(&weight);
     }
     auto pieces = device.pack(missing, threads, [&](std::size_t done) { return progress(done_ + done, all_); });
     if (!pieces) return pieces.error();
     for (std::size_t i = 0; i < missing.size(); ++i) {
       const std::size_t bytes = device.weight_bytes(*missing[i]);
-      PieceKey key = key_of(*missing[i], file_.get(), device.packing());
-      auto piece = store_.keep(key, bytes, with_file((*pieces)[i]));
+      PieceKey key = key_of(*missing[i], device.packing());
+      auto piece = store_.keep(key, bytes, with_files((*pieces)[i]));
       held_.emplace(std::move(key), std::move(piece));
       done_ += bytes;
     }
     return {};
   }
 
-  /// The piece as an object that keeps the file as well, which it may look into.
-  [[nodiscard]] std::shared_ptr<const WeightPiece> with_file(const std::shared_ptr<const WeightPiece>& piece) const {
+  /// The piece as an object that keeps the files as well, into which it may look.
+  [[nodiscard]] std::shared_ptr<const WeightPiece> with_files(const std::shared_ptr<const WeightPiece>& piece) const {
     const auto both =
-        std::make_shared<const std::pair<std::shared_ptr<const void>, std::shared_ptr<const WeightPiece>>>(file_,
+        std::make_shared<const std::pair<std::shared_ptr<const void>, std::shared_ptr<const WeightPiece>>>(files_,
                                                                                                            piece);
     return {both, piece.get()};
   }
 
   WeightStore& store_;
-  const std::shared_ptr<const void>& file_;
+  const std::shared_ptr<const void>& files_;
   std::map<PieceKey, std::shared_ptr<const WeightPiece>> held_;
   std::set<PieceKey> missing_;
   std::size_t all_ = 0, done_ = 0;
 };
 
-Result<std::vector<std::shared_ptr<const ShardWeights>>> WeightStore::load(const std::shared_ptr<const void>& file,
+Result<std::vector<std::shared_ptr<const ShardWeights>>> WeightStore::load(const std::shared_ptr<const void>& files,
                                                                            std::span<const WantedWeights> wanted,
                                                                            std::uint32_t threads,
                                                                            const Progress& progress) {
   forget_expired();
-  Loading loading(*this, file);
+  Loading loading(*this, files);
   for (const WantedWeights& each : wanted) loading.look_up(each);
   std::vector<std::shared_ptr<const ShardWeights>> all;
   for (const WantedWeights& each : wanted) {

@@ -13,16 +13,15 @@
 
 namespace troupe {
 
-/// What tells one piece of weights from another: the file, its tensor, the part of it, and how a device packs
-/// it.
+/// What tells one piece of weights from another: the part of a tensor, by where it lies in a file's bytes, and how a
+/// device packs it.
 struct PieceKey {
-  const void* file;  ///< the object whose bytes these are
-  std::string tensor, packing;
+  kernels::PackSource source;
   Weight::Use use;
-  std::uint32_t first_row, rows, first_column, leaves, leaf_columns;
+  std::string packing;
   auto operator<=>(const PieceKey&) const = default;
 };
-[[nodiscard]] PieceKey key_of(const Weight& weight, const void* file, std::string_view packing);
+[[nodiscard]] PieceKey key_of(const Weight& weight, std::string_view packing);
 
 /// What is to be loaded: the weights of a shard, for the device that runs it.
 struct WantedWeights {
@@ -37,9 +36,10 @@ class WeightStore {
   /// Called with the bytes done of those to be packed. See Advanced.
   using Progress = std::function<bool(std::size_t done, std::size_t all)>;
 
-  /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads ask
-  /// for it at once); those that are here already need no packing. `file` is kept as long as a piece of it.
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& file,
+  /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads
+  /// ask for it at once); those that are here already need no packing. `files`, whoever holds the bytes of all of them,
+  /// is kept as long as a piece.
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& files,
                                                                               std::span<const WantedWeights> wanted,
                                                                               std::uint32_t threads,
                                                                               const Progress& progress);

@@ -19,21 +19,16 @@ Error unsupported(const ModelFile& file, const std::string& what) {
 Error adapter(const ModelFile& file) {
   const std::string_view kind = text_or_nothing(file, "adapter.type"),
                          architecture = text_or_nothing(file, "general.architecture");
-  const bool lora = kind == "lora";
   const std::string base = architecture.empty() ? "" : " for a " + quoted(architecture) + " model";
-  return unsupported(file, "is " + std::string(lora ? "a LoRA" : "an") + " adapter" + base +
-                               ", no whole model; merge it into that model (llama-export-lora), and open the result");
+  if (kind == "lora") {
+    return unsupported(file, "is a LoRA adapter" + base +
+                                 ", no whole model; open that model, and this with it (--lora, LoadOptions::adapters)");
+  }
+  return unsupported(file, "is an adapter" + base + ", no whole model; merge it into that model, and open the result");
 }
 
-/// A file that says "split.count" is 1 is whole.
-std::optional<Error> part_of_split(const ModelFile& file) {
-  const auto count = file.integer_or("split.count", 1), number = file.integer_or("split.no", 0);
-  if (!count) return count.error();
-  if (!number) return number.error();
-  if (*count <= 1) return {};
-  return unsupported(file, "is part " + std::to_string(*number + 1) + " of " + std::to_string(*count) +
-                               " of a split model; join the parts (llama-gguf-split --merge FIRST-PART WHOLE), and "
-                               "open the result");
+bool is_adapter(const ModelFile& file) {
+  return text_or_nothing(file, "general.type") == "adapter" || file.find("adapter.type") != nullptr;
 }
 
 }  // namespace
@@ -41,7 +36,7 @@ std::optional<Error> part_of_split(const ModelFile& file) {
 std::optional<Error> other_than_model(const ModelFile& file) {
   const std::string_view type = text_or_nothing(file, "general.type"),
                          architecture = text_or_nothing(file, "general.architecture");
-  if (type == "adapter" || file.find("adapter.type") != nullptr) return adapter(file);
+  if (is_adapter(file)) return adapter(file);
   if (type == "mmproj" || architecture == "clip") {
     return unsupported(file,
                        "is a projector, which turns images or sound into embeddings, no language model; open the "
@@ -53,7 +48,16 @@ std::optional<Error> other_than_model(const ModelFile& file) {
   if (type == "imatrix" || file.find("imatrix.chunk_count") != nullptr) {
     return unsupported(file, "is an importance matrix, made to quantise a model, and no model; open the model itself");
   }
-  return part_of_split(file);
+  return {};
+}
+
+std::optional<Error> other_than_adapter(const ModelFile& file) {
+  const std::string_view kind = text_or_nothing(file, "adapter.type");
+  if (is_adapter(file) && kind == "lora") return {};
+  if (is_adapter(file)) return unsupported(file, "is an adapter of type " + quoted(kind) + "; known is \"lora\"");
+  if (auto other = other_than_model(file)) return other;
+  return unsupported(file, "is no adapter: \"general.type\" is " + quoted(text_or_nothing(file, "general.type")) +
+                               "; expected \"adapter\"");
 }
 
 Error without_tensors(const ModelFile& file) {

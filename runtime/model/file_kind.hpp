@@ -8,9 +8,12 @@
 
 namespace troupe {
 
-/// Where a file's keys say that it is not a whole model, but an adapter, a projector, a part of a split file or the
-/// like: what it is and what to do. Looks at the metadata alone.
+/// Where a file's keys say that it is no model, but an adapter, a projector or the like: what it is and what to do.
+/// Looks at the metadata alone.
 [[nodiscard]] std::optional<Error> other_than_model(const ModelFile& file);
+
+/// The same where they do not say that it is a LoRA adapter.
+[[nodiscard]] std::optional<Error> other_than_adapter(const ModelFile& file);
 
 /// The same for a file that has no tensors at all.
 [[nodiscard]] Error without_tensors(const ModelFile& file);

@@ -88,6 +88,9 @@ struct FileFormat {
   /// The same without looking at the tensors, which may be of any kind, or at what the file is; the result has none.
   /// Null where the format has no such way.
   Result<ModelFile> (*open_keys)(const std::shared_ptr<const FileBytes>& bytes) = nullptr;
+
+  /// The same as open() for a LoRA adapter, and no model. Null where the format has none.
+  Result<ModelFile> (*open_adapter)(const std::shared_ptr<const FileBytes>& bytes) = nullptr;
 };
 
 }  // namespace troupe

@@ -19,8 +19,8 @@ Rotation rotation_of(const RotationShape& shape) {
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard,
-                               std::uint32_t ranks)
-    : file_(file), model_(model), shard_(shard), ranks_(ranks) {
+                               std::uint32_t ranks, std::span<const Adapter> adapters)
+    : file_(file), model_(model), shard_(shard), ranks_(ranks), adapters_(adapters) {
   program_.sections.push_back({"layers"});
   program_.hidden = value("hidden", ValueType::f32, model.hidden);
   if (ranks > 1) program_.groups.push_back({"tp", ranks});
@@ -98,13 +98,14 @@ WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t co
   return static_cast<WeightId>(program_.weights.size() - 1);
 }
 
-WeightId ProgramBuilder::matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part,
-                                       Range leaves, std::uint32_t leaf_columns) {
-  const FileTensor* tensor = find(name, rows, columns);
+WeightId ProgramBuilder::matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part) {
   Weight weight{name, Weight::Use::matrix, {}};
+  const auto& [rows, leaves, leaf_columns] = part;
+  weight.source.rows = rows.size();
   if (tensor != nullptr) {
-    weight.source = {tensor->format, tensor->data.data(),         columns,       part.first,
-                     part.size(),    leaves.first * leaf_columns, leaves.size(), leaf_columns};
+    const auto columns = static_cast<std::uint32_t>(tensor->columns);
+    weight.source = {tensor->format, tensor->data.data(),         columns,       rows.first,
+                     rows.size(),    leaves.first * leaf_columns, leaves.size(), leaf_columns};
   }
   program_.weights.push_back(weight);
   return static_cast<WeightId>(program_.weights.size() - 1);
@@ -198,24 +199,62 @@ ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
 
 ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut, Fused fused) {
   const auto [all, part] = rows_of(cut, fused);
+  return column_parallel(std::string(weight.substr(0, weight.find('.'))), x, in_layer(weight), all, part);
+}
+
+/// Of a matrix of so many rows these. Where it is the embedding, too, adapters change that alone.
+ValueId ProgramBuilder::column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all,
+                                        Range rows) {
   const std::uint32_t columns = program_.values[x].columns;
-  const ValueId y = value(std::string(weight.substr(0, weight.find('.'))), ValueType::f32, part.size());
-  const WeightId matrix = matrix_weight(in_layer(weight), all, columns, part, {0, 1}, columns);
+  const auto whole = [&](Range of) { return MatrixPart{of, {0, 1}, columns}; };
+  const ValueId y = product(std::move(name), x, matrix_weight(matrix, find(matrix, all, columns), whole(rows)));
+  if (matrix == model_.ends.embedding) return y;
+  adapt(y, matrix, rows, [&](const LowRank& pair) {
+    return product("lora_a", x, matrix_weight(matrix + ".lora_a", &pair.a, whole({0, pair.rank})));
+  });
+  return y;
+}
+
+/// y [weight.rows] = weight * x
+ValueId ProgramBuilder::product(std::string name, ValueId x, WeightId matrix) {
+  const ValueId y = value(std::move(name), ValueType::f32, program_.weights[matrix].source.rows);
   append(ops::Matmul{multiplied(x, matrix), {{matrix, y}}});
   return y;
+}
+
+/// Adds to y, whose rows are these of a matrix, what adapters make of its input; `inner` writes A x, [rank].
+void ProgramBuilder::adapt(ValueId y, const std::string& matrix, Range rows,
+                           const std::function<ValueId(const LowRank&)>& inner) {
+  for (const Adapter& adapter : adapters_) {
+    const LowRank* const pair = adapter.find(matrix);
+    if (pair == nullptr) continue;
+    const ValueId x = inner(*pair);
+    scale(x, pair->factor);
+    add(y, product("lora_b", x, matrix_weight(matrix + ".lora_b", &pair->b, {rows, {0, 1}, pair->rank})));
+  }
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
   const bool heads = cut == Cut::query_heads;
   const Leaves leaves = heads ? part_.attention : part_.ffn;
   const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 1);
-  const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
-  const WeightId matrix =
-      matrix_weight(in_layer(weight), model_.hidden, leaves.count * leaf_columns, {0, model_.hidden},
-                    heads ? part_.attention_leaves : part_.ffn_leaves, leaf_columns);
+  const Range mine = heads ? part_.attention_leaves : part_.ffn_leaves, rows{0, model_.hidden};
+  const std::string name = in_layer(weight);
+  const FileTensor* const tensor = find(name, model_.hidden, leaves.count * leaf_columns);
+  const ValueId sum = sum_of_leaves(x, matrix_weight(name, tensor, {rows, mine, leaf_columns}));
+  adapt(sum, name, rows, [&](const LowRank& pair) {
+    return sum_of_leaves(x, matrix_weight(name + ".lora_a", &pair.a, {{0, pair.rank}, mine, leaf_columns}));
+  });
+  return sum;
+}
+
+/// [matrix.rows], of all ranks' leaves
+ValueId ProgramBuilder::sum_of_leaves(ValueId x, WeightId matrix) {
+  const std::uint32_t rows = program_.weights[matrix].source.rows;
+  const ValueId partial = value("partial", ValueType::fixed, rows);
   append(ops::MatmulPartial{multiplied(x, matrix), matrix, partial});
   sum_over_ranks(partial);
-  const ValueId sum = value("sum", ValueType::f32, model_.hidden);
+  const ValueId sum = value("sum", ValueType::f32, rows);
   append(ops::FromFixed{partial, sum});
   return sum;
 }
@@ -296,15 +335,23 @@ void ProgramBuilder::add(ValueId into, ValueId y) {
 
 void ProgramBuilder::embed() {
   const std::string& name = model_.ends.embedding;
-  const FileTensor* tensor = find(name, model_.vocabulary, model_.hidden);
+  embed_into(program_.hidden, name, find(name, model_.vocabulary, model_.hidden));
+  adapt(program_.hidden, name, {0, model_.hidden}, [&](const LowRank& pair) {
+    const ValueId x = value("lora_a", ValueType::f32, pair.rank);
+    embed_into(x, name + ".lora_a", &pair.a);
+    return x;
+  });
+}
+
+void ProgramBuilder::embed_into(ValueId y, const std::string& name, const FileTensor* table) {
   Weight rows{name, Weight::Use::rows, {}};
-  if (tensor != nullptr) {
-    rows.source.format = tensor->format;
-    rows.source.tensor = tensor->data.data();
-    rows.source.tensor_columns = model_.hidden;
+  if (table != nullptr) {
+    rows.source.format = table->format;
+    rows.source.tensor = table->data.data();
+    rows.source.tensor_columns = static_cast<std::uint32_t>(table->columns);
   }
   program_.weights.push_back(rows);
-  append(ops::Embed{static_cast<WeightId>(program_.weights.size() - 1), program_.hidden, model_.embedding_scale});
+  append(ops::Embed{static_cast<WeightId>(program_.weights.size() - 1), y, model_.embedding_scale});
 }
 
 void ProgramBuilder::head() {
@@ -316,10 +363,7 @@ void ProgramBuilder::head() {
   append(ops::GatherRows{program_.hidden, rows});
   const std::string& norm = model_.ends.output_norm;
   const ValueId x = model_.norm == Norm::layer ? layer_normed(rows, norm) : normed(rows, norm);
-  const ValueId local = value("logits", ValueType::f32, shard_.vocabulary.size());
-  const WeightId matrix =
-      matrix_weight(model_.ends.head, model_.vocabulary, model_.hidden, shard_.vocabulary, {0, 1}, model_.hidden);
-  append(ops::Matmul{multiplied(x, matrix), {{matrix, local}}});
+  const ValueId local = column_parallel("logits", x, model_.ends.head, model_.vocabulary, shard_.vocabulary);
   if (file_.tensor("output.bias") != nullptr) {
     append(ops::Bias{local, vector_weight("output.bias", model_.vocabulary, shard_.vocabulary)});
   }
@@ -355,8 +399,8 @@ std::vector<std::uint64_t> kv_block_bytes(const Program& program) {
 }
 
 Result<Program> build_program(const Architecture& architecture, const ModelFile& file, const ModelDescription& model,
-                              const GraphNode& shard, std::uint32_t ranks) {
-  ProgramBuilder builder(file, model, shard, ranks);
+                              const GraphNode& shard, std::uint32_t ranks, std::span<const Adapter> adapters) {
+  ProgramBuilder builder(file, model, shard, ranks, adapters);
   if (shard.layers.first == 0) builder.embed();
   for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last && builder.fine(); ++layer) {
     builder.begin_layer(layer);

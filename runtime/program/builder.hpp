@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "runtime/model/adapter.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/model/known_keys.hpp"
 #include "runtime/model/model_file.hpp"
@@ -24,11 +27,12 @@ struct Fused {
 };
 
 /// What an architecture file describes its layers with: plain ops, whole and in order. The builder sizes them for the
-/// shard at hand, finds the weights, and quantises what products read, but for weights of floating point. The first
-/// missing or misshapen tensor is remembered; take() returns it.
+/// shard at hand, finds the weights, quantises what products read, but for weights of floating point, and adds to
+/// products what adapters change. The first missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
-  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
+  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
+                 std::span<const Adapter> adapters = {});
 
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
   void begin_layer(std::uint32_t layer);
@@ -70,7 +74,12 @@ class ProgramBuilder {
   void append(ops::Any what);
   ValueId quantized(ValueId x);
   ValueId multiplied(ValueId x, WeightId weight);
+  ValueId product(std::string name, ValueId x, WeightId matrix);
+  ValueId column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all, Range rows);
+  ValueId sum_of_leaves(ValueId x, WeightId matrix);
   void sum_over_ranks(ValueId partial);
+  void embed_into(ValueId y, const std::string& name, const FileTensor* table);
+  void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
   struct Rows {
     std::uint32_t all;
     Range part;
@@ -83,8 +92,12 @@ class ProgramBuilder {
     return vector_weight(name, columns, {0, columns});
   }
   ValueId layer_normed(ValueId x, const std::string& weight);
-  WeightId matrix_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part, Range leaves,
-                         std::uint32_t leaf_columns);
+  /// What a shard has of a matrix.
+  struct MatrixPart {
+    Range rows, leaves;
+    std::uint32_t leaf_columns;
+  };
+  WeightId matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part);
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
@@ -93,6 +106,7 @@ class ProgramBuilder {
   const ModelDescription& model_;
   const GraphNode& shard_;
   std::uint32_t ranks_;
+  std::span<const Adapter> adapters_;
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
@@ -110,6 +124,7 @@ struct Architecture {
 
 /// The plain program of one shard. `ranks`: of its group.
 [[nodiscard]] Result<Program> build_program(const Architecture& architecture, const ModelFile& file,
-                                            const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks);
+                                            const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
+                                            std::span<const Adapter> adapters = {});
 
 }  // namespace troupe

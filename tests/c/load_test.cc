@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/c/c_api.hpp"
+#include "tests/host/tiny_adapter.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -92,7 +93,46 @@ TEST_CASE("C: options that cannot be are refused", "[bad-input]") {
   refused(TROUPE_INVALID_ARGUMENT, "parallel", [](auto& options) { options.parallel = 5000; });
   refused(TROUPE_OUT_OF_MEMORY, "limit", [](auto& options) { options.memory_limit = 1; });
   refused(TROUPE_INVALID_ARGUMENT, "ignore_keys", [](auto& options) { options.ignore_key_count = 1; });
+  refused(TROUPE_INVALID_ARGUMENT, "adapters", [](auto& options) { options.adapter_count = 1; });
+  static const troupe_adapter nowhere{"/no/such", 1.0F, 0}, nothing{nullptr, 1.0F, 0}, newer{"/no/such", 1.0F, 1};
+  const auto with = [](const troupe_adapter& adapter) {
+    return [&adapter](auto& options) {
+      options.adapters = &adapter;
+      options.adapter_count = 1;
+    };
+  };
+  refused(TROUPE_NOT_FOUND, "/no/such", with(nowhere));
+  refused(TROUPE_INVALID_ARGUMENT, "adapters", with(nothing));
+  refused(TROUPE_UNSUPPORTED, "troupe_adapter", with(newer));
   refused(TROUPE_INVALID_ARGUMENT, "toaster", [](auto& options) { options.isa = "toaster"; });
+}
+
+TEST_CASE("C: an adapter changes a model by its scale") {
+  const MemoryFile file(TinyAdapter{}.file(open_gguf(tiny_path()).value()));
+  const std::string path = file.path();
+  const auto logits = [&](const std::vector<troupe_adapter>& adapters) {
+    const HeldRuntime runtime = new_runtime();
+    auto options = load_options();
+    options.adapters = adapters.data();
+    options.adapter_count = adapters.size();
+    HeldModel model;
+    succeeds(
+        [&](auto* error) { return troupe_model_load(runtime, tiny_path().c_str(), &options, model.out(), error); });
+    std::vector<float> row;
+    const std::int32_t ids[] = {1, 2, 3};
+    const auto keep = [](void* user, std::uint32_t, const float* values, std::size_t count,
+                         troupe_error*) -> troupe_status {
+      static_cast<std::vector<float>*>(user)->assign(values, values + count);
+      return TROUPE_OK;
+    };
+    succeeds([&](auto* error) { return troupe_model_logits(model, ids, 3, 0, nullptr, keep, &row, error); });
+    return row;
+  };
+  const std::vector<float> plain = logits({}), whole = logits({{path.c_str(), 1.0F, 0}});
+  CHECK(plain.size() == TinyModel::vocabulary);
+  CHECK(whole != plain);
+  CHECK(logits({{path.c_str(), 0.5F, 0}}) != whole);
+  CHECK(logits({{path.c_str(), 0.0F, 0}}) == plain);
 }
 
 TEST_CASE("C: a graph is loaded, and one that does not fit is refused") {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/c/troupe.h"
+#include "tests/host/tiny_adapter.hpp"
 #include "tests/host/tiny_model.hpp"
 
 namespace troupe::testing {
@@ -30,9 +31,11 @@ struct SmallFile {
     bytes = model.file();
     file = std::make_unique<MemoryFile>(bytes);
     path = file->path();
+    adapter = std::make_unique<MemoryFile>(TinyAdapter{}.file(open_gguf(path).value()));
+    adapter_path = adapter->path();
   }
-  std::string bytes, path;
-  std::unique_ptr<MemoryFile> file;
+  std::string bytes, path, adapter_path;
+  std::unique_ptr<MemoryFile> file, adapter;
 };
 
 const SmallFile& small_file() {
@@ -227,6 +230,11 @@ void World::set(Struct<troupe_load_options>& options) {
   if (bytes_.rarely()) options->context = 1 + bytes_.below(64);
   if (bytes_.rarely()) options->deadline_ms = bytes_.below(2);
   if (bytes_.rarely()) options->ignore_key_count = 1;
+  static const troupe_adapter adapters[] = {{small_file().adapter_path.c_str(), 0.5F, 0}, {"/no/such", 1.0F, 0}};
+  if (bytes_.rarely()) {
+    options->adapters = bytes_.often() ? adapters : nullptr;
+    options->adapter_count = bytes_.below(3);
+  }
   if (bytes_.rarely()) options->progress = [](void*, double fraction) { return fraction > 0.5 ? 1 : 0; };
 }
 

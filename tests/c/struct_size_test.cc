@@ -39,6 +39,8 @@ static_assert(offsetof(troupe_runtime_options, control_threads) == 48 && sizeof(
 static_assert(offsetof(troupe_step, view) == 88 && sizeof(troupe_step) >= 96);
 static_assert(offsetof(troupe_actor_kind, release) == 40 && sizeof(troupe_actor_kind) >= 48);
 static_assert(offsetof(troupe_load_options, prefix_cache) == 116 && sizeof(troupe_load_options) >= 120);
+static_assert(offsetof(troupe_load_options, adapter_count) == 128 && sizeof(troupe_load_options) >= 136);
+static_assert(offsetof(troupe_adapter, scale) == 8 && sizeof(troupe_adapter) == 16);
 static_assert(offsetof(troupe_source, descriptor) == 56 && sizeof(troupe_source) >= 64);
 static_assert(offsetof(troupe_tensor_info, bytes) == 40 && sizeof(troupe_tensor_info) >= 48);
 static_assert(offsetof(troupe_actor_memory, total) == 64 && sizeof(troupe_actor_memory) >= 72);

@@ -201,6 +201,13 @@ class WrongUse(Case):
                         "render": ("--messages", "x"), "perplexity": ("-p", "x")}.get(verb, ())
                 self.fail_with(1, verb, "-m", "/nowhere/model.gguf", *text, *flags, names="/nowhere/model.gguf")
             self.fail_with(2, verb, "-m", "x", "--ignore-key", names="--ignore-key")
+        path = self.folder() / "x.gguf"
+        path.write_bytes(b"GGUF")
+        for verb in set(VERBS) - {"tokenize", "render"}:
+            text = {"run": ("-p", "x"), "logits": ("--ids", "1"), "perplexity": ("-p", "x")}.get(verb, ())
+            for given, file in (("/no/a", "/no/a"), ("/no/a:0.5", "/no/a"), ("/no/a:b:-1e-3", "/no/a:b"), ("/no/a:b", "/no/a:b")):
+                self.fail_with(1, verb, "-m", path, *text, "--lora", given, names=f'"{file}"')
+            self.fail_with(2, verb, "-m", "x", "--lora", names="--lora")
         for verb in ("run", "tokenize"):
             self.fail_with(2, verb, "-m", "x", "-p", "x", "--parse-special", "no", names="--parse-special wants on or off")
 

@@ -9,6 +9,7 @@
 #include "plugins/builtin.hpp"
 #include "tests/equality/covering.hpp"
 #include "tests/equality/subject.hpp"
+#include "tests/host/tiny_adapter.hpp"
 #include "tests/host/tiny_model.hpp"
 #include "tests/model_at_hand.hpp"
 
@@ -56,7 +57,7 @@ const std::vector<std::size_t> tiny_lengths = {140, 64};
 
 /// A llama is a file of mixed weights, each layer its own, with heads that are no whole blocks of 32; a gemma3
 /// one of floats, and of widths that are no multiple of anything.
-Subject tiny_subject(const std::string& architecture) {
+Subject tiny_subject(const std::string& architecture, bool adapted = false) {
   TinyModel model{.context = 4096, .architecture = architecture};
   if (model.architecture == "llama") {
     model.sizes = {.heads = 16, .head_dim = 48};
@@ -74,7 +75,13 @@ Subject tiny_subject(const std::string& architecture) {
   }
   model.keys = [&](GgufWriter& writer) { write_telling_keys(writer, architecture); };
   const MemoryFile file(model.file());
-  return {file.path(), tiny_lengths[0], true};
+  if (!adapted) return {file.path(), tiny_lengths[0], true};
+  // Of all matrices, of odd ranks; and another of some.
+  const ModelFile opened = open_gguf(file.path()).value();
+  TinyAdapter of_some{.architecture = architecture, .rank = 5, .seed = 2, .format = kernels::Format::f32};
+  of_some.has = [](const std::string& name) { return name.starts_with("blk.1.") || name.starts_with("output."); };
+  const MemoryFile one(TinyAdapter{.architecture = architecture}.file(opened)), two(of_some.file(opened));
+  return {file.path(), tiny_lengths[0], true, {.adapters = {{one.path()}, {two.path(), -0.5F}}}};
 }
 
 /// Nothing, and a line that says so, where the model is not on this machine.
@@ -168,10 +175,10 @@ void run_tiny_part() {
 }
 
 /// A few of the cases that together hold every value, others from day to day, and the plain kernels.
-void run_tiny_few(const std::string& architecture) {
+void run_tiny_few(const std::string& architecture, bool adapted = false) {
   constexpr std::size_t few = 3;
   std::printf("%s: TROUPE_SEED=%llu\n", architecture.c_str(), static_cast<unsigned long long>(seed()));
-  const Subject model = tiny_subject(architecture);
+  const Subject model = tiny_subject(architecture, adapted);
   std::mt19937_64 random(seed());
   std::vector<Run> runs;
   std::vector<Case> cases = fast_values(small_plans(model.checkpoint()), random);
@@ -256,6 +263,11 @@ TEST_CASE("plans: a few of a tiny model's of every architecture", "[equality]") 
   for (const Architecture* architecture : plugins::builtin().architectures) {
     run_tiny_few(std::string(architecture->name));
   }
+}
+
+/// Of mixed weights, of one tensor for q, k and v, and of floats.
+TEST_CASE("plans: a few of tiny models' with adapters", "[equality]") {
+  for (const char* architecture : {"llama", "phi3", "gemma3"}) run_tiny_few(architecture, true);
 }
 
 TEST_CASE("plans: all of SmolLM2's", "[equality][long]") { run_all(smollm2); }

@@ -32,8 +32,8 @@ std::size_t cached_of(std::size_t size) { return (size - 1) / kernels::kv_block 
 
 }  // namespace
 
-Subject::Subject(const std::string& path, std::size_t length, bool tiny)
-    : tiny_(tiny), runtime_(Runtime::Impl::runtime_with(test_plugins())), checkpoint_(runtime_.open(path)) {
+Subject::Subject(const std::string& path, std::size_t length, bool tiny, const LoadOptions& open)
+    : tiny_(tiny), runtime_(Runtime::Impl::runtime_with(test_plugins())), checkpoint_(runtime_.open(path, open)) {
   text_ = checkpoint_.prompt(some_text(length));
   text_.resize(length);
   const Model model = runtime_.load(checkpoint_, {.threads = 1, .context = static_cast<std::uint32_t>(length)});

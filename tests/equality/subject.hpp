@@ -34,7 +34,7 @@ class RunningHash {
 class Subject {
  public:
   /// `length`: tokens of the longest prompt. `tiny`: so small a model that nothing takes long.
-  Subject(const std::string& path, std::size_t length, bool tiny = false);
+  Subject(const std::string& path, std::size_t length, bool tiny = false, const LoadOptions& open = {});
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return checkpoint_; }
 

@@ -49,7 +49,7 @@ void open(std::string_view header) {
   if (header.size() > longest_header) return;
   const auto file = std::span(memory).last(header.size() + model().data_bytes);
   std::memcpy(file.data(), header.data(), header.size());
-  const auto opened = host::open_checkpoint(FileBytes::lend("input", file), registry);
+  const auto opened = host::open_checkpoint(FileInMemory{.bytes = file, .name = "input"}, registry);
   if (opened) {
     ask(Checkpoint(*opened));
   } else {

@@ -16,8 +16,8 @@ shift
 command -v clang++ > /dev/null || fail "clang++ is missing: apt-get install clang libclang-rt-14-dev"
 
 # The longest input of each, in bytes: what gets everywhere, and is still quick to change.
-declare -A longest=([c_api]=2048 [checkpoint]=12288 [graph]=2048 [gguf]=8192 [ids]=64 [messages]=512 [plan]=32 [template]=512 [text]=128
-  [tokenizer]=64)
+declare -A longest=([adapter]=2048 [c_api]=2048 [checkpoint]=12288 [graph]=2048 [gguf]=8192 [ids]=64 [messages]=512 [plan]=32 [split]=1024
+  [template]=512 [text]=128 [tokenizer]=64)
 [ $# -gt 0 ] || set -- $(printf '%s_fuzz\n' "${!longest[@]}" | sort)
 cmake --preset fuzz > /dev/null || fail "configuring"
 cmake --build --preset fuzz --target "$@" || fail "building"

@@ -241,13 +241,13 @@ def add_keys(writer, one):
     writer.add_uint32("tokenizer.ggml.eos_token_id", 0)
 
 
-def write(name, path):
-    """The file of a case: matrices Q8_0, vectors as it says."""
+def write(name, path, matrices="Q8_0"):
+    """The file of a case: matrices as asked for, vectors as it says."""
     one = CASES[name]
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
     add_keys(writer, one)
-    kinds = {2: GGMLQuantizationType.Q8_0, 1: GGMLQuantizationType[one["norms"]]}
+    kinds = {2: GGMLQuantizationType[matrices], 1: GGMLQuantizationType[one["norms"]]}
     for tensor, shape in shapes(one).items():
         kind = kinds[len(shape)]
         data = values(tensor, shape, one["tied"], random).astype(np.float32)

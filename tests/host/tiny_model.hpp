@@ -52,7 +52,33 @@ struct TinyModel {
   } sizes{};
 
   /// The bytes of its file.
-  [[nodiscard]] std::string file() const {
+  [[nodiscard]] std::string file() const { return parts(1)[0]; }
+
+  /// The same in so many parts, whose tensors take turns.
+  [[nodiscard]] std::vector<std::string> parts(std::uint16_t count) const {
+    std::vector<GgufWriter> writers(count);
+    writers[0] = header();
+    std::int32_t all = 0;
+    add_tensors([&](const std::string&, std::uint64_t, std::uint64_t) { ++all; });
+    for (std::uint16_t part = 0; part < count && count > 1; ++part) {
+      writers[part].number("split.no", ElementType::u16, part).number("split.count", ElementType::u16, count);
+      writers[part].number("split.tensors.count", ElementType::i32, all);
+    }
+    std::vector<std::string> data(count), files;
+    std::mt19937 random(7);
+    std::uint32_t next = 0;
+    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+      const std::uint32_t part = next++ % count;
+      writers[part].tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows},
+                           kernels::info(format_of(name, rows)).gguf_type, data[part].size());
+      append(data[part], name, rows, columns, random);
+    });
+    for (std::uint16_t part = 0; part < count; ++part) files.push_back(with_data(writers[part], data[part]));
+    return files;
+  }
+
+ private:
+  [[nodiscard]] GgufWriter header() const {
     GgufWriter writer = tokenizer();
     const auto number = [&](const char* key, std::uint32_t value) {
       if (key == left_out) return;
@@ -78,19 +104,9 @@ struct TinyModel {
     number("context_length", context);
     write_needed_keys(writer, architecture);
     keys(writer);
-    std::string data;
-    std::mt19937 random(7);
-    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
-      writer.tensor(name, rows == 1 ? std::vector{columns} : std::vector{columns, rows},
-                    kernels::info(format_of(name, rows)).gguf_type, data.size());
-      append(data, name, rows, columns, random);
-    });
-    std::string bytes = writer.file(data.size());
-    data.copy(bytes.data() + bytes.size() - data.size(), data.size());
-    return bytes;
+    return writer;
   }
 
- private:
   static constexpr std::uint32_t end_of_text = 265;
 
   [[nodiscard]] kernels::Format format_of(const std::string& name, std::uint64_t rows) const {

@@ -23,7 +23,7 @@ Programs programs_of(const Checkpoint& checkpoint, const char* plan) {
 Loaded load(WeightStore& store, const Checkpoint& checkpoint, const Programs& programs, std::size_t& packed) {
   packed = 0;
   return store
-      .load(checkpoint.impl()->bytes, programs, 1,
+      .load(checkpoint.impl(), programs, 1,
             [&](std::size_t done, std::size_t all) {
               packed = all == 1 ? 0 : done;
               return true;
@@ -75,7 +75,7 @@ TEST_CASE("weights: what nobody holds any more is gone, and is packed again when
 
 TEST_CASE("weights: a piece keeps the file that it looks into") {
   auto checkpoint = std::make_unique<Checkpoint>(Runtime().open(tiny_path()));
-  const std::weak_ptr<const FileBytes> file = checkpoint->impl()->bytes;
+  const std::weak_ptr<const FileBytes> file = checkpoint->impl()->files.front();
   WeightStore store;
   std::size_t packed = 0;
   Loaded held = load(store, *checkpoint, programs_of(*checkpoint, "tp1"), packed);

@@ -24,14 +24,6 @@ void check_refused(const std::string& bytes, Code code, const std::string& what,
 /// A file with a tensor that this build cannot read, as such files have.
 std::string with_tensor(GgufWriter writer) { return writer.tensor("t", {4, 4, 3, 3}, bf16, 0).file(512); }
 
-GgufWriter split(std::uint16_t number, std::uint16_t count) {
-  GgufWriter writer;
-  writer.number("split.no", ElementType::u16, number)
-      .number("split.count", ElementType::u16, count)
-      .number("split.tensors.count", ElementType::i32, 290);
-  return writer;
-}
-
 }  // namespace
 
 TEST_CASE("fault 19: a GGUF file that is no whole model says what it is", "[bad-input]") {
@@ -41,24 +33,14 @@ TEST_CASE("fault 19: a GGUF file that is no whole model says what it is", "[bad-
   };
   const auto of = [](const char* architecture) { return GgufWriter().string("general.architecture", architecture); };
   check(of("llama").string("general.type", "adapter").string("adapter.type", "lora"),
-        "is a LoRA adapter for a \"llama\" model, no whole model", "merge it into that model");
-  check(GgufWriter().string("adapter.type", "lora"), "is a LoRA adapter, no whole model", "merge it into");
+        "is a LoRA adapter for a \"llama\" model, no whole model", "--lora, LoadOptions::adapters");
+  check(GgufWriter().string("adapter.type", "lora"), "is a LoRA adapter, no whole model", "open that model");
   check(of("llama").string("general.type", "adapter"), "is an adapter for a \"llama\" model", "merge it into");
   check(of("clip").string("general.type", "mmproj"), "is a projector", "open the model that it belongs to");
   check(of("clip").boolean("clip.has_vision_encoder", true), "is a projector", "open the model that it belongs to");
   check(of("controlvector").string("controlvector.model_hint", "llama"), "is a control vector", "open the model");
   check(GgufWriter().string("general.type", "imatrix").strings("imatrix.datasets", {"wiki"}), "is an importance matrix",
         "open the model");
-}
-
-TEST_CASE("fault 19: a part of a split file says which, of how many", "[bad-input]") {
-  for (const std::string& bytes : {with_tensor(split(1, 3)), split(1, 3).file()}) {
-    check_refused(bytes, Code::unsupported, "is part 2 of 3 of a split model", "join the parts");
-  }
-  GgufWriter first = split(0, 2);
-  check_refused(with_tensor(first.string("general.architecture", "llama")), Code::unsupported, "is part 1 of 2",
-                "llama-gguf-split --merge");
-  check_refused(with_tensor(split(0, 1)), Code::unsupported, "tensor \"t\"", "");  // a whole one
 }
 
 TEST_CASE("fault 19: a vocabulary, and a model without tensors, are named", "[bad-input]") {

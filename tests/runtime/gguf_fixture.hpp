@@ -127,6 +127,13 @@ class GgufWriter {
   std::vector<Field> fields_{{"version", 4, 4}, {"tensor count", 8, 8}, {"key count", 16, 8}};
 };
 
+/// The file with that data.
+inline std::string with_data(const GgufWriter& writer, std::string_view data) {
+  std::string bytes = writer.file(data.size());
+  data.copy(bytes.data() + bytes.size() - data.size(), data.size());
+  return bytes;
+}
+
 /// Bytes under a path, without a disk.
 class MemoryFile {
  public:

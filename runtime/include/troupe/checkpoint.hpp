@@ -34,8 +34,15 @@ struct FileDescriptor {
   std::string name{};  ///< what messages call it; empty: "descriptor <number>"
 };
 
-/// Where a model file is: a path, memory, or a descriptor.
+/// Where a model file is: a path, memory, or a descriptor. Of a model in parts it is the first; the others are found by
+/// its path, "NAME-00001-of-00003.gguf", beside it, and not where it is no path.
 using ModelSource = std::variant<std::string, FileInMemory, FileDescriptor>;
+
+/// A LoRA adapter in llama.cpp's GGUF format, and how much of it is added to the model.
+struct AdapterFile {
+  std::string path;
+  float scale = 1.0F;
+};
 
 /// How a checkpoint is spread and run. Its threads inherit the affinity of the thread that calls load.
 struct LoadOptions {
@@ -63,6 +70,10 @@ struct LoadOptions {
   /// is refused unless it is named here: for people who know that it does not matter to them. Counts where the file is
   /// opened.
   std::vector<std::string> ignore_keys{};
+
+  /// Added to the model, one after the other, by products of their own: its weights stay as they are, and where they
+  /// are shared. One that does not fit the model in all that it has is refused. Counts where the file is opened.
+  std::vector<AdapterFile> adapters{};
 
   /// Bytes for the KV of a replica, all of its shards together; 0: enough for `parallel` sequences at full context.
   /// With less, requests wait for memory, and the youngest give theirs back and are computed again later; none fails

@@ -19,9 +19,9 @@ enum class LogLevel { debug, info, warning, error };
 
 struct RuntimeOptions {
   /// What an operator wants to know, a line each: loads and failed loads (info, error), refused requests, deadlines
-  /// that passed, options that had no effect, what a file says and is put up with (warning), replicas that failed (error), models that closed (info). Called
-  /// from any thread, from several at once too, and until the last model has closed; requests may wait for it, so it
-  /// must not block. What it throws is ignored. None: silent.
+  /// that passed, options that had no effect, what a file says and is put up with (warning), replicas that failed
+  /// (error), models that closed (info). Called from any thread, from several at once too, and until the last model has
+  /// closed; requests may wait for it, so it must not block. What it throws is ignored. None: silent.
   std::function<void(LogLevel, std::string_view)> log{};
   std::uint32_t control_threads = 1;  ///< threads that run the actors' messages (the work has its own)
 
@@ -43,7 +43,8 @@ class Runtime {
   /// Adds a kind of actor of the host's own, for graphs to name. Throws Error where the name is taken.
   void add_actor(const std::string& kind, ActorFactory factory);
 
-  /// Opens and checks a model file; of the options, `copy` and `ignore_keys` count. Throws Error.
+  /// Opens and checks a model file, or several: all parts of a split one, and the adapters. Of the options, `copy`,
+  /// `ignore_keys` and `adapters` count. Throws Error.
   [[nodiscard]] Checkpoint open(const ModelSource& source, const LoadOptions& options = {}) const;
 
   /// Opens a file for its tokenizer alone, whatever else is in it: a model of any architecture, or a vocabulary without
