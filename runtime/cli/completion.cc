@@ -21,7 +21,7 @@ std::string escaped(std::string text, const std::string& characters) {
 /// In single quotes, for a shell.
 std::string quoted(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
 
-bool takes_file(const FlagText& flag) { return flag.type == "FILE"; }
+bool takes_file(const FlagText& flag) { return flag.type.starts_with("FILE"); }
 
 /// The words that a flag takes, with spaces between them; empty where it takes whatever else.
 std::string choices_of(const FlagText& flag) {
@@ -41,7 +41,7 @@ std::string names_of(const FlagText& flag, const std::string& between) {
 std::string zsh_argument(const FlagText& flag) {
   const std::string choices = choices_of(flag);
   const std::string offered = takes_file(flag) ? "_files" : choices.empty() ? " " : "(" + choices + ")";
-  const std::string takes = flag.type.empty() ? "" : ":" + flag.type + ":" + offered;
+  const std::string takes = flag.type.empty() ? "" : ":" + escaped(flag.type, ":\\") + ":" + offered;
   std::string names = names_of(flag, ",");
   if (names.find(',') != names.npos) names = "{" + names + "}";
   return quoted(flag.repeats ? "*" : "(" + names_of(flag, " ") + ")") + names +

@@ -63,9 +63,10 @@ class Manual(Case):
 
     def test_zsh_is_told_what_repeats_and_what_flags_take(self):
         script = self.text("completion", "zsh")
-        for repeats in ("'*'--stop'[", "'*'{-l,--logit-bias}'[", "'*'--ignore-key'["):
+        for repeats in ("'*'--stop'[", "'*'{-l,--logit-bias}'[", "'*'--ignore-key'[", "'*'--lora'["):
             self.assertIn(repeats, script)
         self.assertIn(":on|off:(on off)'", script)
+        self.assertIn(":FILE[\\:SCALE]:_files'", script)
         self.assertRegex(script, r"'\(-n --predict\)'\{-n,--predict\}'\[.*:N: '")
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
