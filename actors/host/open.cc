@@ -172,6 +172,7 @@ OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& r
   });
   if (!file) return file.error();
   if (file->tensors.empty()) return without_tensors(*file);
+  file->sort_names();
   checkpoint->ignore_keys = ignore_keys;
   checkpoint->adapter_files = adapter_files;
   checkpoint->devices = registry.devices;

@@ -1,6 +1,7 @@
 #include "runtime/model/model_file.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "runtime/model/element_type.hpp"
 #include "runtime/text/utf8.hpp"
@@ -109,7 +110,19 @@ const MetaValue* ModelFile::find(std::string_view key) const {
   return at == metadata.end() ? nullptr : &at->value;
 }
 
+void ModelFile::sort_names() {
+  by_name.resize(tensors.size());
+  std::iota(by_name.begin(), by_name.end(), 0U);
+  std::sort(by_name.begin(), by_name.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return tensors[a].name < tensors[b].name; });
+}
+
 const FileTensor* ModelFile::tensor(std::string_view name) const {
+  if (by_name.size() == tensors.size()) {
+    const auto place = std::lower_bound(by_name.begin(), by_name.end(), name,
+                                        [&](std::uint32_t i, std::string_view n) { return tensors[i].name < n; });
+    return place != by_name.end() && tensors[*place].name == name ? &tensors[*place] : nullptr;
+  }
   const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const FileTensor& t) { return t.name == name; });
   return at == tensors.end() ? nullptr : &*at;
 }

@@ -59,14 +59,18 @@ struct MetaEntry {
 /// A model file, open and checked: every tensor lies inside the file, every string and array too.
 /// Views stay valid as long as the object. Immutable; any thread.
 struct ModelFile {
-  std::string path;                   ///< as messages name it: on one line
-  std::string description;            ///< "GGUF v3"
-  std::vector<MetaEntry> metadata;    ///< in the file's order
-  std::vector<FileTensor> tensors;    ///< in the file's order
-  std::shared_ptr<const void> bytes;  ///< that the views look into
+  std::string path;                      ///< as messages name it: on one line
+  std::string description;               ///< "GGUF v3"
+  std::vector<MetaEntry> metadata;       ///< in the file's order
+  std::vector<FileTensor> tensors;       ///< in the file's order
+  std::shared_ptr<const void> bytes;     ///< that the views look into
+  std::vector<std::uint32_t> by_name{};  ///< indices of `tensors`; see sort_names()
 
   [[nodiscard]] const MetaValue* find(std::string_view key) const;
   [[nodiscard]] const FileTensor* tensor(std::string_view name) const;
+
+  /// So that tensor() need not look at each one. Once all of them are there.
+  void sort_names();
 
   /// The typed value under a key; an error that names the key and the type where it is missing or of another type.
   [[nodiscard]] Result<std::uint64_t> integer(std::string_view key) const;
