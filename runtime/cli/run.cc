@@ -29,6 +29,17 @@ struct Run {
 
 bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->ends_with(".jsonl"); }
 
+void check_flags(const Run& args, const std::vector<BatchLine>& lines) {
+  if (args.texts > 1 && is_batch(args)) {
+    throw Error(Code::invalid_argument, "--texts is for one prompt; a batch has a line for each text");
+  }
+  if (!args.system) return;
+  if (!args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
+  if (std::any_of(lines.begin(), lines.end(), [](const BatchLine& line) { return !line.messages.empty(); })) {
+    throw Error(Code::invalid_argument, "--system is for prompts, and the batch has messages: say it among them");
+  }
+}
+
 /// What is to be run: one prompt, or a file of them. With --chat prompts are messages of a user's.
 std::vector<BatchLine> lines_of(const Run& args) {
   const std::string text = read(args.prompt);
@@ -42,17 +53,6 @@ std::vector<BatchLine> lines_of(const Run& args) {
     line.messages = conversation.json();
   }
   return lines;
-}
-
-void check_flags(const Run& args, const std::vector<BatchLine>& lines) {
-  if (args.texts > 1 && is_batch(args)) {
-    throw Error(Code::invalid_argument, "--texts is for one prompt; a batch has a line for each text");
-  }
-  if (!args.system) return;
-  if (!args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
-  if (std::any_of(lines.begin(), lines.end(), [](const BatchLine& line) { return !line.messages.empty(); })) {
-    throw Error(Code::invalid_argument, "--system is for prompts, and the batch has messages: say it among them");
-  }
 }
 
 /// Makes prompts of lines.
