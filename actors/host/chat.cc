@@ -17,12 +17,9 @@ namespace {
 const Checkpoint::Impl& opened(const Checkpoint& checkpoint) { return host::held(checkpoint.impl(), "the checkpoint"); }
 
 /// The text of the token that a key names; empty where the file has no such key or token.
-std::string token_text(const ModelFile& file, std::string_view key) {
+std::string token_text(const ModelFile& file, std::string_view key, const Tokenizer& tokenizer) {
   const auto id = file.integer(key);
-  const auto* tokens = file.find("tokenizer.ggml.tokens");
-  const auto* array = tokens == nullptr ? nullptr : std::get_if<MetaArray>(tokens);
-  if (!id || array == nullptr || *id >= array->count) return {};
-  return std::string(array->strings()[*id]);
+  return id && *id < tokenizer.size() ? tokenizer.piece(static_cast<TokenId>(*id), true) : std::string();
 }
 
 std::tm today() {
@@ -58,35 +55,36 @@ std::tm day_of(const std::string& date) {
   throw Error(Code::invalid_argument, "the date " + quoted(date) + " is none; wanted is one like 2026-01-31");
 }
 
-}  // namespace
-
-ChatFormat chat_format(const Checkpoint& checkpoint) {
-  const ModelFile& file = opened(checkpoint).file;
-  ChatFormat format;
-  format.bos_token = token_text(file, "tokenizer.ggml.bos_token_id");
-  format.eos_token = token_text(file, "tokenizer.ggml.eos_token_id");
-  format.chat_template = chatml_template;
-  const auto own = file.string("tokenizer.chat_template");
-  const auto parsed = own ? ChatTemplate::parse(*own) : Result<ChatTemplate>(own.error());
-  if (parsed) {
-    format.chat_template = *own;
-  } else {
-    const bool missing = file.find("tokenizer.chat_template") == nullptr;
-    format.warning = on_one_line(missing ? file.path + ": has no chat template; it is taken to be ChatML"
-                                         : file.path +
-                                               ": its chat template cannot be read, so it is taken to be "
-                                               "ChatML (" +
-                                               parsed.error().message() + ")");
-  }
-  return format;
-}
-
-std::vector<TextPart> chat_parts(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
+std::vector<TextPart> parts_of(const ChatTemplate& parsed, const ChatFormat& format, std::string_view messages,
+                               const ChatOptions& options) {
   const kernels::FloatingPointScope floats;
   const std::tm now = options.date.empty() ? today() : day_of(options.date);
-  const ChatTemplate parsed = ChatTemplate::parse(format.chat_template).value();
   return parsed.render({messages, options.tools, options.generation_prompt, format.bos_token, format.eos_token, now})
       .value();
+}
+
+}  // namespace
+
+host::Chat host::chat_of(const ModelFile& file, const Tokenizer& tokenizer) {
+  const auto own = file.string("tokenizer.chat_template");
+  auto parsed = own ? ChatTemplate::parse(*own) : Result<ChatTemplate>(own.error());
+  ChatFormat format;
+  format.bos_token = token_text(file, "tokenizer.ggml.bos_token_id", tokenizer);
+  format.eos_token = token_text(file, "tokenizer.ggml.eos_token_id", tokenizer);
+  format.chat_template = parsed ? *own : chatml_template;
+  if (parsed) return {std::move(format), std::move(*parsed)};
+  const bool missing = file.find("tokenizer.chat_template") == nullptr;
+  format.warning =
+      on_one_line(missing ? file.path + ": has no chat template; it is taken to be ChatML"
+                          : file.path + ": its chat template cannot be read, so it is taken to be ChatML (" +
+                                parsed.error().message() + ")");
+  return {std::move(format), ChatTemplate::parse(chatml_template).value()};
+}
+
+ChatFormat chat_format(const Checkpoint& checkpoint) { return opened(checkpoint).chat->format; }
+
+std::vector<TextPart> chat_parts(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
+  return parts_of(ChatTemplate::parse(format.chat_template).value(), format, messages, options);
 }
 
 std::string render_chat(const ChatFormat& format, std::string_view messages, const ChatOptions& options) {
@@ -95,7 +93,10 @@ std::string render_chat(const ChatFormat& format, std::string_view messages, con
 
 std::vector<TokenId> chat_prompt(const Checkpoint& checkpoint, const ChatFormat& format, std::string_view messages,
                                  const ChatOptions& options) {
-  const std::vector<TextPart> parts = chat_parts(format, messages, options);
+  const host::Chat& own = *opened(checkpoint).chat;
+  const bool is_own = format.chat_template == own.format.chat_template;
+  const std::vector<TextPart> parts =
+      is_own ? parts_of(own.parsed, format, messages, options) : chat_parts(format, messages, options);
   std::vector<TextSpan> spans;
   for (const TextPart& part : parts) spans.push_back({part.text, part.trusted});
   return checkpoint.prompt(spans);

@@ -1,13 +1,28 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plugins/builtin.hpp"
+#include "runtime/text/template/chat_template.hpp"
+#include "troupe/chat.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
+namespace host {
+
+/// How a file wants conversations written, and its template as it was read.
+struct Chat {
+  ChatFormat format;
+  ChatTemplate parsed;
+};
+
+/// Where it has no template that can be read, ChatML.
+[[nodiscard]] Chat chat_of(const ModelFile& file, const Tokenizer& tokenizer);
+
+}  // namespace host
 
 /// Open model files with what they were recognised as. Immutable.
 class Checkpoint::Impl {
@@ -20,6 +35,7 @@ class Checkpoint::Impl {
   const Architecture* architecture = nullptr;
   ModelDescription model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<host::Chat> chat;          ///< there once it is open
   std::vector<const DeviceKind*> devices;  ///< of the registry that it was opened with
 };
 

@@ -19,10 +19,10 @@ void check_ids(const Checkpoint& checkpoint, std::span<const TokenId> ids) {
   }
 }
 
-void check_length(std::size_t tokens, std::uint32_t context) {
+void check_length(std::size_t tokens, std::uint32_t context, const std::string& at_least = "") {
   if (tokens <= context) return;
-  throw refused("the prompt has " + std::to_string(tokens) + " tokens; the context holds " + std::to_string(context) +
-                " positions");
+  throw refused("the prompt has " + at_least + std::to_string(tokens) + " tokens; the context holds " +
+                std::to_string(context) + " positions");
 }
 
 void check_prompt(const Model::Impl& model, std::span<const TokenId> ids) {
@@ -85,8 +85,8 @@ std::shared_ptr<actors::Request> request_of(Model::Impl& model, std::vector<Toke
   request->terms = terms_of(options, prompt.size(), model.context());
   check_min_tokens(options.min_tokens, request->terms.max_tokens);
   request->sequence.max_tokens = request->terms.max_tokens;
-  request->sequence.sampling = std::make_shared<const SamplingTerms>(
-      sampling_terms(options.sampling, options.min_tokens, prompt.size(), *model.checkpoint.impl()->tokenizer));
+  request->sequence.sampling = std::make_shared<const SamplingTerms>(sampling_terms(
+      options.sampling, options.min_tokens, prompt.size(), *model.checkpoint.impl()->tokenizer, model.breakers));
   request->sequence.surprise_bound = 2 * options.sampling.mirostat_tau;
   request->sequence.prompt = std::move(prompt);
   request->sequence.logprobs = options.logprobs;
@@ -107,10 +107,19 @@ auto taken(const actors::Log& log, const Take& take) {
   }
 }
 
+/// A text's ids. One that must be too long is refused before that: what tokenising takes is many times the text.
+std::vector<TokenId> ids_of(const Model::Impl& model, std::string_view text, bool parse_special) {
+  return taken(model.log(), [&] {
+    const std::size_t longest = std::max<std::size_t>(model.checkpoint.impl()->tokenizer->longest(), 1);
+    check_length(text.size() / longest, model.context(), "at least ");
+    return model.checkpoint.prompt(text, parse_special);
+  });
+}
+
 }  // namespace
 
 Generation Model::generate(std::string_view prompt, const GenerateOptions& options) const {
-  return generate(checkpoint().prompt(prompt, options.parse_special), options);
+  return generate(ids_of(host::held(impl_, "the model"), prompt, options.parse_special), options);
 }
 
 Generation Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options) const {
@@ -129,7 +138,7 @@ std::vector<Generation> Model::generate_texts(const std::vector<TokenId>& prompt
 }
 
 Request Model::generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const {
-  return generate(checkpoint().prompt(prompt, options.parse_special), options, std::move(callbacks));
+  return generate(ids_of(host::held(impl_, "the model"), prompt, options.parse_special), options, std::move(callbacks));
 }
 
 Request Model::generate(std::vector<TokenId> prompt, const GenerateOptions& options, StreamCallbacks callbacks) const {

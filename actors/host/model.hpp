@@ -12,6 +12,7 @@
 #include "actors/host/replica_builder.hpp"
 #include "actors/host/retire.hpp"
 #include "actors/host/runtime.hpp"
+#include "runtime/text/dry_breakers.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
@@ -26,6 +27,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   ~Impl();
 
   const Checkpoint checkpoint;
+  DryBreakerLists breakers;  ///< of its requests
 
   /// Hands a request, whose id has been drawn and which has no stream yet, to the router. Throws queue_full.
   [[nodiscard]] Request submit(std::shared_ptr<actors::Request> request, StreamCallbacks callbacks);

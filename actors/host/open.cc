@@ -192,6 +192,7 @@ OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& r
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
+  checkpoint->chat = chat_of(checkpoint->file, *checkpoint->tokenizer);
   if (const auto checked = check_size(*checkpoint); !checked) return checked.error();
   checkpoint->model.tokens = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
@@ -234,6 +235,7 @@ OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Re
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
   checkpoint->tokenizer = std::move(*tokenizer);
+  checkpoint->chat = chat_of(checkpoint->file, *checkpoint->tokenizer);
   checkpoint->model.vocabulary = static_cast<std::uint32_t>(checkpoint->tokenizer->size());
   return std::shared_ptr<const Checkpoint::Impl>(std::move(checkpoint));
 }

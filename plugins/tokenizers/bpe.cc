@@ -42,6 +42,7 @@ class BpeTokenizer final : public Tokenizer {
   }
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
+  [[nodiscard]] std::size_t longest() const override { return vocabulary_.longest(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
@@ -181,7 +182,10 @@ Result<MergeTable> read_merges(const ModelFile& file, const Vocabulary& vocabula
     joined.assign(left).append(right);
     const TokenId ids[] = {vocabulary.find(left), vocabulary.find(right), vocabulary.find(joined)};
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0 || vocabulary.is_control(ids[2])) continue;
-    merges.add(ids[0], ids[1], ids[2]);
+    if (!merges.add(ids[0], ids[1], ids[2])) {
+      return Error(Code::bad_file,
+                   quoted(file.path) + ": the key " + quoted(key) + " has merges that are chosen to be slow to find");
+    }
   }
   return merges;
 }

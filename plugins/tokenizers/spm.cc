@@ -40,6 +40,7 @@ class SpmTokenizer final : public Tokenizer {
   [[nodiscard]] std::string piece(TokenId id, bool special) const override;
   [[nodiscard]] bool adds_space_behind(TokenId before) const override;
   [[nodiscard]] std::size_t size() const override { return vocabulary_.size(); }
+  [[nodiscard]] std::size_t longest() const override { return vocabulary_.longest(); }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:

@@ -15,6 +15,9 @@ inline constexpr auto tokenizer_keys = std::to_array<KnownKey>({
     used("ggml.eos_token_id"),
     used("ggml.eot_token_id"),
     used("ggml.eom_token_id"),
+    used("ggml.fim_pad_token_id"),
+    used("ggml.fim_rep_token_id"),
+    used("ggml.fim_sep_token_id"),
     used("ggml.unknown_token_id"),
     used("ggml.add_bos_token"),
 
@@ -33,9 +36,6 @@ inline constexpr auto tokenizer_keys = std::to_array<KnownKey>({
     harmless("ggml.fim_pre_token_id", "written by who fills in text"),
     harmless("ggml.fim_suf_token_id", "written by who fills in text"),
     harmless("ggml.fim_mid_token_id", "written by who fills in text"),
-    harmless("ggml.fim_pad_token_id", "written by who fills in text"),
-    harmless("ggml.fim_rep_token_id", "written by who fills in text"),
-    harmless("ggml.fim_sep_token_id", "written by who fills in text"),
     harmless("ggml.fsep_token_id", "written by who fills in text"),
 
     neutral("ggml.add_eos_token", "false"),

@@ -61,3 +61,12 @@ troupe_status troupe_checkpoint_render(const troupe_checkpoint* checkpoint, cons
     hand_out(render_chat(chat.format, text_of(messages, length, "messages"), chat.options), out, text_length);
   });
 }
+
+troupe_status troupe_checkpoint_chat_warning(const troupe_checkpoint* checkpoint, char** text, size_t* text_length,
+                                             troupe_error* error) {
+  return guarded(error, [&] {
+    auto& out = emptied(text, "text");
+    if (text_length != nullptr) *text_length = 0;
+    hand_out(chat_format(needed(checkpoint, "checkpoint").checkpoint).warning, out, text_length);
+  });
+}

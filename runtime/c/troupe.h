@@ -366,6 +366,11 @@ troupe_status troupe_checkpoint_render(const troupe_checkpoint* checkpoint, cons
                                        const troupe_chat_options* options, char** text, size_t* text_length,
                                        troupe_error* error);
 
+/// A line that says why the template is ChatML and not the file's own: it has none, or a broken one; empty where it is
+/// its own. `text_length` may be NULL.
+troupe_status troupe_checkpoint_chat_warning(const troupe_checkpoint* checkpoint, char** text, size_t* text_length,
+                                             troupe_error* error);
+
 // ------------------------------------------------------------------------------------------------- plans and graphs
 // A graph is a text in TOML, as `troupe graph` prints it. Options, which may be NULL, are those to load it with.
 

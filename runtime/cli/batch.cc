@@ -33,6 +33,8 @@ struct Outcome {
 /// Requests under way. Their callbacks hold it.
 class Batch : public std::enable_shared_from_this<Batch> {
  public:
+  explicit Batch(bool writes) : writes_(writes) {}
+
   /// Starts a request; `start` gets its callbacks.
   void add(const std::function<void(StreamCallbacks)>& start) {
     auto outcome = std::make_shared<Outcome>();
@@ -68,11 +70,14 @@ class Batch : public std::enable_shared_from_this<Batch> {
  private:
   void end(Outcome& outcome, Finish how) {
     const std::lock_guard lock(mutex_);
+    if (!writes_) outcome.text.clear();
+    if (!writes_) how.usage.generated_tokens = 0;
     outcome.finish = std::move(how);
     --running_;
     ended_.notify_one();
   }
 
+  const bool writes_;
   std::mutex mutex_;
   std::condition_variable ended_;
   std::size_t running_ = 0;
@@ -119,8 +124,8 @@ std::vector<BatchLine> parse_batch(std::string_view text) {
 
 std::size_t run_batch(const Model& model, const std::vector<BatchLine>& lines,
                       const std::function<std::vector<TokenId>(const BatchLine&)>& ids_of,
-                      const GenerateOptions& options, std::size_t parallel) {
-  const auto batch = std::make_shared<Batch>();
+                      const GenerateOptions& options, std::size_t parallel, bool writes) {
+  const auto batch = std::make_shared<Batch>(writes);
   std::size_t failed = 0;
   for (const BatchLine& line : lines) {
     batch->wait_for_fewer(parallel);

@@ -19,9 +19,10 @@ struct BatchLine {
 std::vector<BatchLine> parse_batch(std::string_view text);
 
 /// Runs each prompt, `parallel` at once, and prints a line of JSON for each, in order: {"text", "finish", "usage"}, and
-/// "error" for one that failed. Returns how many failed.
+/// "error" for one that failed. Where it `writes` nothing, prompts are only checked and computed. Returns how many
+/// failed.
 std::size_t run_batch(const Model& model, const std::vector<BatchLine>& lines,
                       const std::function<std::vector<TokenId>(const BatchLine&)>& ids_of,
-                      const GenerateOptions& options, std::size_t parallel);
+                      const GenerateOptions& options, std::size_t parallel, bool writes);
 
 }  // namespace troupe::cli

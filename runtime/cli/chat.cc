@@ -137,6 +137,7 @@ void converse(ChatSession& session, Interrupts* interrupts) {
 }
 
 void chat(const Chat& args) {
+  if (args.generate.tokens == 0U) throw Error(Code::invalid_argument, "-n 0 leaves no room for an answer");
   const Runtime runtime;
   const Model model = load(runtime, args.flags);
   std::optional<Interrupts> interrupts;

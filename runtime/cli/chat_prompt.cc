@@ -48,9 +48,10 @@ std::vector<TokenId> ChatPrompt::ids_of(const std::vector<TextPart>& parts) cons
   if (goes_on(parts, text)) {
     const std::size_t seen = asked_.size() + answer_.size();
     std::vector<TokenId> ids = seen_ids_;
-    append(ids, checkpoint_.tokenize(between(parts, seen, text.size())));
+    const std::vector<TokenId> fresh = checkpoint_.tokenize(between(parts, seen, text.size()));
+    append(ids, fresh);
     // Some tokenizers put a space in front of a text, which here would come into its middle.
-    if (text_behind(ids, seen_ids_.size()) == text.substr(seen)) return ids;
+    if (text_behind(ids, seen_ids_.size()) == checkpoint_.detokenize(fresh)) return ids;
   }
   return checkpoint_.prompt(between(parts, 0, text.size()));
 }

@@ -12,7 +12,8 @@
 
 namespace troupe::cli {
 
-/// A conversation with a model. What throws Error leaves the conversation as it was.
+/// A conversation with a model. What throws Error leaves the conversation as it was, but that an answer which fills the
+/// context is kept, and the error tells of it.
 class ChatSession {
  public:
   /// `context`: positions that the conversation may have; `stop`: see print_stream.

@@ -21,17 +21,42 @@ std::string escaped(std::string text, const std::string& characters) {
 /// In single quotes, for a shell.
 std::string quoted(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
 
-/// A flag as zsh's _arguments wants it: '(-m --model)'{-m,--model}'[help]:FILE:_files'.
-std::string zsh_argument(const FlagText& flag) {
-  const std::string takes = flag.type.empty() ? "" : ":" + flag.type + ":_files";
-  std::string all, choice;
+bool takes_file(const FlagText& flag) { return flag.type.starts_with("FILE"); }
+
+/// The words that a flag takes, with spaces between them; empty where it takes whatever else.
+std::string choices_of(const FlagText& flag) {
+  return flag.type.find('|') == flag.type.npos ? "" : replaced(flag.type, "|", " ");
+}
+
+/// Its names with a dash; empty where it has none.
+std::string names_of(const FlagText& flag, const std::string& between) {
+  std::string all;
   for (const auto& name : flag.names) {
-    if (!name.starts_with('-')) continue;
-    all += (all.empty() ? "" : " ") + name;
-    choice += (choice.empty() ? "" : ",") + name;
+    if (name.starts_with('-')) all += (all.empty() ? "" : between) + name;
   }
-  if (choice.find(',') != choice.npos) choice = "{" + choice + "}";
-  return quoted("(" + all + ")") + choice + quoted("[" + escaped(flag.help, "[]:\\") + "]" + takes);
+  return all;
+}
+
+/// A flag as zsh's _arguments wants it: '(-m --model)'{-m,--model}'[help]:FILE:_files'. One that repeats excludes none.
+std::string zsh_argument(const FlagText& flag) {
+  const std::string choices = choices_of(flag);
+  const std::string offered = takes_file(flag) ? "_files" : choices.empty() ? " " : "(" + choices + ")";
+  const std::string takes = flag.type.empty() ? "" : ":" + escaped(flag.type, ":\\") + ":" + offered;
+  std::string names = names_of(flag, ",");
+  if (names.find(',') != names.npos) names = "{" + names + "}";
+  return quoted(flag.repeats ? "*" : "(" + names_of(flag, " ") + ")") + names +
+         quoted("[" + escaped(flag.help, "[]:\\") + "]" + takes);
+}
+
+/// The end of a verb's case: what is offered behind its flags that take something else than a file.
+std::string bash_takes(const VerbText& verb) {
+  std::string cases;
+  for (const FlagText& flag : verb.flags) {
+    const std::string names = names_of(flag, "|");
+    if (flag.type.empty() || takes_file(flag) || names.empty()) continue;
+    cases += "        " + names + ") takes='" + choices_of(flag) + "' ;;\n";
+  }
+  return "\n      case $before in\n" + cases + "      esac ;;\n";
 }
 
 }  // namespace
@@ -42,14 +67,14 @@ std::string bash_completion(const Manual& manual) {
     verbs += (verbs.empty() ? "" : " ") + verb.name;
     cases += "    " + verb.name + ") flags='";
     for (const FlagText& flag : verb.flags) {
-      for (const auto& name : flag.names) cases += name.starts_with('-') ? name + " " : "";
+      if (const std::string names = names_of(flag, " "); !names.empty()) cases += names + " ";
     }
     cases.back() = '\'';
-    cases += " ;;\n";
+    cases += bash_takes(verb);
   }
   return "# bash completion for troupe\n"
          "_troupe() {\n"
-         "  local word=${COMP_WORDS[COMP_CWORD]} flags=\n"
+         "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} flags= takes=FILE\n"
          "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
          "    mapfile -t COMPREPLY < <(compgen -W '" +
          verbs +
@@ -59,6 +84,10 @@ std::string bash_completion(const Manual& manual) {
          "  case ${COMP_WORDS[1]} in\n" +
          cases +
          "  esac\n"
+         "  if [ \"$takes\" != FILE ]; then\n"
+         "    mapfile -t COMPREPLY < <(compgen -W \"$takes\" -- \"$word\")\n"
+         "    return\n"
+         "  fi\n"
          "  case $word in\n"
          "    -*) mapfile -t COMPREPLY < <(compgen -W \"$flags\" -- \"$word\") ;;\n"
          "    *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"

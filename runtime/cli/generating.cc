@@ -18,6 +18,12 @@ std::uint64_t draw_seed() {
   return seed;
 }
 
+/// Whether a seed decides anything. Without `t` in the order, the temperature is 1.
+bool is_random(const Sampling& sampling) {
+  const auto has = [&](char letter) { return sampling.order.find(letter) != std::string::npos; };
+  return sampling.temperature > 0 || !has('t') || (sampling.xtc_probability > 0 && has('x'));
+}
+
 std::string per_second(std::uint64_t count, std::chrono::nanoseconds taken) {
   return fixed(static_cast<double>(count) / std::max(std::chrono::duration<double>(taken).count(), 1e-9), 1) +
          " tokens/s";
@@ -50,8 +56,7 @@ void add_generate(CLI::App& verb, GenerateFlags& flags) {
 GenerateOptions options_of(const GenerateFlags& flags) {
   GenerateOptions options = flags.options;
   options.sampling = sampling_of(flags.sampling);
-  const bool random = options.sampling.temperature > 0 || options.sampling.xtc_probability > 0;
-  if (random) options.sampling.seed = flags.seed ? *flags.seed : draw_seed();
+  if (is_random(options.sampling)) options.sampling.seed = flags.seed ? *flags.seed : draw_seed();
   options.max_tokens = flags.tokens ? std::max(*flags.tokens, 1U) : 0;
   return options;
 }

@@ -45,6 +45,7 @@ class LineEditor::Impl {
 
   Input read(const std::string& prompt, std::string& line) {
     prompt_ = prompt;
+    line.clear();
     int count = 0;
     const char* typed = el_gets(editor_.get(), &count);
     if (typed == nullptr && count < 0 && errno != EINTR) fail_to_read();

@@ -20,7 +20,7 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  /// `line` is without its end. Throws Error where the terminal cannot be read.
+  /// `line` is without its end, and empty where none came. Throws Error where the terminal cannot be read.
   Input read(const std::string& prompt, std::string& line);
 
  private:

@@ -37,8 +37,8 @@ VerbText described(const CLI::App& verb) {
     const auto same = [&](const auto& one) { return group.empty() || (!one.empty() && one.front().group == group); };
     auto place = std::find_if(groups.begin(), groups.end(), same);
     if (place == groups.end()) place = groups.emplace(place);
-    place->push_back(
-        {words_between_commas(flag->get_name(true, true)), flag->get_type_name(), flag->get_description(), group});
+    place->push_back({words_between_commas(flag->get_name(true, true)), flag->get_type_name(), flag->get_description(),
+                      group, flag->get_trigger_on_parse()});
   }
   for (const auto& group : groups) text.flags.insert(text.flags.end(), group.begin(), group.end());
   return text;

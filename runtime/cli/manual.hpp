@@ -8,8 +8,9 @@ namespace troupe::cli {
 /// A flag as people read of it. A positional one's names do not begin with a dash.
 struct FlagText {
   std::vector<std::string> names;  ///< "-m", "--model"
-  std::string type, help;          ///< "FILE"; empty: it takes nothing
+  std::string type, help;          ///< "FILE", "on|off"; empty: it takes nothing
   std::string group;
+  bool repeats = false;  ///< may be given once for each of several
 };
 
 /// A verb, or the command itself, and its flags in groups: those of one follow each other.

@@ -25,16 +25,24 @@ std::optional<Number> parse(const std::string& text) {
   return number;
 }
 
+std::string joined(const std::vector<std::string>& words, const std::string& between) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
+  return text;
+}
+
 using Read = std::function<void(const std::string&)>;
 
 /// A flag that takes one text, which `read` gets as it is: CLI11's own conversions know texts that mean something else.
 CLI::Option* add_taking(CLI::App& verb, const std::string& names, Read read, const std::string& help,
                         const std::string& type) {
-  const auto last = [read = std::move(read)](const CLI::results_t& texts) {
-    read(texts.back());
+  const auto once = [read = std::move(read), names](const CLI::results_t& texts) {
+    if (texts.size() > 1) refuse(names, "one value", joined(texts, "' and '"));
+    read(texts.front());
     return true;
   };
-  return verb.add_option(names, CLI::callback_t(last), help)->type_name(type)->type_size(1)->expected(1);
+  CLI::Option* flag = verb.add_option(names, CLI::callback_t(once), help)->type_name(type)->type_size(1)->expected(1);
+  return flag->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // so that `once` sees them
 }
 
 Read to(std::optional<std::string>& target) {
@@ -46,12 +54,6 @@ AdapterFile adapter_of(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   const auto scale = colon == text.npos ? std::nullopt : parse<float>(text.substr(colon + 1));
   return scale ? AdapterFile{text.substr(0, colon), *scale} : AdapterFile{text};
-}
-
-std::string joined(const std::vector<std::string>& words, const std::string& between) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
-  return text;
 }
 
 }  // namespace
@@ -85,12 +87,12 @@ void add_real(CLI::App& verb, const std::string& names, float& target, const Rea
 }
 
 void add_choice(CLI::App& verb, const std::string& names, std::string& target,
-                std::initializer_list<std::string> choices, const std::string& help) {
-  auto read = [names, &target, words = std::vector<std::string>(choices)](const std::string& text) {
+                const std::vector<std::string>& choices, const std::string& help) {
+  auto read = [names, &target, words = choices](const std::string& text) {
     if (std::find(words.begin(), words.end(), text) == words.end()) refuse(names, joined(words, " or "), text);
     target = text;
   };
-  add_taking(verb, names, std::move(read), help, "WORD");
+  add_taking(verb, names, std::move(read), help, joined(choices, "|"));
 }
 
 void add_on_off(CLI::App& verb, const std::string& names, bool& target, const std::string& help) {
@@ -98,7 +100,7 @@ void add_on_off(CLI::App& verb, const std::string& names, bool& target, const st
     if (text != "on" && text != "off") refuse(names, "on or off", text);
     target = text == "on";
   };
-  add_taking(verb, names, std::move(read), help, "WORD");
+  add_taking(verb, names, std::move(read), help, "on|off");
 }
 
 void add_bytes(CLI::App& verb, const std::string& names, std::uint64_t& target, const std::string& help) {
@@ -185,13 +187,12 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
             "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
                 ": the model's own)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
-  const std::string best = " (default: the best that this processor has)";
 #ifdef __aarch64__
-  add_choice(verb, "--isa", load.isa, {"neon", "dotprod", "i8mm", "reference"},
-             "neon, dotprod, i8mm or reference" + best);
+  const std::vector<std::string> isas{"neon", "dotprod", "i8mm", "reference"};
 #else
-  add_choice(verb, "--isa", load.isa, {"avx2", "avx512", "reference"}, "avx2, avx512 or reference" + best);
+  const std::vector<std::string> isas{"avx2", "avx512", "reference"};
 #endif
+  add_choice(verb, "--isa", load.isa, isas, "kernels (default: the best that this processor has)");
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +

@@ -63,7 +63,7 @@ struct RealLimits {
 void add_real(CLI::App& verb, const std::string& names, float& target, const RealLimits& limits,
               const std::string& help);
 
-/// A flag that takes one of a few words; its help names them.
+/// A flag that takes one of a few words, which are its type: "avx2|reference".
 void add_choice(CLI::App& verb, const std::string& names, std::string& target,
                 std::initializer_list<std::string> choices, const std::string& help);
 

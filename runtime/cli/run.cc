@@ -29,10 +29,22 @@ struct Run {
 
 bool is_batch(const Run& args) { return args.prompt.file && args.prompt.file->ends_with(".jsonl"); }
 
+void check_flags(const Run& args, const std::vector<BatchLine>& lines) {
+  if (args.texts > 1 && is_batch(args)) {
+    throw Error(Code::invalid_argument, "--texts is for one prompt; a batch has a line for each text");
+  }
+  if (!args.system) return;
+  if (!args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
+  if (std::any_of(lines.begin(), lines.end(), [](const BatchLine& line) { return !line.messages.empty(); })) {
+    throw Error(Code::invalid_argument, "--system is for prompts, and the batch has messages: say it among them");
+  }
+}
+
 /// What is to be run: one prompt, or a file of them. With --chat prompts are messages of a user's.
 std::vector<BatchLine> lines_of(const Run& args) {
   const std::string text = read(args.prompt);
   std::vector<BatchLine> lines = is_batch(args) ? parse_batch(text) : std::vector{BatchLine{text, ""}};
+  check_flags(args, lines);
   for (BatchLine& line : lines) {
     if (!args.chat || !line.messages.empty()) continue;
     Conversation conversation;
@@ -57,7 +69,7 @@ std::function<std::vector<TokenId>(const BatchLine&)> prompt_maker(const Run& ar
 void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>& lines) {
   const auto start = std::chrono::steady_clock::now();
   const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines),
-                                       options_of(args.generate), args.flags.load.parallel);
+                                       options_of(args.generate), args.flags.load.parallel, args.generate.tokens != 0U);
   if (args.timings) say(batch_timings_of(model.stats(), std::chrono::steady_clock::now() - start));
   if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
 }
@@ -77,7 +89,6 @@ void print_texts(const Run& args, const Model& model, const std::vector<TokenId>
 
 void run(Run& args) {
   args.flags.load.parallel = std::max(args.flags.load.parallel, args.texts);
-  if (args.system && !args.chat) throw Error(Code::invalid_argument, "--system is part of a conversation: give --chat");
   const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
   const Model model = load(runtime, args.flags);

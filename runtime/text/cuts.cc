@@ -49,16 +49,32 @@ std::vector<TokenId>& likeliest(const Candidates& candidates, const Enough& enou
       candidates, [x = candidates.chances().data()](TokenId id) { return -x[id]; }, enough);
 }
 
+/// The mass of a share of all chances, and of some ids, in whole numbers, whose sum has no order: that of the
+/// likeliest is one such unit, and 2^24 of them can be added.
+constexpr float mass_of_likeliest = 0x1p39F;
+
+std::uint64_t mass_of_share(float share, double all) {
+  return std::max<std::uint64_t>(static_cast<std::uint64_t>(share * all), 1);
+}
+
+auto mass_by(const Candidates& candidates) {
+  return [x = candidates.chances().data()](auto from, auto to) {
+    std::uint64_t sum = 0;
+    for (; from != to; ++from) sum += static_cast<std::uint64_t>(kernels::exp_f32(x[*from]) * mass_of_likeliest);
+    return sum;
+  };
+}
+
 /// The last of the fewest ids, by an order, whose mass reaches what is wanted: halves what may hold it. Those before it
 /// are the ones that come before it then.
-template <class Mass, class Order, class Wanted>
+template <class Mass, class Order>
 std::vector<TokenId>::iterator last_needed(std::vector<TokenId>& ids, const Order& order, const Mass& mass,
-                                           Wanted wanted) {
+                                           std::uint64_t wanted) {
   auto first = ids.begin(), last = ids.end();
   while (last - first > 1) {
     const auto middle = first + (last - first) / 2;
     std::nth_element(first, middle, last, order);
-    const auto upper = mass(first, middle);
+    const std::uint64_t upper = mass(first, middle);
     (upper < wanted ? first : last) = middle;
     if (first == middle) wanted -= upper;
   }
@@ -68,7 +84,10 @@ std::vector<TokenId>::iterator last_needed(std::vector<TokenId>& ids, const Orde
 }  // namespace
 
 void keep_top_k(const Candidates& candidates, std::uint32_t count) {
-  std::vector<TokenId>& ids = likeliest(candidates, [&](const auto& found) { return found.size() >= count; });
+  const auto found = likeliest(candidates, [&](const auto& ids) { return ids.size() >= count; }).size();
+  // A temperature that is yet to come may give more of a chance to what has next to none.
+  const auto possible = [x = candidates.chances().data()](TokenId id) { return x[id] > no_chance; };
+  std::vector<TokenId>& ids = found < count ? ids_with(candidates, possible) : candidates.room.ids;
   if (ids.size() < count) return;
   const auto last = ids.begin() + static_cast<std::ptrdiff_t>(count) - 1;
   std::nth_element(ids.begin(), last, ids.end(), candidates.likelier());
@@ -76,13 +95,8 @@ void keep_top_k(const Candidates& candidates, std::uint32_t count) {
 }
 
 void keep_top_p(const Candidates& candidates, float share) {
-  const std::vector<float>& x = candidates.chances();
-  const auto mass = [&](auto from, auto to) {
-    double sum = 0.0;
-    for (; from != to; ++from) sum += kernels::exp_f32(x[*from]);
-    return sum;
-  };
-  const double wanted = share * sum_of(weigh_segments(candidates));
+  const auto mass = mass_by(candidates);
+  const std::uint64_t wanted = mass_of_share(share, sum_of(weigh_segments(candidates)) * mass_of_likeliest);
   std::vector<TokenId>& ids =
       likeliest(candidates, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
   if (!ids.empty()) cut_after(candidates, *last_needed(ids, candidates.likelier(), mass, wanted));
@@ -101,15 +115,9 @@ void keep_typical(const Candidates& candidates, float share) {
   }
   const auto off = [&](TokenId id) { return std::abs(whole - x[id] - entropy); };
   const auto nearer = [&](TokenId a, TokenId b) { return off(a) != off(b) ? off(a) < off(b) : a < b; };
-  // Whole numbers, whose sum has no order.
-  const auto mass = [&](auto from, auto to) {
-    std::uint64_t sum = 0;
-    for (; from != to; ++from) sum += static_cast<std::uint64_t>(kernels::exp_f32(x[*from]) * 0x1p40F);
-    return sum;
-  };
+  const auto mass = mass_by(candidates);
   const std::vector<TokenId>& all = ids_with(candidates, [&](TokenId id) { return x[id] >= -deepest; });
-  const auto part = static_cast<std::uint64_t>(share * static_cast<double>(mass(all.begin(), all.end())));
-  const auto wanted = std::max<std::uint64_t>(part, 1);
+  const std::uint64_t wanted = mass_of_share(share, static_cast<double>(mass(all.begin(), all.end())));
   std::vector<TokenId>& ids =
       with_least(candidates, off, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
   const TokenId last = *last_needed(ids, nearer, mass, wanted);

@@ -47,7 +47,7 @@ void penalise_repeats(std::span<const TokenId> window, std::size_t behind_breake
   // What followed on a repetition is the token that would make it longer.
   for (std::size_t k = 1; k < window.size(); ++k) {
     const TokenId next = window[window.size() - k];
-    if (static_cast<std::size_t>(next) >= logits.size() || terms.breakers.has(next)) continue;
+    if (static_cast<std::size_t>(next) >= logits.size() || terms.breakers->has(next)) continue;
     longest[next] = std::max(longest[next], room.repeats[k]);
   }
   for (const TokenId token : window) {

@@ -5,12 +5,19 @@
 namespace troupe {
 namespace {
 
-/// What ends a text or a turn in the models that have it, in order.
+/// What ends a text or a turn in the models that have it, in order; and what comes behind the file that a model of code
+/// writes: padding, another repository, another file.
 constexpr std::string_view end_names[] = {"</s>",
                                           "<EOT>",
+                                          "<PAD>",
+                                          "<REPO>",
                                           "<end_of_turn>",
                                           "<end_of_utterance>",
                                           "<eos>",
+                                          "<fim-pad>",
+                                          "<fim-repo>",
+                                          "<fim_pad>",
+                                          "<reponame>",
                                           "<turn|>",
                                           "<|END_OF_TURN_TOKEN|>",
                                           "<|calls|>",
@@ -21,13 +28,18 @@ constexpr std::string_view end_names[] = {"</s>",
                                           "<|eom_id|>",
                                           "<|eos|>",
                                           "<|eot_id|>",
+                                          "<|file_sep|>",
+                                          "<|fim_pad|>",
+                                          "<|fim_repo|>",
                                           "<|flush|>",
                                           "<|im_end|>",
+                                          "<|repo_name|>",
                                           "<|return|>",
                                           "<|tool_response>",
                                           "<｜end▁of▁sentence｜>",
                                           "[EOS]",
                                           "[EOT]",
+                                          "[PAD]",
                                           "[e~[",
                                           "_<EOT>",
                                           "▁<EOT>"};

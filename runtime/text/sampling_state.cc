@@ -9,13 +9,13 @@ void SamplingState::begin(const SamplingTerms& terms, std::span<const TokenId> t
   tokens = tokens.first(std::min(tokens.size(), tokens_.capacity()));
   tokens_.assign(tokens.begin(), tokens.end());
   unbroken_ = terms.dry ? tokens_.size() : 0;
-  while (unbroken_ > 0 && !breaks(terms.breakers, unbroken_)) --unbroken_;
+  while (unbroken_ > 0 && !breaks(*terms.breakers, unbroken_)) --unbroken_;
 }
 
 void SamplingState::push(const SamplingTerms& terms, TokenId token) {
   if (!terms.looks_back() || tokens_.size() == tokens_.capacity()) return;
   tokens_.push_back(token);
-  if (terms.dry && breaks(terms.breakers, tokens_.size())) unbroken_ = tokens_.size();
+  if (terms.dry && breaks(*terms.breakers, tokens_.size())) unbroken_ = tokens_.size();
 }
 
 std::span<const TokenId> SamplingState::last(std::int32_t count) const {

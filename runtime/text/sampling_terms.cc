@@ -31,25 +31,10 @@ void put_temperature_first(std::string& cuts) {
   }
 }
 
-DryBreakers breakers_of(const std::vector<std::string>& texts, const Tokenizer& tokenizer) {
-  DryBreakers breakers;
-  breakers.tokens.resize(tokenizer.size());
-  for (std::size_t id = 0; id < breakers.tokens.size(); ++id) {
-    const std::string piece = tokenizer.piece(static_cast<TokenId>(id), false);
-    breakers.tokens[id] = std::any_of(texts.begin(), texts.end(),
-                                      [&](const std::string& text) { return piece.find(text) != piece.npos; });
-  }
-  for (const std::string& text : texts) {
-    std::vector<TokenId> ids = tokenizer.encode(text, false);
-    if (ids.size() > 1) breakers.sequences.push_back(std::move(ids));
-  }
-  return breakers;
-}
-
 }  // namespace
 
 SamplingTerms sampling_terms(const Sampling& sampling, std::uint32_t min_tokens, std::size_t prompt,
-                             const Tokenizer& tokenizer) {
+                             const Tokenizer& tokenizer, DryBreakerLists& breakers) {
   SamplingTerms terms;
   terms.sampling = sampling;
   terms.prompt = static_cast<std::uint32_t>(prompt);
@@ -58,7 +43,7 @@ SamplingTerms sampling_terms(const Sampling& sampling, std::uint32_t min_tokens,
   terms.cuts = active(sampling);
   terms.penalties = take(terms.cuts, 'e');
   terms.dry = take(terms.cuts, 'd');
-  if (terms.dry) terms.breakers = breakers_of(sampling.dry_breakers, tokenizer);
+  if (terms.dry) terms.breakers = breakers.of(sampling.dry_breakers, tokenizer);
   const bool may_cut_likeliest = terms.cuts.find_first_of("yx") != std::string::npos;
   const bool cold = sampling.temperature <= 0.0F && terms.cuts.find('t') != std::string::npos;
   terms.greedy = cold && !may_cut_likeliest;

@@ -5,29 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "runtime/text/tokenizer.hpp"
+#include "runtime/text/dry_breakers.hpp"
 #include "troupe/sampling.hpp"
 
 namespace troupe {
-
-/// What ends a repetition for DRY, in one model's tokens.
-struct DryBreakers {
-  std::vector<bool> tokens{};                     ///< [tokenizer's]
-  std::vector<std::vector<TokenId>> sequences{};  ///< each of several tokens
-
-  [[nodiscard]] bool has(TokenId token) const {
-    return static_cast<std::size_t>(token) < tokens.size() && tokens[static_cast<std::size_t>(token)];
-  }
-};
 
 /// How the tokens of one request are sampled: what was asked for, checked, and what of it does anything. Immutable; any
 /// thread.
 struct SamplingTerms {
   Sampling sampling{};
-  std::uint32_t prompt = 0;      ///< tokens, as it was asked for
-  std::uint32_t min_tokens = 0;  ///< none of `ends` before so many
-  std::vector<TokenId> ends{};   ///< empty where min_tokens is 0
-  DryBreakers breakers{};        ///< empty where DRY does nothing
+  std::uint32_t prompt = 0;                       ///< tokens, as it was asked for
+  std::uint32_t min_tokens = 0;                   ///< none of `ends` before so many
+  std::vector<TokenId> ends{};                    ///< empty where min_tokens is 0
+  std::shared_ptr<const DryBreakers> breakers{};  ///< null where DRY does nothing
 
   bool penalties = false, dry = false;
   bool greedy = true;  ///< whatever else is cut, the likeliest is left and taken
@@ -41,8 +31,8 @@ struct SamplingTerms {
 /// model that has so many tokens.
 [[nodiscard]] Result<void> check_sampling(const Sampling& sampling, std::size_t vocabulary);
 
-/// Of a request with a prompt of so many tokens. Precondition: they have been checked.
+/// Of a request with a prompt of so many tokens; `breakers` are the model's. Precondition: they have been checked.
 [[nodiscard]] SamplingTerms sampling_terms(const Sampling& sampling, std::uint32_t min_tokens, std::size_t prompt,
-                                           const Tokenizer& tokenizer);
+                                           const Tokenizer& tokenizer, DryBreakerLists& breakers);
 
 }  // namespace troupe

@@ -9,6 +9,22 @@ namespace troupe {
 namespace {
 
 constexpr std::size_t longest_special = 256;
+constexpr std::string_view white_space = " \t\n\v\f\r";
+
+/// Whether special tokens take white space along, which files do not say and Phi-3's tokenizer does: as llama.cpp has
+/// it, by the model's name.
+bool take_white_space(const ModelFile& file) {
+  const auto given = file.string("general.name");
+  if (!given) return false;
+  std::string name(*given);
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return name.find("phi-3") != name.npos || name.find("phi3") != name.npos;
+}
+
+/// Those that leave it alone even there.
+bool leaves_white_space(std::string_view token) {
+  return token == "<unk>" || token == "<s>" || token == "<|endoftext|>";
+}
 
 }  // namespace
 
@@ -59,11 +75,11 @@ Result<SpecialTokens> SpecialTokens::build(const ModelFile& file, const Vocabula
     tokens.push_back(id);
   }
   SpecialTokens special;
-  special.grow(vocabulary, std::move(tokens));
+  special.grow(vocabulary, std::move(tokens), take_white_space(file));
   return special;
 }
 
-void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens) {
+void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens, bool take_space) {
   // Of two tokens of one text the one that is always parsed comes first.
   const auto order = [&](TokenId id) { return std::tuple(vocabulary.text(id), vocabulary.is_control(id), id); };
   std::sort(tokens.begin(), tokens.end(), [&](TokenId a, TokenId b) { return order(a) < order(b); });
@@ -82,6 +98,7 @@ void SpecialTokens::grow(const Vocabulary& vocabulary, std::vector<TokenId> toke
       if (nodes_[n].id < 0) {
         nodes_[n].id = tokens[at];
         nodes_[n].control = vocabulary.is_control(tokens[at]);
+        nodes_[n].takes_space = take_space && !leaves_white_space(vocabulary.text(tokens[at]));
       }
       ++at;
     }
@@ -110,17 +127,21 @@ const SpecialTokens::Node* SpecialTokens::child(const Node& node, char byte) con
 SpecialTokens::Match SpecialTokens::next(std::string_view text, std::size_t from, Trust& trust) const {
   for (std::size_t begin = from; begin < text.size(); ++begin) {
     if (!starts_[static_cast<unsigned char>(text[begin])]) continue;
-    Match longest{begin, 0, -1};
+    Match longest{begin, begin, -1};
+    bool takes_space = false;
     const std::size_t trusted = trust.end_at(begin);
     std::size_t end = begin;
     for (const Node* node = nodes_.data(); end < text.size();) {
       node = child(*node, text[end++]);
       if (node == nullptr) break;
-      if (node->id >= 0 && (end <= trusted || !node->control)) longest = {begin, end - begin, node->id};
+      if (node->id < 0 || (end > trusted && node->control)) continue;
+      longest = {begin, end, node->id};
+      takes_space = node->takes_space;
     }
+    if (takes_space) longest.end = std::min(text.find_first_not_of(white_space, longest.end), text.size());
     if (longest.id >= 0) return longest;
   }
-  return {text.size(), 0, -1};
+  return {text.size(), text.size(), -1};
 }
 
 }  // namespace troupe

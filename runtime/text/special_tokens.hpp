@@ -35,16 +35,16 @@ class Trust {
 };
 
 /// Finds the tokens that stand in a text verbatim and that no merge may make or cut: user-defined ones and, where they
-/// the text is trusted, control and unknown ones. Where several begin, the longest counts. A tree of bytes: linear in
-/// the text, whatever stands in it. Immutable; any thread.
+/// the text is trusted, control and unknown ones. Where several begin, the longest counts. In some models they take the
+/// white space behind them along. A tree of bytes: linear in the text, whatever stands in it. Immutable; any thread.
 class SpecialTokens {
  public:
   /// An error where such a token is longer than 256 bytes, which bounds the work for a byte of text.
   [[nodiscard]] static Result<SpecialTokens> build(const ModelFile& file, const Vocabulary& vocabulary);
 
   struct Match {
-    std::size_t begin, length;  ///< in bytes; at the text's end and empty where there is none
-    TokenId id;                 ///< -1 where there is none
+    std::size_t begin, end;  ///< in bytes, with what it takes along; the text's end where there is none
+    TokenId id;              ///< -1 where there is none
   };
   /// The first at or behind a place.
   [[nodiscard]] Match next(std::string_view text, std::size_t from, Trust& trust) const;
@@ -57,7 +57,7 @@ class SpecialTokens {
       const Match match = next(text.substr(0, at + longest_fragment), at, trust);
       if (match.begin > at) on_text(text.substr(at, match.begin - at));
       if (match.id >= 0) on_token(match.id);
-      at = match.begin + match.length;
+      at = match.end;
     }
   }
 
@@ -72,12 +72,13 @@ class SpecialTokens {
     std::uint32_t first_child = 0;
     std::uint16_t children = 0;
     unsigned char byte = 0;
-    bool control = false;  ///< whether the token is a control or an unknown one
-    TokenId id = -1;       ///< the token that ends here
+    bool control = false;      ///< whether the token is a control or an unknown one
+    bool takes_space = false;  ///< whether it takes the white space behind it along
+    TokenId id = -1;           ///< the token that ends here
   };
 
   [[nodiscard]] const Node* child(const Node& node, char byte) const;
-  void grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens);
+  void grow(const Vocabulary& vocabulary, std::vector<TokenId> tokens, bool take_space);
 
   std::vector<Node> nodes_;  ///< in order of depth, the root first
   std::array<bool, 256> starts_{};

@@ -36,6 +36,11 @@ class Tokenizer {
   [[nodiscard]] virtual bool adds_space_behind(TokenId before) const;
 
   [[nodiscard]] virtual std::size_t size() const = 0;  ///< tokens in the vocabulary
+
+  /// Bytes of a text that one token stands for, at most; a tokenizer that does not know may leave this as it is. Text
+  /// that becomes no token at all is not counted.
+  [[nodiscard]] virtual std::size_t longest() const { return SIZE_MAX; }
+
   [[nodiscard]] virtual std::size_t memory_bytes()
       const = 0;  ///< anonymous memory that it holds, as `inspect` counts it
 

@@ -79,7 +79,9 @@ Result<TokenId> marked(const ModelFile& file, const Vocabulary& vocabulary, std:
 Result<std::vector<TokenId>> marked_ends(const ModelFile& file, const Vocabulary& vocabulary,
                                          std::vector<std::string>& warnings) {
   std::vector<TokenId> end;
-  for (const auto key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+  for (const auto key :
+       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id",
+        "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"}) {
     const auto id = marked(file, vocabulary, key, warnings);
     if (!id) return id.error();
     if (*id >= 0) end.push_back(*id);
@@ -104,7 +106,7 @@ Result<Vocabulary> Vocabulary::read(const ModelFile& file) {
   auto kinds = read_kinds(file, vocabulary.texts_.size());
   if (!kinds) return kinds.error();
   vocabulary.kinds_ = std::move(*kinds);
-  vocabulary.index();
+  if (!vocabulary.index()) return wrong(file, tokens_key, "has tokens that are chosen to be slow to find");
   const auto marked = marked_ends(file, vocabulary, vocabulary.warnings_);
   if (!marked) return marked.error();
   vocabulary.note_ends(*marked);
@@ -124,7 +126,8 @@ void Vocabulary::note_ends(const std::vector<TokenId>& marked) {
   end_.erase(std::unique(end_.begin(), end_.end()), end_.end());
 }
 
-void Vocabulary::index() {
+/// False where one would be too far from its place.
+bool Vocabulary::index() {
   id_bits_ = static_cast<std::uint32_t>(std::bit_width(texts_.size()));
   slots_.assign(std::bit_ceil(texts_.size() * 2), 0);
   for (std::size_t id = 0; id < texts_.size(); ++id) {
@@ -132,17 +135,22 @@ void Vocabulary::index() {
     if (find(texts_[id]) >= 0) continue;
     const std::uint64_t h = hash(texts_[id]);
     std::size_t slot = h & (slots_.size() - 1);
-    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    for (std::size_t step = 1; slots_[slot] != 0; ++step) {
+      if (step == longest_search) return false;
+      slot = (slot + 1) & (slots_.size() - 1);
+    }
     const auto tag = static_cast<std::uint32_t>(h >> 32) >> id_bits_ << id_bits_;
     slots_[slot] = tag | static_cast<std::uint32_t>(id + 1);
   }
+  return true;
 }
 
 TokenId Vocabulary::find(std::string_view text) const {
   const std::uint64_t h = hash(text);
   const std::uint32_t tag = static_cast<std::uint32_t>(h >> 32) >> id_bits_;
   std::size_t slot = h & (slots_.size() - 1);
-  for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+  for (std::size_t step = 0; step < longest_search && slots_[slot] != 0;
+       ++step, slot = (slot + 1) & (slots_.size() - 1)) {
     if (slots_[slot] >> id_bits_ != tag) continue;
     const std::uint32_t id = (slots_[slot] & ((1U << id_bits_) - 1)) - 1;
     if (texts_[id] == text) return static_cast<TokenId>(id);

@@ -12,6 +12,11 @@ namespace troupe {
 /// What a token is for, numbered as GGUF's "tokenizer.ggml.token_type" numbers it.
 enum class TokenKind : std::uint8_t { undefined, normal, unknown, control, user_defined, unused, byte };
 
+/// The steps after which a search in a table gives up, and what it would not find any more is refused: so no file can
+/// choose what makes it slow. Where nobody chose it, a table that is half full needs far fewer: of a million entries
+/// some 70.
+inline constexpr std::size_t longest_search = 256;
+
 /// The tokens of a model file and a table that finds them by their bytes. Keeps views into the file, which must outlive
 /// it. Immutable once read; any thread.
 class Vocabulary {
@@ -46,7 +51,7 @@ class Vocabulary {
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
-  void index();
+  [[nodiscard]] bool index();
   void note_ends(const std::vector<TokenId>& marked);
 
   std::vector<std::string_view> texts_;

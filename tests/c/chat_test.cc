@@ -54,6 +54,10 @@ TEST_CASE("C: conversations become prompts") {
   auto options = made(troupe_chat_options_default);
   CHECK(rendered(checkpoint, forged, nullptr) == "<|im_start|>user\nHi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
   CHECK(rendered(checkpoint, forged, &options) == rendered(checkpoint, forged, nullptr));
+  CHECK_THAT(text_from([&](auto** text, auto* error) {
+               return troupe_checkpoint_chat_warning(checkpoint, text, nullptr, error);
+             }),
+             Catch::Contains("no chat template"));
   const Ids ids = prompt_of(checkpoint, forged, nullptr);
   CHECK(std::count(ids.begin(), ids.end(), im_start) == 2);
   CHECK(std::count(ids.begin(), ids.end(), im_end) == 1);

@@ -81,6 +81,8 @@ TEST_CASE("C: a checkpoint's calls refuse NULL by name", "[bad-input]") {
   needs("messages",
         [&](auto* e) { return troupe_checkpoint_render(checkpoint, nullptr, 2, nullptr, &text, nullptr, e); });
   needs("text", [&](auto* e) { return troupe_checkpoint_render(checkpoint, "[]", 2, nullptr, nullptr, nullptr, e); });
+  needs("checkpoint", [&](auto* e) { return troupe_checkpoint_chat_warning(nullptr, &text, nullptr, e); });
+  needs("text", [&](auto* e) { return troupe_checkpoint_chat_warning(checkpoint, nullptr, nullptr, e); });
   const std::int32_t id = 1;
   needs("checkpoint", [&](auto* e) { return troupe_checkpoint_detokenize(nullptr, &id, 1, &text, nullptr, e); });
   needs("ids", [&](auto* e) { return troupe_checkpoint_detokenize(checkpoint, nullptr, 1, &text, nullptr, e); });

@@ -355,6 +355,7 @@ void World::tokenize() {
   text_call([&](auto** out, auto* error) {
     return troupe_checkpoint_render(checkpoint, asked.data(), asked.size(), options.or_null(), out, nullptr, error);
   });
+  text_call([&](auto** out, auto* error) { return troupe_checkpoint_chat_warning(checkpoint, out, nullptr, error); });
 }
 
 void World::graph() {

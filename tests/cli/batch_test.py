@@ -23,7 +23,7 @@ class Batch(Case):
         return path
 
     def run_lines(self, *lines, flags=()):
-        done = troupe("run", "-m", MODEL, "-f", self.write(*map(json.dumps, lines)), "-n", 8, *flags)
+        done = troupe("run", "-m", MODEL, "-f", self.write(*map(json.dumps, lines)), *(flags if "-n" in flags else ("-n", 8, *flags)))
         return done, [json.loads(line) for line in done.stdout.decode().splitlines()]
 
     def test_a_line_each_in_order(self):
@@ -43,6 +43,17 @@ class Batch(Case):
     def test_with_chat_prompts_are_messages(self):
         _, answers = self.run_lines({"prompt": FRANCE[0]["content"]}, {"messages": FRANCE}, flags=("--chat",))
         self.assertEqual(answers[0]["text"], answers[1]["text"])
+
+    def test_flags_that_a_batch_would_not_obey_are_refused(self):
+        path = self.write(json.dumps({"prompt": "Hi"}), json.dumps({"messages": FRANCE}))
+        self.fail_with(2, "run", "-m", MODEL, "-f", path, "--texts", 2, names="--texts")
+        self.fail_with(2, "run", "-m", MODEL, "-f", path, "--chat", "--system", "Be kind.", names="--system")
+
+    def test_with_n_0_nothing_is_written(self):
+        done, answers = self.run_lines({"prompt": "The capital of France is"}, flags=("-n", 0))
+        self.assertEqual(done.returncode, 0)
+        usage = {"prompt_tokens": 5, "cached_tokens": 0, "generated_tokens": 0}
+        self.assertEqual(answers, [{"text": "", "finish": "length", "usage": usage}])
 
     def test_what_fails_leaves_the_others(self):
         done, answers = self.run_lines({"prompt": "Hi"}, {"prompt": "word " * 40}, {"messages": [{}]}, {"prompt": ""},

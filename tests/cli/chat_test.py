@@ -119,6 +119,9 @@ class Lines(Case):
         self.assertRegex(done.stderr.decode(), r"\Atroupe: [^\n]+\n\Z")
         self.assertIn(words, done.stderr.decode())
 
+    def test_answers_need_room(self):
+        self.fail_with(2, "chat", "-m", MODEL, "-n", 0, names="-n 0")
+
     def test_a_full_context(self):
         for flags, line in ((("-c", 64), FRANCE), (("-c", 64), "word " * 80)):
             done = troupe("chat", "-m", MODEL, *flags, stdin=line.encode())
@@ -237,6 +240,14 @@ class AtATerminal(Case):
         self.assertIn("line 1", self.line(f"/load {broken}"))
         self.assertIn("no command", self.line("/sing"))
         self.assertEqual(self.saved(), before)
+
+    def test_the_end_of_the_input_ends_a_message_that_goes_on(self):
+        self.start("-n", "4")
+        self.terminal.type_line("hello\\")
+        self.terminal.shows(lambda screen: screen.rstrip().splitlines()[-1:] == ["."])
+        self.terminal.type("C-d")
+        self.wait_for_prompt("hello")
+        self.assertEqual(self.saved()[0]["content"], "hello\n")
 
     def test_ctrl_c_stops_an_answer_and_clears_a_line(self):
         self.start("--stop", "never in it")

@@ -411,6 +411,8 @@ class Run(Case):
         again = troupe("run", "-m", MODEL, *sampled, "--seed", seed)
         self.assertEqual((again.stdout, again.stderr), (first.stdout, b""))
         self.assertEqual(troupe("run", "-m", MODEL, "-p", "Once upon a time", "-n", 4).stderr, b"")
+        untempered = troupe("run", "-m", MODEL, "-p", "Once upon a time", "-n", 4, "--sampler-seq", "kp", "--top-k", 40)
+        self.assertRegex(untempered.stderr.decode(), r"\Aseed: \d+\n\Z")
 
     def test_numbers_of_tokens(self):
         """fault 23: -n -1 and -2 mean to the end of the text or context, -n 0 nothing, as llama.cpp's users know them"""
@@ -455,6 +457,7 @@ class Run(Case):
         for value in ("", "5", "+1", "5+", "5+x", "x+1", "5+nan", "5+1-1", "99999999999+1", "49152+1", "5+1e7"):
             self.fail_with(2, *prompt, "-l", value, names="bias")
         self.fail_with(2, *prompt, "-l", "5+1", "-l", "5+2", names="token 5 is there twice")
+        self.fail_with(2, *prompt, "--temp", 1, "--temp", 2, names="--temp wants one value, not '1' and '2'")
         self.fail_with(2, *prompt, "--sampler-seq", "kk", names="edskypmxt")
         self.fail_with(2, *prompt, "--dry-sequence-breaker", "", names="dry_breakers has 0 bytes")
         self.fail_with(2, *prompt, "--min-tokens", 5, names="min_tokens is 5")

@@ -53,6 +53,22 @@ class Manual(Case):
         file.touch()
         self.assertEqual(self.completed("troupe", "run", "-m", str(file)[:-3]), [str(file)])
 
+    def test_bash_offers_what_a_flag_takes(self):
+        folder = self.folder()
+        (folder / "1").touch()
+        self.assertEqual(self.completed("troupe", "run", "--isa", ""), ["avx2", "avx512", "reference"])
+        self.assertEqual(self.completed("troupe", "run", "--fusion", "of"), ["off"])
+        self.assertEqual(self.completed("troupe", "run", "-n", f"{folder}/"), [])
+        self.assertEqual(self.completed("troupe", "run", "--graph", f"{folder}/"), [f"{folder}/1"])
+
+    def test_zsh_is_told_what_repeats_and_what_flags_take(self):
+        script = self.text("completion", "zsh")
+        for repeats in ("'*'--stop'[", "'*'{-l,--logit-bias}'[", "'*'--ignore-key'[", "'*'--lora'["):
+            self.assertIn(repeats, script)
+        self.assertIn(":on|off:(on off)'", script)
+        self.assertIn(":FILE[\\:SCALE]:_files'", script)
+        self.assertRegex(script, r"'\(-n --predict\)'\{-n,--predict\}'\[.*:N: '")
+
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
     def test_zsh_reads_its_script(self):
         done = run("zsh", "-n", text=self.text("completion", "zsh"))

@@ -50,8 +50,9 @@ Outcome whole(const Model& model, const Ids& prompt, const GenerateOptions& opti
 /// A text token by token: of the model's logits, and of a state that is made anew for each.
 Ids by_hand(const Model& model, Ids ids, const GenerateOptions& options, std::uint32_t count) {
   const std::size_t prompt = ids.size();
+  DryBreakerLists breakers;
   const SamplingTerms terms =
-      sampling_terms(options.sampling, options.min_tokens, prompt, *model.checkpoint().impl()->tokenizer);
+      sampling_terms(options.sampling, options.min_tokens, prompt, *model.checkpoint().impl()->tokenizer, breakers);
   SamplingRoom room(TinyModel::tokens, 256);
   SamplingState state;
   state.reserve(256);

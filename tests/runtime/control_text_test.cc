@@ -40,6 +40,17 @@ constexpr const char* known_end_names[] = {
     "<|tool_response>",
     "<|END_OF_TURN_TOKEN|>",
     "<｜end▁of▁sentence｜>",
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
 };
 
 TEST_CASE("fault 12: every known end name ends a text, whatever its type", "[bad-input]") {
@@ -67,7 +78,7 @@ TEST_CASE("fault 12: a name that stands twice ends a text both times", "[bad-inp
 }
 
 TEST_CASE("fault 12: a marked end token that is user-defined prints nothing", "[bad-input]") {
-  const auto key = GENERATE(as<std::string>{}, "eos", "eot", "eom");
+  const auto key = GENERATE(as<std::string>{}, "eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep");
   TinyVocabulary v = testing::tiny_bpe();
   const TokenId stop = v.add("<stop>", TokenKind::user_defined);
   GgufWriter writer = v.bpe();

@@ -29,10 +29,10 @@ std::vector<float> changed(const std::vector<float>& logits, const SamplingTerms
   return {row.begin(), row.end()};
 }
 
-std::size_t behind_breaker(const Tokens& tokens, const SamplingTerms& terms) {
+std::size_t behind_breaker(const Tokens& tokens, const DryBreakers& breakers) {
   for (std::size_t end = tokens.size(); end > 0; --end) {
-    if (terms.breakers.has(tokens[end - 1])) return tokens.size() - end;
-    for (const Tokens& sequence : terms.breakers.sequences) {
+    if (breakers.has(tokens[end - 1])) return tokens.size() - end;
+    for (const Tokens& sequence : breakers.sequences) {
       const auto last = tokens.begin() + static_cast<std::ptrdiff_t>(end);
       if (sequence.size() <= end && std::equal(sequence.begin(), sequence.end(), last - sequence.size())) {
         return tokens.size() - end;
@@ -84,15 +84,16 @@ TEST_CASE("DRY takes what its definition takes, up to breakers") {
     if (i % 3 == 0) sampling.dry_breakers = {"\t\b\t"};
     if (i % 3 == 1) sampling.dry_breakers = {};
     const SamplingTerms terms = terms_of(sampling);
+    const DryBreakers breakers = terms.breakers ? *terms.breakers : DryBreakers();
     const auto row = changed(logits, terms, tokens);
     const std::size_t window = sampling.dry_last_n < 0 ? tokens.size() : sampling.dry_last_n;
     const auto repeats =
-        reference_repeats(std::span(tokens).last(std::min(window, tokens.size())), behind_breaker(tokens, terms));
+        reference_repeats(std::span(tokens).last(std::min(window, tokens.size())), behind_breaker(tokens, breakers));
     for (std::size_t id = 0; id < logits.size(); ++id) {
       const auto found = repeats.find(static_cast<TokenId>(id));
       double expected = logits[id];
       const std::size_t length = found == repeats.end() ? 0 : found->second;
-      if (length >= sampling.dry_allowed_length && !terms.breakers.has(static_cast<TokenId>(id))) {
+      if (length >= sampling.dry_allowed_length && !breakers.has(static_cast<TokenId>(id))) {
         expected -= sampling.dry_multiplier *
                     std::pow(double{sampling.dry_base}, static_cast<double>(length - sampling.dry_allowed_length));
       }
@@ -102,12 +103,26 @@ TEST_CASE("DRY takes what its definition takes, up to breakers") {
   }
 }
 
+TEST_CASE("breakers of a list that was asked for lately are made once") {
+  DryBreakerLists lists;
+  const auto list = [](std::size_t number) { return std::vector<std::string>{"\n", std::string(number + 1, 'a')}; };
+  const auto first = lists.of(list(0), tiny_tokenizer());
+  for (std::size_t i = 1; i < 8; ++i) {
+    CHECK(lists.of(list(i), tiny_tokenizer()) != first);
+    CHECK(lists.of(list(0), tiny_tokenizer()) == first);
+  }
+  for (std::size_t i = 8; i < 16; ++i) (void)lists.of(list(i), tiny_tokenizer());
+  const auto again = lists.of(list(0), tiny_tokenizer());
+  CHECK(again != first);  // forgotten by now
+  CHECK(again->tokens == first->tokens);
+}
+
 TEST_CASE("breakers are tokens with one of them in it, and those in several tokens") {
   const SamplingTerms terms = terms_of({.dry_multiplier = 1.0F, .dry_breakers = {"\n", "xyz"}});
-  CHECK(terms.breakers.has('\n'));
-  CHECK_FALSE(terms.breakers.has('x'));
-  REQUIRE(terms.breakers.sequences.size() == 1);
-  CHECK(terms.breakers.sequences[0] == Tokens{'x', 'y', 'z'});
+  CHECK(terms.breakers->has('\n'));
+  CHECK_FALSE(terms.breakers->has('x'));
+  REQUIRE(terms.breakers->sequences.size() == 1);
+  CHECK(terms.breakers->sequences[0] == Tokens{'x', 'y', 'z'});
 }
 
 TEST_CASE("a text that repeats itself all along takes no longer", "[bad-input]") {

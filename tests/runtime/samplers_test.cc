@@ -136,6 +136,16 @@ TEST_CASE("equal chances: bounds take all of them, shares the lowest ids") {
         pick(equal, {.temperature = 1.0F}));
 }
 
+TEST_CASE("top_k keeps as many as it should, however unlikely, when a temperature comes behind it") {
+  std::vector<float> row(1000, 0.0F);
+  row[7] = 200.0F;
+  const Sampling sampling{.temperature = 1000.0F, .top_k = 2, .xtc_probability = 1.0F, .xtc_threshold = 1.0F};
+  const auto seen = counts_of(row, sampling, 1000);
+  CHECK(seen[0] > 300);
+  CHECK(seen[7] > 300);
+  CHECK(seen[0] + seen[7] == 1000);
+}
+
 TEST_CASE("XTC happens as often as it is asked to, whatever else is drawn") {
   Random random(first_seed());
   const std::vector<float> two{1.0F, 0.9F, -20.0F};

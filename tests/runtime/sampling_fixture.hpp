@@ -20,7 +20,8 @@ inline const Tokenizer& tiny_tokenizer() {
 }
 
 inline SamplingTerms terms_of(const Sampling& sampling, std::uint32_t min_tokens = 0, std::size_t prompt = 0) {
-  return sampling_terms(sampling, min_tokens, prompt, tiny_tokenizer());
+  DryBreakerLists breakers;
+  return sampling_terms(sampling, min_tokens, prompt, tiny_tokenizer(), breakers);
 }
 
 /// The same token from every instruction set.

@@ -46,6 +46,26 @@ TEST_CASE("spans: words reach from one part into the next, as in the whole text"
   }
 }
 
+TEST_CASE("special tokens of Phi-3 take the white space behind them along") {
+  testing::TinyVocabulary v = testing::tiny_spm();
+  const TokenId user = v.add("<|user|>", TokenKind::control), end = v.add("<|end|>", TokenKind::control);
+  const TokenId text_end = v.add("<|endoftext|>", TokenKind::control);
+  const auto ids = [&](const char* name, std::string_view text) {
+    return load_tokenizer(v.spm().string("general.name", name)).value().tokenizer->encode(text);
+  };
+  const Ids line = ids("Llama", "\n"), two = ids("Llama", "\n hello \n");
+  const TokenId hello = ids("Llama", "hello").front();
+  for (const char* name : {"Phi3", "microsoft Phi-3-mini-4k-instruct"}) {
+    CHECK(ids(name, "<|user|>\nhello<|end|>\n<|user|> \t\r\n\v\f") == Ids{user, hello, end, user});
+    CHECK(ids(name, "</s>\n") == Ids{ids("Llama", "</s>").front()});
+    for (const std::string alone : {"<s>", "<unk>", "<|endoftext|>"})
+      CHECK(ids(name, alone + "\n").size() == 1 + line.size());
+    CHECK(ids(name, "\n hello \n") == two);  // what stands behind no special token is text
+  }
+  CHECK(ids("Llama", "<|user|>\n").size() == 1 + line.size());
+  CHECK(ids("Phi3", "<|endoftext|>").front() == text_end);
+}
+
 TEST_CASE("spans: whatever a user writes, no control token comes of it") {
   constexpr unsigned seed = 21;
   INFO("seed " << seed);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <random>
 
+#include "plugins/tokenizers/merge_table.hpp"
 #include "plugins/tokenizers/word_scanner.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
 
@@ -220,6 +222,40 @@ TEST_CASE("vocabulary: what is broken is named") {
   TinyVocabulary spm = testing::tiny_spm();
   spm.scores.pop_back();
   check_error(spm.spm(), Code::bad_file, "\"tokenizer.ggml.scores\" has 272 elements for 273 tokens");
+}
+
+/// What the multiplication of the tables' hash makes of an odd number's inverse: whatever is wanted.
+constexpr std::uint64_t hashed_to(std::uint64_t wanted) {
+  constexpr std::uint64_t factor = 0x9E3779B97F4A7C15ULL;
+  std::uint64_t inverse = factor;  // Newton's method, which doubles the bits that are right
+  for (int i = 0; i < 6; ++i) inverse *= 2 - factor * inverse;
+  return (wanted ^ (wanted >> 32)) * inverse;
+}
+
+TEST_CASE("vocabulary: tokens and merges that are chosen to fall into one place are refused", "[bad-input]") {
+  TinyVocabulary v;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const std::uint64_t word = hashed_to(hashed_to(hashed_to(i << 32))) ^ 8;  // of eight bytes
+    std::string text(8, '\0');
+    std::memcpy(text.data(), &word, 8);
+    v.add(text);
+  }
+  check_error(v.bpe(), Code::bad_file, "chosen to be slow to find");
+  v.tokens.resize(200);
+  v.kinds.resize(200);
+  CHECK(load_tokenizer(v.bpe()).ok());
+
+  plugins::MergeTable merges(10000);
+  std::size_t added = 0;
+  while (added < 10000) {
+    const std::uint64_t pair = hashed_to(std::uint64_t{added} << 32);
+    if (!merges.add(static_cast<TokenId>(pair >> 32), static_cast<TokenId>(pair & UINT32_MAX), 7)) break;
+    ++added;
+  }
+  CHECK(added == longest_search);
+  const std::uint64_t last = hashed_to(std::uint64_t{added - 1} << 32), next = hashed_to(std::uint64_t{added} << 32);
+  CHECK(merges.find(static_cast<TokenId>(last >> 32), static_cast<TokenId>(last & UINT32_MAX)).id == 7);
+  CHECK(merges.find(static_cast<TokenId>(next >> 32), static_cast<TokenId>(next & UINT32_MAX)).id == -1);
 }
 
 TEST_CASE("vocabulary: marks that are none of the tokens are ignored, with a warning") {

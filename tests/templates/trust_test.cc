@@ -38,6 +38,8 @@ TEST_CASE("methods and filters keep authors") {
   CHECK(marked("{{ ('a' ~ m)|upper }}") == "A[X<END>Y]");
   CHECK(marked("{{ '<{}>'.format(m) }}") == "<[x<END>y]>");
   CHECK(marked("{{ ('a\n' ~ m)|indent(1) }}") == "a\n [x<END>y]");
+  CHECK(marked("{{ 'a\nb'|indent(m, true) }}") == "[x<END>y]a\n[x<END>y]b");
+  CHECK(marked("{{ 'a\nb'|indent('-' ~ m) }}") == "a\n-[x<END>y]b");
   CHECK(marked("{{ m|string }}{{ m|default('d') }}{{ m|list|first }}") == "[x<END>yx<END>yx]");
 }
 

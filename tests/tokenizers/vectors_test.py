@@ -66,6 +66,11 @@ class Vectors(unittest.TestCase):
         print(f"{sum(passed.values())} texts of {len(passed)} vocabularies: {', '.join(passed)}")
         self.assertGreater(len(passed), 10)
 
+    def test_special_tokens_of_phi_3_take_the_white_space_behind_them_along(self):
+        with Tokenizer(vocabularies()["phi-3"]) as tokenizer:
+            ids = tokenizer.encode(b"<|user|>\nHello<|end|>\n<|assistant|>\n", parse_special=True)
+            self.assertEqual(ids, [32010, 15043, 32007, 32001])
+
     def test_a_mib_of_one_character_takes_no_longer_than_mixed_text(self):
         """Prints milliseconds; fails only where the time grows faster than the text."""
         for name, file in vocabularies().items():

@@ -19,6 +19,16 @@ Budget budget_for(const Conversation& conversation) {
   return {least_steps + given * steps_of_a_byte, least_bytes + given * made_of_a_byte};
 }
 
+/// With as much of its message as one can read: parts of it may come from a template or a conversation.
+Error shortened(const Error& error) {
+  constexpr std::size_t longest = 1000;
+  std::string message = error.message();
+  if (message.size() <= longest) return error;
+  std::size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0U) == 0x80U) --end;  // not within a character
+  return {error.code(), message.substr(0, end) + "…"};
+}
+
 Error in(const std::string& what, const Error& error) { return {error.code(), what + error.message()}; }
 
 Result<Value> read_messages(std::string_view json) {
@@ -64,7 +74,7 @@ std::vector<TextPart> parts_of(const Text& text) {
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view text) {
   auto parsed = jinja::parse(text);
-  if (!parsed) return parsed.error();
+  if (!parsed) return shortened(parsed.error());
   return ChatTemplate(std::make_shared<const Template>(std::move(*parsed)));
 }
 
@@ -81,7 +91,7 @@ Result<std::vector<TextPart>> ChatTemplate::render(const Conversation& conversat
   renderer.define("bos_token", text_value(std::string(conversation.bos_token), Author::model_maker));
   renderer.define("eos_token", text_value(std::string(conversation.eos_token), Author::model_maker));
   const auto text = renderer.render();
-  if (!text) return text.error();
+  if (!text) return shortened(text.error());
   return parts_of(*text);
 }
 

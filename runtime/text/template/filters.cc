@@ -118,13 +118,13 @@ Result<Value> to_int(const Call& call) {
 }
 
 /// What an `indent` argument means: so many spaces, or a text.
-Result<std::string> indentation(const Value& value, Budget& budget) {
-  if (const Text* text = as<Text>(value)) return text->bytes();
+Result<Text> indentation(const Value& value, Budget& budget) {
+  if (const Text* text = as<Text>(value)) return *text;
   const auto* spaces = std::get_if<std::int64_t>(&value);
   if (spaces == nullptr) return Error(Code::failed, "an indent is a number or a text");
-  if (*spaces <= 0) return std::string();
+  if (*spaces <= 0) return Text();
   if (!budget.make(static_cast<std::uint64_t>(*spaces))) return exhausted();
-  return std::string(static_cast<std::size_t>(*spaces), ' ');
+  return Text(std::string(static_cast<std::size_t>(*spaces), ' '), Author::model_maker);
 }
 
 Result<Value> indent(const Call& call) {
@@ -143,9 +143,9 @@ Result<Value> indent(const Call& call) {
   for (const Value& each : as<List>(*lines)->items) {
     const Text& line = *as<Text>(each);
     const bool indented = first ? call.flag(1) : line.size() != 0 || call.flag(2);
-    if (!call.budget().make(line.memory() + spaces->size() + 1)) return exhausted();
+    if (!call.budget().make(line.memory() + spaces->memory() + 1)) return exhausted();
     if (!first) out.append("\n", Author::model_maker);
-    if (indented) out.append(*spaces, Author::model_maker);
+    if (indented) out.append(*spaces);
     out.append(line);
     first = false;
   }
@@ -169,9 +169,9 @@ Result<Value> tojson(const Call& call) {
   style.ascii = call.flag(0);
   style.sort_keys = call.flag(3);
   if (const Value* width = call.argument(1); width != nullptr && !std::holds_alternative<None>(*width)) {
-    auto spaces = indentation(*width, call.budget());
+    const auto spaces = indentation(*width, call.budget());
     if (!spaces) return spaces.error();
-    style.indent = std::move(*spaces);
+    style.indent = spaces->bytes();
     style.between = ",";
   }
   if (const Value* separators = call.argument(2)) {

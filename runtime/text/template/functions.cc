@@ -63,7 +63,7 @@ bool Call::flag(std::size_t parameter) const {
 }
 
 Result<Value> call(World& world, const Function& function, const Value& subject, const Arguments& given) {
-  if (!world.budget.spend()) return exhausted();
+  if (!world.budget.spend(1 + given.named.size() / 8)) return exhausted();
   if (const auto fits = check(function, given); !fits) return fits.error();
   if (world.calls == most_calls) return Error(Code::failed, "filters call filters too deeply");
   ++world.calls;

@@ -167,6 +167,7 @@ Result<Value> format(const Call& call) {
     }
     const std::size_t end = view.find('}', brace);
     if (view[brace] == '}' || end == view.npos) return Error(Code::failed, "format meets a single '{' or '}'");
+    if (!call.budget().spend(call.given.named.size() / 8)) return exhausted();
     const auto value = field(call, view.substr(brace + 1, end - brace - 1), next);
     if (!value) return value.error();
     const auto text = printed(**value, call.budget());

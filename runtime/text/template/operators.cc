@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "runtime/text/template/characters.hpp"
 #include "runtime/text/template/text_functions.hpp"
@@ -26,13 +25,6 @@ std::optional<std::int64_t> whole(const Value& value) {
 std::optional<double> real(const Value& value) {
   if (const auto* number = std::get_if<double>(&value)) return *number;
   if (const auto number = whole(value)) return static_cast<double>(*number);
-  return {};
-}
-
-/// Wide enough for every whole number and every double.
-std::optional<long double> wide(const Value& value) {
-  if (const auto number = whole(value)) return static_cast<long double>(*number);
-  if (const auto number = real(value)) return static_cast<long double>(*number);
   return {};
 }
 
@@ -284,8 +276,14 @@ Result<Value> negated(const Value& value) {
   return Error(Code::failed, "there is no negative of " + std::string(kind_of(value)));
 }
 
+std::optional<long double> number_of(const Value& value) {
+  if (const auto number = whole(value)) return static_cast<long double>(*number);
+  if (const auto number = real(value)) return static_cast<long double>(*number);
+  return {};
+}
+
 bool equal_scalars(const Value& left, const Value& right) {
-  const auto one = wide(left), other = wide(right);
+  const auto one = number_of(left), other = number_of(right);
   if (one && other) return *one == *other;
   const Text *text = as<Text>(left), *same = as<Text>(right);
   if (text != nullptr && same != nullptr) return text->view() == same->view();
@@ -304,7 +302,7 @@ Result<bool> equal(const Value& left, const Value& right, Budget& budget) {
 
 Result<int> order(const Value& left, const Value& right, Budget& budget) {
   if (!budget.spend()) return exhausted();
-  const auto one = wide(left), other = wide(right);
+  const auto one = number_of(left), other = number_of(right);
   if (one && other) return static_cast<int>(*one > *other) - static_cast<int>(*one < *other);
   const Text *text = as<Text>(left), *other_text = as<Text>(right);
   if (text != nullptr && other_text != nullptr) {

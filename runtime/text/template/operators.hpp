@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "runtime/text/template/budget.hpp"
 #include "runtime/text/template/value.hpp"
@@ -13,6 +14,9 @@ enum class Arithmetic : std::uint8_t { add, subtract, multiply, divide, floor_di
 
 [[nodiscard]] Result<Value> calculate(Arithmetic op, const Value& left, const Value& right, Budget& budget);
 [[nodiscard]] Result<Value> negated(const Value& value);
+
+/// A number or truth as one type, wide enough for every whole number and every double; nothing of whatever else.
+[[nodiscard]] std::optional<long double> number_of(const Value& value);
 
 /// What both are as numbers, or as texts; lists and whatever else are unequal.
 [[nodiscard]] bool equal_scalars(const Value& left, const Value& right);

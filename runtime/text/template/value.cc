@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "runtime/text/template/operators.hpp"
 
@@ -19,27 +20,36 @@ const Value* Dict::find(std::string_view key) const {
   return found == by_text_.end() ? nullptr : &entries_[found->second].second;
 }
 
-Value* Dict::find_other(const Value& key) {
-  if (by_text_.size() == entries_.size()) return nullptr;
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const Entry& entry) { return equal_scalars(entry.first, key); });
-  return found == entries_.end() ? nullptr : &found->second;
+std::size_t Dict::place_of(const Value& key) const {
+  const auto in = [](const auto& index, const auto& wanted) {
+    const auto found = index.find(wanted);
+    return found == index.end() ? nowhere : found->second;
+  };
+  if (const Text* text = as<Text>(key)) return in(by_text_, text->view());
+  const auto number = number_of(key);
+  if (!number) return none_;
+  return std::isnan(*number) ? nowhere : in(by_number_, *number);
 }
 
 const Value* Dict::find(const Value& key) const {
-  if (const Text* text = as<Text>(key)) return find(text->view());
-  return const_cast<Dict*>(this)->find_other(key);
+  const std::size_t place = place_of(key);
+  return place == nowhere ? nullptr : &entries_[place].second;
 }
 
 void Dict::set(Value key, Value value) {
   depth_ = std::max(depth_, depth_of(value) + 1);
-  const Text* text = as<Text>(key);
-  const Value* found = find(key);
-  if (found != nullptr) {
-    *const_cast<Value*>(found) = std::move(value);
+  const std::size_t place = place_of(key);
+  if (place != nowhere) {
+    entries_[place].second = std::move(value);
     return;
   }
-  if (text != nullptr) by_text_.emplace(text->view(), entries_.size());
+  if (const Text* text = as<Text>(key)) {
+    by_text_.emplace(text->view(), entries_.size());
+  } else if (const auto number = number_of(key); !number) {
+    none_ = entries_.size();
+  } else if (!std::isnan(*number)) {
+    by_number_.emplace(*number, entries_.size());
+  }
   entries_.emplace_back(std::move(key), std::move(value));
 }
 

@@ -63,19 +63,24 @@ class Dict {
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   [[nodiscard]] std::uint32_t depth() const { return depth_; }
 
-  /// Null where there is none.
+  /// Null where there is none. Precondition, as of set: can_be_key(key).
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] const Value* find(const Value& key) const;
 
-  /// Adds an entry, or gives one that is there another value. Precondition: can_be_key(key).
+  /// Adds an entry, or gives one that is there another value.
   void set(Value key, Value value);
   void set(std::string_view key, Value value);
 
  private:
-  [[nodiscard]] Value* find_other(const Value& key);
+  static constexpr std::size_t nowhere = SIZE_MAX;
+
+  [[nodiscard]] std::size_t place_of(const Value& key) const;
 
   std::vector<Entry> entries_;
-  std::map<std::string_view, std::size_t> by_text_;  ///< a tree, which no choice of keys makes slow
+  // Trees, which no choice of keys makes slow. NaN is in none: it equals nothing.
+  std::map<std::string_view, std::size_t> by_text_;
+  std::map<long double, std::size_t> by_number_;
+  std::size_t none_ = nowhere;
   std::uint32_t depth_ = 1;
 };
 
