@@ -86,8 +86,8 @@ void add_real(CLI::App& verb, const std::string& names, float& target, const Rea
   add_taking(verb, names, std::move(read), help, "X");
 }
 
-void add_choice(CLI::App& verb, const std::string& names, std::string& target,
-                const std::vector<std::string>& choices, const std::string& help) {
+void add_choice(CLI::App& verb, const std::string& names, std::string& target, const std::vector<std::string>& choices,
+                const std::string& help) {
   auto read = [names, &target, words = choices](const std::string& text) {
     if (std::find(words.begin(), words.end(), text) == words.end()) refuse(names, joined(words, " or "), text);
     target = text;

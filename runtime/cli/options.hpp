@@ -64,8 +64,8 @@ void add_real(CLI::App& verb, const std::string& names, float& target, const Rea
               const std::string& help);
 
 /// A flag that takes one of a few words, which are its type: "avx2|reference".
-void add_choice(CLI::App& verb, const std::string& names, std::string& target,
-                std::initializer_list<std::string> choices, const std::string& help);
+void add_choice(CLI::App& verb, const std::string& names, std::string& target, const std::vector<std::string>& choices,
+                const std::string& help);
 
 /// A flag that takes "on" or "off".
 void add_on_off(CLI::App& verb, const std::string& names, bool& target, const std::string& help);

@@ -53,6 +53,14 @@ class ProgramBuilder {
   /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
+
+  /// Sends each row to the experts that the scores of a router, "ffn_gate_inp", choose: the routed rows, of which all
+  /// is made up to combine().
+  ValueId dispatch(ValueId x, std::string_view router);
+  ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
+  /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the step's rows.
+  ValueId combine(ValueId x, std::string_view weights);
+
   void kv_append(ValueId k, ValueId v);
   ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
   ValueId gelu(ValueId x);
@@ -86,7 +94,7 @@ class ProgramBuilder {
     Range part;
   };
   [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
-  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns);
+  const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1);
   ValueId normed(ValueId x, const std::string& weight);
   WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
   WeightId vector_weight(const std::string& name, std::uint32_t columns) {
@@ -114,6 +122,7 @@ class ProgramBuilder {
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
+  std::optional<SpaceId> routed_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
   std::optional<Error> error_;
 };

@@ -35,7 +35,7 @@ struct Read {
   std::string text{}, message{};
 };
 
-inline Read read(HeldRequest request) {
+inline Read read(troupe_request* request) {
   Read got;
   Said said;
   auto token = made(troupe_token_default);
@@ -46,6 +46,8 @@ inline Read read(HeldRequest request) {
   got.message = said.message();
   return got;
 }
+
+inline Read read(HeldRequest request) { return read(static_cast<troupe_request*>(request)); }
 
 inline std::vector<troupe_replica_stats> replicas(const troupe_model* model) {
   std::vector<troupe_replica_stats> found;

@@ -32,9 +32,9 @@ void parse(const std::string& text) {
     const std::string toml = to_toml(graph);
     check(to_toml(parse_graph(toml)) == toml);
     (void)to_dot(graph);
-    const auto checked = check_graph(graph, model(), kinds_with_tap(),
-                                     {[](const std::string& name) { return name == "cpu"; }, "cpu"},
-                                     {[](const std::string& name) { return name == "memory"; }, "memory"});
+    const auto checked =
+        check_graph(graph, model(), kinds_with_tap(), {[](const std::string& name) { return name == "cpu"; }, "cpu"},
+                    {[](const std::string& name) { return name == "memory"; }, "memory"});
     if (!checked) check_error(checked.error());
   } catch (const Error& error) {
     check_error(error);
