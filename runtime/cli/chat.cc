@@ -144,7 +144,9 @@ void chat(const Chat& args) {
   if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) interrupts.emplace();
   std::function<bool()> stop;
   if (interrupts) stop = [&interrupts] { return interrupts->came(); };
-  ChatSession session(model, format_of(model.checkpoint()), options_of(args.generate),
+  const GenerateOptions options = options_of(args.generate);
+  say_seed(args.generate, options);
+  ChatSession session(model, format_of(model.checkpoint()), options,
                       context_of(model.checkpoint(), args.flags.load), stop);
   session.set_system(args.system.value_or(""));
   if (interrupts) say("/help lists what can be typed beside messages; ctrl-D ends\n");

@@ -1,7 +1,6 @@
 #include "runtime/cli/generating.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <random>
 
@@ -13,9 +12,7 @@ namespace {
 
 std::uint64_t draw_seed() {
   std::random_device random;
-  const std::uint64_t seed = std::uint64_t{random()} << 32 | random();
-  std::fprintf(stderr, "seed: %llu\n", static_cast<unsigned long long>(seed));
-  return seed;
+  return std::uint64_t{random()} << 32 | random();
 }
 
 /// Whether a seed decides anything. Without `t` in the order, the temperature is 1.
@@ -59,6 +56,11 @@ GenerateOptions options_of(const GenerateFlags& flags) {
   if (is_random(options.sampling)) options.sampling.seed = flags.seed ? *flags.seed : draw_seed();
   options.max_tokens = flags.tokens ? std::max(*flags.tokens, 1U) : 0;
   return options;
+}
+
+void say_seed(const GenerateFlags& flags, const GenerateOptions& options) {
+  if (flags.seed || !is_random(options.sampling)) return;
+  say("seed: " + std::to_string(options.sampling.seed) + "\n");
 }
 
 Answer print_stream(Generation stream, const std::function<bool()>& stop) {

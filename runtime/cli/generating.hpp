@@ -27,8 +27,11 @@ struct GenerateFlags {
 /// -n, --min-tokens, --stop, -s, and how tokens are sampled.
 void add_generate(CLI::App& verb, GenerateFlags& flags);
 
-/// What the flags come to. Where choices are random and no seed is given one is drawn, and printed to standard error.
+/// What the flags come to. Where choices are random and no seed is given one is drawn.
 GenerateOptions options_of(const GenerateFlags& flags);
+
+/// Prints the seed to standard error, where it was drawn.
+void say_seed(const GenerateFlags& flags, const GenerateOptions& options);
 
 /// What a stream gave, and how long it took to its end.
 struct Answer {

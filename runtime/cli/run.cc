@@ -68,15 +68,19 @@ std::function<std::vector<TokenId>(const BatchLine&)> prompt_maker(const Run& ar
 
 void run_lines(const Run& args, const Model& model, const std::vector<BatchLine>& lines) {
   const auto start = std::chrono::steady_clock::now();
-  const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines),
-                                       options_of(args.generate), args.flags.load.parallel, args.generate.tokens != 0U);
+  const GenerateOptions options = options_of(args.generate);
+  say_seed(args.generate, options);
+  const std::size_t failed = run_batch(model, lines, prompt_maker(args, model.checkpoint(), lines), options,
+                                       args.flags.load.parallel, args.generate.tokens != 0U);
   if (args.timings) say(batch_timings_of(model.stats(), std::chrono::steady_clock::now() - start));
   if (failed > 0) throw Error(Code::failed, std::to_string(failed) + " of " + std::to_string(lines.size()) + " failed");
 }
 
 /// Texts of one prompt, one after the other, though they are made at once.
 void print_texts(const Run& args, const Model& model, const std::vector<TokenId>& prompt) {
-  std::vector<Generation> streams = model.generate_texts(prompt, args.texts, options_of(args.generate));
+  const GenerateOptions options = options_of(args.generate);
+  std::vector<Generation> streams = model.generate_texts(prompt, args.texts, options);
+  say_seed(args.generate, options);
   if (args.generate.tokens == 0U) return (void)streams.front().next();  // the prompt has been checked and computed
   Answer answer;
   for (Generation& stream : streams) {

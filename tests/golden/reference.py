@@ -35,6 +35,7 @@ ALL = {
     "mistral3": Made(adjacent=True),
     "qwen2": Made(),
     "qwen3": Made(of_queries="head"),
+    "qwen3moe": Made(of_queries="head"),
     "gemma": Made(activation="gelu"),
     "gemma2": Made(activation="gelu", after=True, period=2, window=4096, scores_cap=50.0, logits_cap=30.0),
     "gemma3": Made(
@@ -42,8 +43,10 @@ ALL = {
     ),
     "smollm3": Made(adjacent=True, unrotated="fourth"),
     "granite": Made(adjacent=True),
+    "granitemoe": Made(adjacent=True),
     "phi3": Made(ffn="fused"),
     "olmo2": Made(before=False, after=True, of_queries="whole", period=4, local_scaled=False),
+    "olmoe": Made(of_queries="whole"),
     "exaone4": Made(before=False, after=True, of_queries="head", period=4, unrotated="global"),
     "stablelm": Made(norm="layer"),
     "starcoder2": Made(norm="layer", ffn="plain", activation="gelu"),
@@ -191,7 +194,7 @@ def projections(m, x, layer, name):
 
 
 def scale_of_scores(m):
-    if m.architecture == "granite":
+    if m.architecture.startswith("granite"):
         return m.keys.get("attention.scale") or m.head_dim**-0.5
     by_width = {"gemma2": 46, "gemma3": 62}.get(m.architecture) == m.layers
     return (m.hidden // m.heads[0] if by_width else m.head_dim) ** -0.5
@@ -228,7 +231,27 @@ def activated(m, x):
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def experts(m, x, name):
+    """Of each row the experts that score highest, each times its part of the softmax."""
+    scores = x @ m.weights[name + "ffn_gate_inp.weight"].T
+    parts = np.exp(scores - scores.max(-1, keepdims=True))
+    parts /= parts.sum(-1, keepdims=True)
+    chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : m.keys["expert_used_count"]]
+    counts = np.take_along_axis(parts, chosen, -1)
+    if m.keys.get("expert_weights_norm", m.architecture != "olmoe"):
+        counts /= counts.sum(-1, keepdims=True)
+    counts *= m.keys.get("expert_weights_scale") or 1.0
+    gate, up, down = (m.weights[f"{name}ffn_{part}_exps.weight"] for part in ("gate", "up", "down"))
+    out = np.zeros_like(x)
+    for row, one in enumerate(x):
+        for expert, count in zip(chosen[row], counts[row]):
+            out[row] += count * (down[expert] @ (activated(m, gate[expert] @ one) * (up[expert] @ one)))
+    return out
+
+
 def ffn(m, x, layer, name):
+    if m.keys.get("expert_count"):
+        return experts(m, x, name)
     if m.made.ffn == "plain":
         inner = activated(m, product(m, x, name + "ffn_up"))
     elif m.made.ffn == "fused":
@@ -260,5 +283,5 @@ def forward(m, ids):
     head = m.weights.get("output.weight", m.weights["token_embd.weight"])
     logits = x @ head.T + m.weights.get("output.bias", 0.0)
     scale = m.keys.get("logit_scale") or 1.0
-    logits = logits / scale if m.architecture == "granite" else logits * scale
+    logits = logits / scale if m.architecture.startswith("granite") else logits * scale
     return capped(logits, m.keys.get("final_logit_softcapping", made.logits_cap))

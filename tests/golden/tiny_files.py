@@ -18,6 +18,7 @@ def factors(count, last):
     return np.geomspace(1.0, last, count).astype(np.float32)
 
 
+EXPERTS = {"expert_count": 6, "expert_used_count": 2}
 EPSILON, RMS_EPSILON = {"attention.layer_norm_epsilon": 1e-5}, {"attention.layer_norm_rms_epsilon": 1e-5}
 
 
@@ -105,6 +106,18 @@ CASES = {
     ),
     "qwen2": case("qwen2", **FOUR, biases=(*QKV, "output")),
     "qwen3": case("qwen3", **FOUR, head_dim=64),
+    "llama, experts": case("llama", **FOUR, keys=EXPERTS),
+    "qwen3moe": case("qwen3moe", **FOUR, head_dim=64, keys={**EXPERTS, "expert_feed_forward_length": 96}),
+    "qwen3moe, one of all": case("qwen3moe", **ONE, keys={**EXPERTS, "expert_used_count": 1}),
+    "granitemoe": case(
+        "granitemoe",
+        **THREE,
+        keys={**EXPERTS, "expert_used_count": 6, "residual_scale": 0.4, "attention.scale": 0.1, "logit_scale": 0.5},
+    ),
+    "olmoe": case("olmoe", **THREE, keys={**EXPERTS, "expert_used_count": 3}),
+    "olmoe, normalised and scaled": case(
+        "olmoe", **THREE, keys={**EXPERTS, "expert_weights_norm": True, "expert_weights_scale": 0.7}
+    ),
     "gemma": case("gemma", **ONE, head_dim=64, tied=True),
     "gemma2": case(
         "gemma2", **FOUR, keys={**WINDOW, "attn_logit_softcapping": 0.5, "final_logit_softcapping": 6.0}, tied=True
@@ -174,7 +187,13 @@ def shapes(one):
         }
         if one["architecture"] == "phi3":
             matrices["attn_qkv"] = [sum(matrices.pop(part)[0] for part in QKV), hidden]
-        if made.ffn != "gated":
+        if count := keys.get("expert_count"):
+            width = keys.get("expert_feed_forward_length", width)
+            for part, shape in (("gate", [width, hidden]), ("up", [width, hidden]), ("down", [hidden, width])):
+                del matrices["ffn_" + part]
+                matrices[f"ffn_{part}_exps"] = [count, *shape]
+            matrices["ffn_gate_inp"] = [count, hidden]
+        elif made.ffn != "gated":
             del matrices["ffn_gate"]
         if made.ffn == "fused":
             matrices["ffn_up"] = [2 * width, hidden]
@@ -203,10 +222,12 @@ def shapes(one):
 
 def values(name, shape, tied, random):
     """Logits that make tokens likely, but not the token that was given."""
-    if len(shape) == 2:
+    if name.endswith("ffn_gate_inp.weight"):  # so that little decides seldom
+        return random.normal(0, 3 / math.sqrt(shape[1]), shape)
+    if len(shape) > 1:
         calm = 0.8 if "attn_q" in name or "attn_k" in name else 0.4 if name == "token_embd.weight" and tied else 1.0
         spread = 1.6 if name == "output.weight" else calm
-        return random.normal(0, spread / math.sqrt(shape[1]), shape)
+        return random.normal(0, spread / math.sqrt(shape[-1]), shape)
     if name.endswith(".bias"):
         return random.normal(0, 0.3, shape)
     return (1 + random.normal(0, 0.2, shape)) * (4.0 if tied and name == "output_norm.weight" else 1.0)
@@ -242,16 +263,17 @@ def add_keys(writer, one):
 
 
 def write(name, path, matrices="Q8_0", encode=quantize):
-    """The file of a case: matrices as asked for, by `encode`; vectors as it says."""
+    """The file of a case: matrices as asked for, by `encode`, but routers are F32; vectors as it says."""
     one = CASES[name]
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
     add_keys(writer, one)
-    kinds = {2: GGMLQuantizationType[matrices], 1: GGMLQuantizationType[one["norms"]]}
+    kinds = {1: GGMLQuantizationType[one["norms"]]}
     for tensor, shape in shapes(one).items():
         data = values(tensor, shape, one["tied"], random).astype(np.float32)
-        kind = kinds[len(shape)]
-        writer.add_tensor(tensor, (encode if len(shape) == 2 else quantize)(data, kind), raw_dtype=kind)
+        kind = kinds.get(len(shape), GGMLQuantizationType[matrices])
+        kind = GGMLQuantizationType.F32 if "ffn_gate_inp" in tensor else kind
+        writer.add_tensor(tensor, (encode if len(shape) > 1 else quantize)(data, kind), raw_dtype=kind)
     for tensor, data in one["extra"].items():
         writer.add_tensor(tensor, data)
     writer.write_header_to_file()

@@ -113,13 +113,12 @@ TEST_CASE("fault 8: a key that would change what is computed is refused by name 
     check(number(a, "logit_scale", 0.0625F, "0.0625"));
     check(number(a, "residual_scale", 0.22F, "0.22"));
     check(number(a, "embedding_scale", 12, "12"));
-    check(number(a, "expert_used_count", 2, "2"));
-    check(number(a, "expert_weights_scale", 2.5F, "2.5"));
+    check(number(a, "expert_shared_count", 2, "2"));
+    check(number(a, "expert_group_count", 2, "2"));
     check(number(a, "nextn_predict_layers", 1, "1"));
     check(number(a, "decoder_start_token_id", 1, "1"));
     check(truth(a, "attention.causal", false));
     check(truth(a, "use_parallel_residual", true));
-    check(truth(a, "expert_weights_norm", true));
     check(text(a, "tensor_data_layout", "something else"));
     check(text(a, "hidden_activation", "relu"));
     check(text(a, "rope.scaling.type", "dynamic"));
