@@ -104,6 +104,10 @@ struct TinyModel {
     const std::uint32_t rotated = tiny_parts(architecture).rotated;
     number("rope.dimension_count", rotated == 0 ? sizes.head_dim : rotated);
     number("context_length", context);
+    if (const std::uint32_t experts = tiny_parts(architecture).experts; experts > 0) {
+      number("expert_count", experts);
+      number("expert_used_count", 2);
+    }
     write_needed_keys(writer, architecture);
     keys(writer);
     return writer;

@@ -47,10 +47,6 @@ inline void write_needed_keys(GgufWriter& writer, const std::string& architectur
   const bool root_mean_square = !tiny_parts(architecture).norm_biases && architecture != "cohere2";
   const std::string epsilon = root_mean_square ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon";
   writer.number(architecture + epsilon, ElementType::f32, 1e-5F);
-  if (const std::uint32_t experts = tiny_parts(architecture).experts; experts > 0) {
-    writer.number(architecture + ".expert_count", ElementType::u32, experts);
-    writer.number(architecture + ".expert_used_count", ElementType::u32, 2U);
-  }
   if (architecture.starts_with("granite") || architecture == "cohere2") {
     writer.number(architecture + ".logit_scale", ElementType::f32, 0.5F);
   }

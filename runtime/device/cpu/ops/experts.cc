@@ -94,7 +94,8 @@ void run(const ops::Combine& op, OpContext& c) {
       const std::uint32_t place = routing.place[row * used + i];
       const std::int64_t* const x = c.fixed(op.routed, place);
       for (std::uint32_t column = 0; column < columns; ++column) y[column] += x[column];
-      if (routing.overflow[place] != 0) c.overflow()[row] = 1;
+      std::uint8_t& flag = c.overflow()[row];
+      if (routing.overflow[place] != 0 && flag == 0) flag = 1;  // what came before is the cause
     }
   }
 }

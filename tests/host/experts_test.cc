@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <limits>
+
+#include "tests/host/house.hpp"
+
+namespace troupe::testing {
+namespace {
+
+using Catch::Matchers::Contains;
+
+const Ids prompt{104, 101, 108, 108, 111};
+
+TinyModel with_experts() { return {.architecture = "qwen3moe"}; }
+
+Error refusal(const TinyModel& model) {
+  const MemoryFile file(model.file());
+  return error_of([&] { (void)Runtime().open(file.path()); });
+}
+
+}  // namespace
+
+TEST_CASE("experts: a file whose numbers and tensors disagree is refused by name", "[bad-input]") {
+  TinyModel model = with_experts();
+  model.left_out = "expert_count";
+  CHECK_THAT(refusal(model).message(), Contains("blk.0.ffn_gate.weight is missing"));
+  model = with_experts();
+  model.left_out = "expert_used_count";
+  for (const std::uint32_t used : {0U, 7U}) {
+    model.keys = [=](GgufWriter& w) { w.number("qwen3moe.expert_used_count", ElementType::u32, used); };
+    CHECK_THAT(refusal(model).message(),
+               Contains("qwen3moe.expert_used_count is " + std::to_string(used) + "; it must be between 1 and 6"));
+  }
+  model = with_experts();
+  model.left_out = "expert_count";
+  model.keys = [](GgufWriter& w) { w.number("qwen3moe.expert_count", ElementType::u32, 5U); };
+  CHECK_THAT(refusal(model).message(), Contains("ffn_gate_inp.weight is 6 x 64") && Contains("ask for 5 x 64"));
+  model = with_experts();
+  model.keys = [](GgufWriter& w) { w.number("qwen3moe.expert_feed_forward_length", ElementType::u32, 128U); };
+  CHECK_THAT(refusal(model).message(),
+             Contains("ffn_gate_exps.weight is 6 x 256 x 64 (planes x rows x columns)") && Contains("6 x 128 x 64"));
+  model = with_experts();
+  model.keys = [](GgufWriter& w) { w.number("qwen3moe.expert_gating_func", ElementType::u32, 2U); };
+  CHECK_THAT(refusal(model).message(), Contains("\"qwen3moe.expert_gating_func\" is 2"));
+}
+
+TEST_CASE("experts: scores that are no numbers end a request, and say where", "[bad-input]") {
+  TinyModel model = with_experts();
+  model.edit = [](const std::string& name, std::vector<float>& values) {
+    if (name == "blk.2.ffn_gate_inp.weight") values[3 * TinyModel::hidden] = std::numeric_limits<float>::quiet_NaN();
+  };
+  const MemoryFile file(model.file());
+  for (const char* plan : {"", "pp2", "tp2"}) {
+    INFO(plan);
+    const Model loaded = Runtime().load(file.path(), {.plan = plan, .threads = 1});
+    const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));
+    REQUIRE(outcome.code() == Code::out_of_range);
+    CHECK_THAT(outcome.error->message(), Contains("layer 2: the scores of its experts (ffn_gate_inp) are not numbers"));
+  }
+}
+
+TEST_CASE("experts: what is chosen of all with equal weights is what the order of the file says") {
+  TinyModel model = with_experts();  // all scores are alike, so that the first two experts are chosen
+  model.edit = [](const std::string& name, std::vector<float>& values) {
+    if (name.ends_with("ffn_gate_inp.weight")) std::fill(values.begin(), values.end(), 0.0F);
+  };
+  const MemoryFile plain(model.file());
+  const auto edit = model.edit;
+  model.edit = [&](const std::string& name, std::vector<float>& values) {
+    edit(name, values);
+    if (!name.ends_with("_exps.weight")) return;
+    const auto expert = static_cast<std::ptrdiff_t>(values.size() / 6);
+    std::fill(values.begin() + 2 * expert, values.end(), 1.0F);  // of those that nobody goes to
+  };
+  const MemoryFile changed(model.file());
+  const Runtime runtime;
+  CHECK(continued(runtime.load(plain.path()), prompt, 20) == continued(runtime.load(changed.path()), prompt, 20));
+}
+
+TEST_CASE("experts: what a model is promised to take is what it takes, whatever the plan") {
+  const MemoryFile file(with_experts().file());
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(file.path());
+  std::uint64_t weights = 0;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    if (tensor.name.find("_exps") != std::string::npos) weights += tensor.bytes;
+  }
+  const auto memory = checkpoint.memory(checkpoint.expand({}), {});
+  CHECK(memory[0].weights > weights);
+  CHECK(memory[0].weights < 2 * weights);
+}
+
+}  // namespace troupe::testing
