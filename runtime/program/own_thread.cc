@@ -32,12 +32,13 @@ thread_local const void* owner_of_this = nullptr;
 
 std::thread start_thread(const char* name, std::function<void()> work, const void* owner) {
   const BlockedSignals blocked;
-  return std::thread([name, work = std::move(work), owner] {
+  std::thread thread([work = std::move(work), owner] {
     is_own = true;
     owner_of_this = owner;
-    pthread_setname_np(pthread_self(), name);
     work();
   });
+  pthread_setname_np(thread.native_handle(), name);  // here, so that it has its name when this returns
+  return thread;
 }
 
 bool on_own_thread() { return is_own; }
