@@ -19,9 +19,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
   const LayerShape& shape = model.layers[layer];
-  Projections of = project(b, shape, b.hidden());
-  of.q = b.projection_norm(of.q, "attn_q_norm.weight", Cut::query_heads);
-  of.k = b.projection_norm(of.k, "attn_k_norm.weight", Cut::kv_heads);
+  const Projections of = norm_projections(b, project(b, shape, b.hidden()));
   rotate(b, shape, of);
   b.add(b.hidden(), b.rms_norm(attend(b, model, shape, of), "post_attention_norm.weight"));
   b.add(b.hidden(), b.rms_norm(gated_ffn(b, b.hidden(), Activation::silu), "post_ffw_norm.weight"));

@@ -12,13 +12,7 @@ Result<ModelDescription> describe(const ModelFile& file) {
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
-  const LayerShape& shape = model.layers[layer];
-  Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
-  of.q = b.projection_norm(of.q, "attn_q_norm.weight", Cut::query_heads);
-  of.k = b.projection_norm(of.k, "attn_k_norm.weight", Cut::kv_heads);
-  rotate(b, shape, of);
-  b.add(b.hidden(), attend(b, model, shape, of));
-  b.add(b.hidden(), gated_or_expert_ffn(b, shape, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+  pre_norm_layer(b, model, layer, norm_projections);
 }
 
 constexpr auto own_keys = joined(expert_keys, std::to_array<KnownKey>({

@@ -16,11 +16,7 @@ Result<ModelDescription> describe_with_experts(const ModelFile& file) {
 }
 
 void layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
-  const LayerShape& shape = model.layers[layer];
-  const Projections of = norm_heads(b, project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight")));
-  rotate(b, shape, of);
-  b.add(b.hidden(), attend(b, model, shape, of));
-  b.add(b.hidden(), gated_or_expert_ffn(b, shape, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+  pre_norm_layer(b, model, layer, norm_heads);
 }
 
 constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({

@@ -18,6 +18,13 @@ ValueId activated(ProgramBuilder& b, ValueId gate, ValueId up, Activation activa
   return activation == Activation::silu ? b.silu_mul(gate, up) : b.gelu_mul(gate, up);
 }
 
+ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
+  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight");
+  const ValueId gate = b.expert_matmul(routed, "ffn_gate_exps.weight");
+  const ValueId up = b.expert_matmul(routed, "ffn_up_exps.weight");
+  return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
+}
+
 }  // namespace
 
 /// The products come first, so that they can be one.
@@ -45,6 +52,11 @@ Projections norm_heads(ProgramBuilder& b, Projections of) {
   return {b.head_norm(of.q, "attn_q_norm.weight"), b.head_norm(of.k, "attn_k_norm.weight"), of.v};
 }
 
+Projections norm_projections(ProgramBuilder& b, Projections of) {
+  return {b.projection_norm(of.q, "attn_q_norm.weight", Cut::query_heads),
+          b.projection_norm(of.k, "attn_k_norm.weight", Cut::kv_heads), of.v};
+}
+
 void rotate(ProgramBuilder& b, const LayerShape& shape, Projections of) {
   b.rope(of.q, shape.rotation);
   b.rope(of.k, shape.rotation);
@@ -63,17 +75,6 @@ ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
   return project_back(b, activated(b, gate, up, activation), "ffn_down", Cut::ffn);
 }
 
-ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
-  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight");
-  const ValueId gate = b.expert_matmul(routed, "ffn_gate_exps.weight");
-  const ValueId up = b.expert_matmul(routed, "ffn_up_exps.weight");
-  return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
-}
-
-ValueId gated_or_expert_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {
-  return shape.experts > 0 ? expert_ffn(b, x, activation) : gated_ffn(b, x, activation);
-}
-
 ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {
   const ValueId gate = b.matmul(x, "ffn_up.weight", Cut::ffn, {0, 2 * shape.ffn});
   const ValueId up = b.matmul(x, "ffn_up.weight", Cut::ffn, {shape.ffn, 2 * shape.ffn});
@@ -86,16 +87,23 @@ ValueId plain_ffn(ProgramBuilder& b, ValueId x) {
   return project_back(b, b.gelu(up), "ffn_down", Cut::ffn);
 }
 
-void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
+void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer,
+                    Projections (*norm)(ProgramBuilder& b, Projections of)) {
   const LayerShape& shape = model.layers[layer];
   const auto add = [&](ValueId y) {
     if (model.residual_scale != 1.0F) b.scale(y, model.residual_scale);
     b.add(b.hidden(), y);
   };
-  const Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
+  Projections of = project(b, shape, b.rms_norm(b.hidden(), "attn_norm.weight"));
+  if (norm != nullptr) of = norm(b, of);
   rotate(b, shape, of);
   add(attend(b, model, shape, of));
-  add(gated_or_expert_ffn(b, shape, b.rms_norm(b.hidden(), "ffn_norm.weight"), Activation::silu));
+  const ValueId x = b.rms_norm(b.hidden(), "ffn_norm.weight");
+  add(shape.experts > 0 ? expert_ffn(b, x, Activation::silu) : gated_ffn(b, x, Activation::silu));
+}
+
+void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {
+  pre_norm_layer(b, model, layer, nullptr);
 }
 
 }  // namespace troupe::plugins

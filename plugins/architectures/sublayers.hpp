@@ -16,6 +16,9 @@ struct Projections {
 /// A norm of each head of queries and keys: "attn_q_norm", "attn_k_norm".
 [[nodiscard]] Projections norm_heads(ProgramBuilder& b, Projections of);
 
+/// A norm over all queries, and one over all keys, of a token: the same names.
+[[nodiscard]] Projections norm_projections(ProgramBuilder& b, Projections of);
+
 /// Rotates q and k as the layer's shape says.
 void rotate(ProgramBuilder& b, const LayerShape& shape, Projections of);
 
@@ -27,19 +30,19 @@ enum class Activation : std::uint8_t { silu, gelu };
 /// down(activation(gate(x)) * up(x)): [hidden]. Biases where the file has them.
 [[nodiscard]] ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation);
 
-/// The same of each of a row's experts (Shazeer et al. 2017), where the layer has some.
-[[nodiscard]] ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation);
-
-/// The one or the other, as the layer's shape says.
-[[nodiscard]] ValueId gated_or_expert_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation);
-
 /// The same where "ffn_up" holds the gate's rows and then its own.
 [[nodiscard]] ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation);
 
 /// down(gelu(up(x))): [hidden]. Biases where the file has them.
 [[nodiscard]] ValueId plain_ffn(ProgramBuilder& b, ValueId x);
 
-/// A whole layer with a norm before each half, as llama has it; of what each half adds, the model's residual scale.
+/// A whole layer with a norm before each half, as llama has it; the FFN of each of a row's experts (Shazeer et al.
+/// 2017) where the layer has some; of what each half adds, the model's residual scale. `norm`: of queries and keys, or
+/// null.
+void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer,
+                    Projections (*norm)(ProgramBuilder& b, Projections of));
+
+/// Without that norm.
 void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer);
 
 }  // namespace troupe::plugins

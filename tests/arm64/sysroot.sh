@@ -15,16 +15,16 @@ if [ ! -e "$folder/complete" ] || [ "$(cat "$folder/complete")" != "${packages[*
   echo "sysroot.sh: getting arm64 libraries, once, into $folder" >&2
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  mkdir -p "$work/lists/partial" "$work/packages" "$work/root"
+  mkdir -p "$work/lists/partial" "$work/packages" "$work/unpacked"
   options=(-qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$work/lists"
     -o Dir::State::status=/dev/null -o APT::Update::Error-Mode=any -o APT::Sandbox::User="$(id -un)")
   cd "$work/packages"
   { apt-get update "${options[@]}" && apt-get download "${options[@]}" "${packages[@]}"; } > "$work/log" 2>&1 ||
     fail "cannot get the packages (no network?): $(grep -m 1 '^[EW]:' "$work/log")"
-  for package in *.deb; do dpkg -x "$package" "$work/root"; done
-  printf '%s\n' "${packages[*]}" > "$work/root/complete"
+  for package in *.deb; do dpkg -x "$package" "$work/unpacked"; done
+  printf '%s\n' "${packages[*]}" > "$work/unpacked/complete"
   rm -rf "$folder"
   mkdir -p "$(dirname "$folder")"
-  mv "$work/root" "$folder"
+  mv "$work/unpacked" "$folder"
 fi
 "$build_caf" arm64

@@ -78,12 +78,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
   }
   state_.angles.reserve(columns * parts_.rows);  // so that no step allocates
   state_.overflow.reserve(layers_ * parts_.rows);
-  if (const std::size_t experts = most_experts(*parts_.program); experts > 0) {
-    std::size_t most = 0;
-    for (const RowSpace& space : parts_.program->spaces)
-      most = std::max<std::size_t>(most, space.per_row * parts_.rows);
-    state_.routing.reserve(most, experts);
-  }
+  state_.routing.reserve(*parts_.program, parts_.rows);
 }
 
 Result<void> CpuRunner::begin(const StepRows& rows) {

@@ -16,9 +16,29 @@ float sum_of_exponentials(const float* scores, std::size_t experts, float larges
   return sum;
 }
 
+/// The most that a step comes to; both 0 where no layer has experts.
+struct Most {
+  std::size_t experts = 0, routed = 0;
+};
+
+Most most_of(const Program& program, std::size_t rows) {
+  Most most;
+  for (const Section& section : program.sections) {
+    for (const Op& op : section.ops) {
+      const auto* route = std::get_if<ops::Route>(&op.what);
+      if (route == nullptr) continue;
+      most.experts = std::max<std::size_t>(most.experts, program.values[route->scores].columns);
+      most.routed = std::max(most.routed, program.spaces[route->routed].most(rows));
+    }
+  }
+  return most;
+}
+
 }  // namespace
 
-void Routing::reserve(std::size_t routed, std::size_t experts) {
+void Routing::reserve(const Program& program, std::size_t rows) {
+  const auto [experts, routed] = most_of(program, rows);
+  if (experts == 0) return;
   for (auto* numbers : {&chosen, &place, &row}) numbers->reserve(routed);
   for (auto* numbers : {&chosen_weight, &weight}) numbers->reserve(routed);
   overflow.reserve(routed);
@@ -76,23 +96,9 @@ void Routing::lay(std::size_t rows, std::uint32_t used) {
   first[0] = 0;
 }
 
-std::size_t most_experts(const Program& program) {
-  std::size_t most = 0;
-  for (const Section& section : program.sections) {
-    for (const Op& op : section.ops) {
-      if (const auto* route = std::get_if<ops::Route>(&op.what)) {
-        most = std::max<std::size_t>(most, program.values[route->scores].columns);
-      }
-    }
-  }
-  return most;
-}
-
 std::size_t routing_bytes(const Program& program, std::size_t rows) {
-  const std::size_t experts = most_experts(program);
+  const auto [experts, routed] = most_of(program, rows);
   if (experts == 0) return 0;
-  std::size_t routed = 0;
-  for (const RowSpace& space : program.spaces) routed = std::max<std::size_t>(routed, space.per_row * rows);
   return routed * (3 * sizeof(std::uint32_t) + 2 * sizeof(float) + 1) + (experts + 1) * sizeof(std::uint32_t);
 }
 

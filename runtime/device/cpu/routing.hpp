@@ -19,7 +19,7 @@ struct Routing {
   std::vector<std::uint32_t> first;    ///< [experts + 1]: routed row of each
   std::vector<std::uint8_t> overflow;  ///< [routed rows], see kernels::MatmulArgs
 
-  void reserve(std::size_t routed, std::size_t experts);
+  void reserve(const Program& program, std::size_t rows);
 
   /// For so many rows of the step, before they choose.
   void begin(std::size_t rows, std::uint32_t used, std::size_t experts);
@@ -33,8 +33,5 @@ struct Routing {
 
 /// Bytes that the routing of a program's steps takes.
 [[nodiscard]] std::size_t routing_bytes(const Program& program, std::size_t rows);
-
-/// The most experts that a layer of the program has; 0: there are none.
-[[nodiscard]] std::size_t most_experts(const Program& program);
 
 }  // namespace troupe
