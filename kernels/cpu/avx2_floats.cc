@@ -38,19 +38,8 @@ struct Kernel {
   }
 };
 
-template <Format format>
-FloatTileKernel pick(std::size_t tokens) {
-  static constexpr FloatTileKernel kernels[float_tile_tokens] = {Kernel<format, 1>::run, Kernel<format, 2>::run,
-                                                                 Kernel<format, 3>::run, Kernel<format, 4>::run,
-                                                                 Kernel<format, 5>::run, Kernel<format, 6>::run};
-  return kernels[tokens - 1];
-}
-
 }  // namespace
 
-FloatTileKernel float_kernel(Format format, std::size_t, std::size_t tokens) {
-  if (format == Format::f16) return pick<Format::f16>(tokens);
-  return format == Format::bf16 ? pick<Format::bf16>(tokens) : pick<Format::f32>(tokens);
-}
+#include "kernels/cpu/float_kernels.inl"
 
 }  // namespace troupe::kernels::avx2
