@@ -1,13 +1,13 @@
 // In C11: loads a model, streams a text by callback, and cancels a second one. Usage: c_sample MODEL.gguf [PROMPT]
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <threads.h>
 #include <troupe.h>
 
 // One stream: its callbacks run on a thread of the runtime, and main waits for the last of them.
 typedef struct Stream {
-  mtx_t mutex;
-  cnd_t changed;
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
   int tokens, over;
   char outcome[200];
 } Stream;
@@ -17,22 +17,22 @@ static troupe_status on_token(void* user, uint64_t request, const troupe_token* 
   (void)request, (void)error;
   fwrite(token->text, 1, token->length, stdout);
   fflush(stdout);
-  mtx_lock(&stream->mutex);
+  pthread_mutex_lock(&stream->mutex);
   ++stream->tokens;
-  cnd_signal(&stream->changed);
-  mtx_unlock(&stream->mutex);
+  pthread_cond_signal(&stream->changed);
+  pthread_mutex_unlock(&stream->mutex);
   return TROUPE_OK;
 }
 
 static void on_finish(void* user, uint64_t request, const troupe_finish* finish) {
   Stream* stream = user;
   (void)request;
-  mtx_lock(&stream->mutex);
+  pthread_mutex_lock(&stream->mutex);
   snprintf(stream->outcome, sizeof stream->outcome, "%s after %u tokens", troupe_finish_name(finish->reason),
            (unsigned)finish->generated_tokens);
   stream->over = 1;
-  cnd_signal(&stream->changed);
-  mtx_unlock(&stream->mutex);
+  pthread_cond_signal(&stream->changed);
+  pthread_mutex_unlock(&stream->mutex);
 }
 
 // Streams a text of at most `most` tokens; one of more than `cancel_after` is cancelled, if that is not 0.
@@ -43,8 +43,8 @@ static troupe_status speak(const troupe_model* model, const char* prompt, uint32
   options.max_tokens = most;
 
   Stream stream = {.tokens = 0};
-  mtx_init(&stream.mutex, mtx_plain);
-  cnd_init(&stream.changed);
+  pthread_mutex_init(&stream.mutex, NULL);
+  pthread_cond_init(&stream.changed, NULL);
   troupe_callbacks callbacks;
   troupe_callbacks_default(&callbacks, sizeof callbacks);
   callbacks.on_token = on_token;
@@ -54,20 +54,20 @@ static troupe_status speak(const troupe_model* model, const char* prompt, uint32
   troupe_request* request = NULL;
   troupe_status status = troupe_model_generate(model, prompt, strlen(prompt), &options, &callbacks, &request, error);
   if (status == TROUPE_OK) {
-    mtx_lock(&stream.mutex);
+    pthread_mutex_lock(&stream.mutex);
     while (!stream.over && (cancel_after == 0 || stream.tokens < cancel_after))
-      cnd_wait(&stream.changed, &stream.mutex);
-    mtx_unlock(&stream.mutex);
+      pthread_cond_wait(&stream.changed, &stream.mutex);
+    pthread_mutex_unlock(&stream.mutex);
     if (cancel_after != 0) status = troupe_request_cancel(request, error);
-    mtx_lock(&stream.mutex);
-    while (!stream.over) cnd_wait(&stream.changed, &stream.mutex);
-    mtx_unlock(&stream.mutex);
+    pthread_mutex_lock(&stream.mutex);
+    while (!stream.over) pthread_cond_wait(&stream.changed, &stream.mutex);
+    pthread_mutex_unlock(&stream.mutex);
     printf("\n");
     fprintf(stderr, "c_sample: %s\n", stream.outcome);
     troupe_request_free(request);
   }
-  cnd_destroy(&stream.changed);
-  mtx_destroy(&stream.mutex);
+  pthread_cond_destroy(&stream.changed);
+  pthread_mutex_destroy(&stream.mutex);
   return status;
 }
 
