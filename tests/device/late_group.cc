@@ -53,6 +53,16 @@ Result<Event> LateGroup::all_gather(Tensor in, Tensor out, Deadline deadline) {
   });
 }
 
+Result<Event> LateGroup::all_to_all(Tensor in, std::span<const std::size_t> gives, Tensor out,
+                                    std::span<const std::size_t> takes, Deadline deadline) {
+  Transfer& transfer = stage(in, out);
+  const Tensor mine = packed(in, staged(in, transfer.in).data), theirs = transfer.staged;
+  const std::vector<std::size_t> given(gives.begin(), gives.end()), taken(takes.begin(), takes.end());
+  return enqueue([this, mine, theirs, given, taken, patience = deadline.patience] {
+    return transport::ended(group_->all_to_all(mine, given, theirs, taken, {patience}), {patience});
+  });
+}
+
 Result<Event> LateGroup::broadcast(Tensor tensor, int root, Deadline deadline) {
   Transfer& transfer = stage(tensor, tensor);
   copy(packed(tensor, staged(tensor, transfer.in).data), transfer.staged);

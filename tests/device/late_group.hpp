@@ -26,6 +26,8 @@ class LateGroup : public transport::Communicator, private transport::Event::Sour
                                       transport::Deadline deadline) override;
   Result<transport::Event> all_gather(transport::Tensor in, transport::Tensor out,
                                       transport::Deadline deadline) override;
+  Result<transport::Event> all_to_all(transport::Tensor in, std::span<const std::size_t> gives, transport::Tensor out,
+                                      std::span<const std::size_t> takes, transport::Deadline deadline) override;
   Result<transport::Event> broadcast(transport::Tensor tensor, int root, transport::Deadline deadline) override;
   void abort(Error why) override { group_->abort(std::move(why)); }
 

@@ -50,6 +50,11 @@ class FloatSums : public transport::Communicator {
                                                     transport::Deadline deadline) override {
     return integers_->all_gather(in, out, deadline);
   }
+  [[nodiscard]] Result<transport::Event> all_to_all(transport::Tensor in, std::span<const std::size_t> gives,
+                                                    transport::Tensor out, std::span<const std::size_t> takes,
+                                                    transport::Deadline deadline) override {
+    return integers_->all_to_all(in, gives, out, takes, deadline);
+  }
   [[nodiscard]] Result<transport::Event> broadcast(transport::Tensor tensor, int root,
                                                    transport::Deadline deadline) override {
     return integers_->broadcast(tensor, root, deadline);

@@ -23,6 +23,10 @@ struct Alone : transport::Communicator {
   Result<transport::Event> all_gather(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return transport::Event{};
   }
+  Result<transport::Event> all_to_all(transport::Tensor, std::span<const std::size_t>, transport::Tensor,
+                                      std::span<const std::size_t>, transport::Deadline) override {
+    return transport::Event{};
+  }
   Result<transport::Event> broadcast(transport::Tensor, int, transport::Deadline) override {
     return transport::Event{};
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -22,6 +23,8 @@ struct FrameHeader {
   std::uint64_t operation = 0, root = 0;             ///< of a collective; of an abort: its code
   std::uint64_t element = 0, rows = 0, columns = 0;  ///< of the tensor whose elements follow, or not
   std::uint64_t room = 0, out_element = 0, out_rows = 0, out_columns = 0;  ///< for what a collective gives
+  static constexpr std::size_t most_counts = 16;                           ///< and so ranks
+  std::array<std::size_t, most_counts> gives{}, takes{};                   ///< of an all_to_all
 };
 
 struct Frame {

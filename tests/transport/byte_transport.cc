@@ -91,6 +91,10 @@ class ByteRank final : public Communicator, private Event::Source {
   [[nodiscard]] Result<Event> all_gather(Tensor in, Tensor out, Deadline) override {
     return begin({Operation::all_gather, 0, in, out});
   }
+  [[nodiscard]] Result<Event> all_to_all(Tensor in, std::span<const std::size_t> gives, Tensor out,
+                                         std::span<const std::size_t> takes, Deadline) override {
+    return begin({Operation::all_to_all, 0, in, out, gives, takes});
+  }
   [[nodiscard]] Result<Event> broadcast(Tensor tensor, int root, Deadline) override {
     return begin({Operation::broadcast, root, tensor, {}});
   }
@@ -107,17 +111,27 @@ class ByteRank final : public Communicator, private Event::Source {
     header.out_rows = mine.out.rows;
     header.out_columns = mine.out.columns;
     const bool gives = mine.operation != Operation::broadcast || mine.root == rank();
+    std::copy(mine.gives.begin(), mine.gives.end(), header.gives.begin());
+    std::copy(mine.takes.begin(), mine.takes.end(), header.takes.begin());
     for (std::size_t other = 0; other < port_.size(); ++other) {
-      if (other != port_.rank()) port_.write(other, header, gives ? &mine.in : nullptr);
+      if (other != port_.rank()) write(other, header, gives ? &mine : nullptr);
     }
-    under_way_.push_back(mine);
+    under_way_.push_back({mine, header.gives, header.takes});
     return Event(*this, ++begun_);
+  }
+
+  void write(std::size_t other, FrameHeader header, const Offer* offer) {
+    if (offer == nullptr) return port_.write(other, header);
+    const Tensor part = offer->operation == Operation::all_to_all ? given_to(*offer, other) : offer->in;
+    header.rows = part.rows;
+    header.length = part.bytes();
+    port_.write(other, header, &part);
   }
 
   [[nodiscard]] Result<void> wait(std::uint64_t number, Deadline deadline) override {
     while (begun_ - under_way_.size() < number) {
       if (port_.aborted().raised()) return port_.aborted().error();
-      if (auto finished = finish(under_way_.front(), begun_ - under_way_.size() + 1, deadline); !finished)
+      if (auto finished = finish(under_way_.front().whole(), begun_ - under_way_.size() + 1, deadline); !finished)
         return port_.abort(finished.error());
       under_way_.pop_front();
     }
@@ -131,11 +145,12 @@ class ByteRank final : public Communicator, private Event::Source {
     for (std::size_t other = 0; other < port_.size(); ++other) {
       if (other == port_.rank()) continue;
       frames[other] = port_.take(other);
-      offers[other] = offer_of(frames[other]);
+      offers[other] = offer_of(frames[other], mine.gives.size());
     }
     if (auto agreed = agree(offers); !agreed) return agreed;
     if (mine.operation == Operation::all_reduce) reduce(offers);
     if (mine.operation == Operation::all_gather) gather(offers, mine.out);
+    if (mine.operation == Operation::all_to_all) take(offers);
     if (mine.operation == Operation::broadcast) copy(offers[static_cast<std::size_t>(mine.root)].in, mine.in);
     return {};
   }
@@ -155,7 +170,7 @@ class ByteRank final : public Communicator, private Event::Source {
     return {};
   }
 
-  static Offer offer_of(Frame& frame) {
+  static Offer offer_of(Frame& frame, std::size_t counts) {
     static std::byte somewhere;  // in the other process's memory
     const FrameHeader& header = frame.header;
     Offer offer;
@@ -164,7 +179,16 @@ class ByteRank final : public Communicator, private Event::Source {
     offer.in = frame.tensor();
     offer.out = {header.room != 0 ? &somewhere : nullptr, static_cast<Element>(header.out_element), header.out_rows,
                  header.out_columns, header.out_columns};
+    offer.gives = std::span(header.gives).first(counts);
+    offer.takes = std::span(header.takes).first(counts);
     return offer;
+  }
+
+  /// Of each other rank the part that is for this one has come.
+  void take(const std::vector<Offer>& offers) const {
+    const Offer& mine = offers[port_.rank()];
+    for (std::size_t rank = 0; rank < offers.size(); ++rank)
+      copy(rank == port_.rank() ? given_to(mine, rank) : offers[rank].in, taken_from(mine, rank));
   }
 
   void reduce(const std::vector<Offer>& offers) const {
@@ -190,7 +214,17 @@ class ByteRank final : public Communicator, private Event::Source {
   std::shared_ptr<Mesh> mesh_;
   Port& port_;
   WaitPolicy policy_;
-  std::deque<Offer> under_way_;
+  struct UnderWay {
+    Offer offer;
+    std::array<std::size_t, FrameHeader::most_counts> gives, takes;  ///< the caller's are gone
+    [[nodiscard]] Offer whole() const {
+      Offer all = offer;
+      all.gives = std::span(gives).first(offer.gives.size());
+      all.takes = std::span(takes).first(offer.takes.size());
+      return all;
+    }
+  };
+  std::deque<UnderWay> under_way_;
   std::uint64_t begun_ = 0;
 };
 

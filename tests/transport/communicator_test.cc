@@ -104,6 +104,37 @@ std::string try_all_gather(Communicator& self, std::uint64_t call, std::size_t r
   return right ? "" : "wrong columns";
 }
 
+/// Rows that `from` gives to `to`: some give nothing, some take nothing.
+std::size_t rows_given(std::uint64_t call, std::size_t from, std::size_t to, std::size_t unit) {
+  return (from * 3 + to * 5 + call) % 4 * unit;
+}
+
+std::string try_all_to_all(Communicator& self, std::uint64_t call, std::size_t unit, std::size_t columns,
+                           std::size_t gap) {
+  const auto own = static_cast<std::size_t>(self.rank()), size = static_cast<std::size_t>(self.size());
+  std::vector<std::size_t> gives, takes;
+  for (std::size_t other = 0; other < size; ++other) {
+    gives.push_back(rows_given(call, own, other, unit));
+    takes.push_back(rows_given(call, other, own, unit));
+  }
+  const auto sum = [](const std::vector<std::size_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  };
+  Matrix in(sum(gives), columns, gap), out(sum(takes), columns, gap / 2);
+  in.fill([&](auto r, auto c) { return given(call, self.rank(), r, c); });
+  auto begun = self.all_to_all(in.view(), gives, out.view(), takes, soon());
+  gives.assign(size, 12345);  // they are looked at during the call alone
+  takes.assign(size, 12345);
+  if (auto done = ended(begun, soon()); !done) return done.error().message();
+  const bool right = out.holds([&](auto r, auto c) {
+    std::size_t from = 0;
+    while (r >= rows_given(call, from, own, unit)) r -= rows_given(call, from++, own, unit);
+    for (std::size_t to = 0; to < own; ++to) r += rows_given(call, from, to, unit);
+    return given(call, static_cast<int>(from), r, c);
+  });
+  return right ? "" : "wrong rows";
+}
+
 std::string try_broadcast(Communicator& self, std::uint64_t call, std::size_t rows, std::size_t columns,
                           std::size_t gap, int root) {
   Matrix matrix(rows, columns, gap);
@@ -131,6 +162,24 @@ TEST_CASE("all_reduce gives every rank the sum", "[transport][communicator]") {
         for (const std::size_t gap : {0UL, 3UL})
           for (const bool in_place : {false, true})
             if (auto wrong = try_all_reduce(self, ++call, shape.rows, shape.columns, gap, in_place); !wrong.empty())
+              return wrong + " in call " + std::to_string(call);
+      return "";
+    });
+    CHECK(outcomes == std::vector<std::string>(group.size()));
+  }
+}
+
+TEST_CASE("all_to_all takes from each rank what that gives", "[transport][communicator]") {
+  const OnEach on;
+  INFO(on.kind->name);
+  for (int size = 1; size <= 8; ++size) {
+    auto group = on.group(size, {size > 2 ? 0U : 1000U});
+    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
+      std::uint64_t call = 0;
+      for (const std::size_t unit : {0UL, 1UL, 3UL, 40UL})  // below and beyond what is staged
+        for (const std::size_t columns : {0UL, 1UL, 5UL, 300UL})
+          for (const std::size_t gap : {0UL, 2UL})
+            if (auto wrong = try_all_to_all(self, ++call, unit, columns, gap); !wrong.empty())
               return wrong + " in call " + std::to_string(call);
       return "";
     });
@@ -406,6 +455,17 @@ Call broadcast_of(std::size_t columns, int root, Element element = Element::i64)
   };
 }
 
+/// One row from each to each, but of rank `odd` two to rank 0.
+Call to_all_of(std::size_t columns, int odd = -1) {
+  return [=](Communicator& self) {
+    std::vector<std::size_t> gives(3, 1);
+    const std::vector<std::size_t> takes(3, 1);
+    if (self.rank() == odd) gives[0] = 2;
+    Matrix in(self.rank() == odd ? 4 : 3, columns), out(3, columns);
+    return ended(self.all_to_all(in.view(), gives, out.view(), takes, soon()), soon());
+  };
+}
+
 TEST_CASE("ranks that disagree all get the error", "[transport][communicator]") {
   const OnEach on;
   INFO(on.kind->name);
@@ -417,6 +477,11 @@ TEST_CASE("ranks that disagree all get the error", "[transport][communicator]") 
                      "all_gather: rank 0 brings i64 [2, 3], rank 1 i64 [3, 3]; rows and elements must be the same");
   check_disagreement(on, gather_of(2, 3, 9), gather_of(2, 3, 8),
                      "all_gather: rank 1 has room for i64 [2, 8], the ranks together give i64 [2, 9]");
+  check_disagreement(
+      on, to_all_of(5), to_all_of(6),
+      "all_to_all: rank 0 brings rows of i64 [1, 5], rank 1 rows of i64 [1, 6]; columns and elements must be the "
+      "same");
+  check_disagreement(on, to_all_of(5), to_all_of(5, 1), "all_to_all: rank 1 gives 2 rows to rank 0, which takes 1");
   check_disagreement(on, broadcast_of(5, 0), broadcast_of(5, 0, Element::f32),
                      "broadcast: rank 0 brings i64 [1, 5], rank 1 f32 [1, 5]; the shapes must be the same");
   check_disagreement(on, broadcast_of(5, 2), broadcast_of(5, 1), "broadcast: rank 0 names root 2, rank 1 root 1");
@@ -440,6 +505,13 @@ TEST_CASE("what one rank alone gets wrong ends the group as well", "[transport][
   };
   check_disagreement(on, reduce_of(2, 4), wrong_sum,
                      "all_reduce: partial is i64 [2, 4], sum is i64 [2, 5]; they must be the same");
+  const Call wrong_count = [](Communicator& self) {
+    Matrix in(4, 5), out(3, 5);
+    const std::vector<std::size_t> ones(3, 1);
+    return ended(self.all_to_all(in.view(), ones, out.view(), ones, soon()), soon());
+  };
+  check_disagreement(on, to_all_of(5), wrong_count,
+                     "all_to_all: in is i64 [4, 5] and out i64 [3, 5], but 3 rows are given and 3 taken");
   const Call no_memory = [](Communicator& self) {
     return ended(self.broadcast({nullptr, Element::i64, 1, 4, 4}, 0, soon()), soon());
   };

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "transport/event.hpp"
 #include "transport/tensor.hpp"
 #include "troupe/error.hpp"
@@ -25,6 +28,12 @@ class Communicator {
   /// out [rows, sum of every rank's columns] = the ranks' `in` [rows, columns of that rank] side by side in rank order.
   /// A rank that passes no `out` (null data) only gives; `in` may be its own columns of its `out`.
   [[nodiscard]] virtual Result<Event> all_gather(Tensor in, Tensor out, Deadline deadline) = 0;
+
+  /// Rows from each rank to each: the first gives[0] rows of `in` go to rank 0, the next gives[1] to rank 1 and so on;
+  /// `out` gets takes[0] rows of rank 0, then takes[1] of rank 1. Both have `size()` counts, looked at only during the
+  /// call, and what one rank gives to another is what that takes from it.
+  [[nodiscard]] virtual Result<Event> all_to_all(Tensor in, std::span<const std::size_t> gives, Tensor out,
+                                                 std::span<const std::size_t> takes, Deadline deadline) = 0;
 
   /// Every rank's `tensor` becomes that of `root`.
   [[nodiscard]] virtual Result<Event> broadcast(Tensor tensor, int root, Deadline deadline) = 0;

@@ -1,5 +1,6 @@
 #include "transport/collective/offer.hpp"
 
+#include <numeric>
 #include <string>
 
 namespace troupe::transport {
@@ -10,6 +11,14 @@ Error invalid(Operation operation, const std::string& why) {
 }
 
 std::string rank_name(std::size_t rank) { return "rank " + std::to_string(rank); }
+
+/// Of an all_to_all any number of rows.
+std::string brought(const Offer& offer) {
+  if (offer.operation != Operation::all_to_all) return describe(offer.in);
+  Tensor row = offer.in;
+  row.rows = 1;
+  return "rows of " + describe(row);
+}
 
 Result<void> agree_on_out(std::span<const Offer> offers) {
   Tensor whole = offers[0].in;
@@ -23,7 +32,49 @@ Result<void> agree_on_out(std::span<const Offer> offers) {
   return {};
 }
 
+std::size_t sum_of(std::span<const std::size_t> counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+}
+
+Result<void> check_all_to_all(const Offer& offer, std::size_t size) {
+  if (offer.gives.size() != size || offer.takes.size() != size)
+    return invalid(offer.operation, "it gives to " + std::to_string(offer.gives.size()) + " and takes from " +
+                                        std::to_string(offer.takes.size()) + " ranks in a group of " +
+                                        std::to_string(size));
+  if (offer.in.element != offer.out.element || offer.in.columns != offer.out.columns)
+    return invalid(offer.operation, "in is " + describe(offer.in) + ", out is " + describe(offer.out) +
+                                        "; columns and elements must be the same");
+  const std::size_t given = sum_of(offer.gives), taken = sum_of(offer.takes);
+  if (given == offer.in.rows && taken == offer.out.rows) return {};
+  return invalid(offer.operation, "in is " + describe(offer.in) + " and out " + describe(offer.out) + ", but " +
+                                      std::to_string(given) + " rows are given and " + std::to_string(taken) +
+                                      " taken");
+}
+
+Result<void> agree_on_counts(std::span<const Offer> offers) {
+  for (std::size_t from = 0; from < offers.size(); ++from) {
+    for (std::size_t to = 0; to < offers.size(); ++to) {
+      const std::size_t given = offers[from].gives[to], taken = offers[to].takes[from];
+      if (given != taken)
+        return invalid(Operation::all_to_all, rank_name(from) + " gives " + std::to_string(given) + " rows to " +
+                                                  rank_name(to) + ", which takes " + std::to_string(taken));
+    }
+  }
+  return {};
+}
+
+Tensor rows_of(const Tensor& tensor, std::span<const std::size_t> counts, std::size_t rank) {
+  Tensor part = tensor;
+  part.data += sum_of(counts.first(rank)) * tensor.stride * size_of(tensor.element);
+  part.rows = counts[rank];
+  return part;
+}
+
 }  // namespace
+
+Tensor given_to(const Offer& offer, std::size_t rank) { return rows_of(offer.in, offer.gives, rank); }
+
+Tensor taken_from(const Offer& offer, std::size_t rank) { return rows_of(offer.out, offer.takes, rank); }
 
 const char* name_of(Operation operation) {
   switch (operation) {
@@ -31,6 +82,8 @@ const char* name_of(Operation operation) {
       return "all_reduce";
     case Operation::all_gather:
       return "all_gather";
+    case Operation::all_to_all:
+      return "all_to_all";
     case Operation::broadcast:
       return "broadcast";
   }
@@ -48,6 +101,9 @@ Result<void> check(const Offer& offer, int size) {
       return invalid(offer.operation, "partial is " + describe(offer.in) + ", sum is " + describe(offer.out) +
                                           "; they must be the same");
   }
+  if (offer.operation == Operation::all_to_all) {
+    if (auto checked = check_all_to_all(offer, static_cast<std::size_t>(size)); !checked) return checked;
+  }
   if (offer.root < 0 || offer.root >= size)
     return invalid(offer.operation,
                    "there is no root " + std::to_string(offer.root) + " in a group of " + std::to_string(size));
@@ -64,14 +120,18 @@ Result<void> agree(std::span<const Offer> offers) {
     if (other.root != first.root)
       return invalid(first.operation, "rank 0 names root " + std::to_string(first.root) + ", " + rank_name(rank) +
                                           " root " + std::to_string(other.root));
-    const bool gather = first.operation == Operation::all_gather;
-    const bool fits = gather ? other.in.element == first.in.element && other.in.rows == first.in.rows
-                             : same_shape(other.in, first.in);
+    const bool gather = first.operation == Operation::all_gather, to_all = first.operation == Operation::all_to_all;
+    const bool fits = other.in.element == first.in.element && (to_all || other.in.rows == first.in.rows) &&
+                      (gather || other.in.columns == first.in.columns);
     if (!fits)
-      return invalid(first.operation, "rank 0 brings " + describe(first.in) + ", " + rank_name(rank) + " " +
-                                          describe(other.in) + (gather ? "; rows and elements" : "; the shapes") +
+      return invalid(first.operation, "rank 0 brings " + brought(first) + ", " + rank_name(rank) + " " +
+                                          brought(other) +
+                                          (gather   ? "; rows and elements"
+                                           : to_all ? "; columns and elements"
+                                                    : "; the shapes") +
                                           " must be the same");
   }
+  if (first.operation == Operation::all_to_all) return agree_on_counts(offers);
   return first.operation == Operation::all_gather ? agree_on_out(offers) : Result<void>{};
 }
 

@@ -9,7 +9,7 @@
 
 namespace troupe::transport {
 
-enum class Operation : std::uint8_t { all_reduce, all_gather, broadcast };
+enum class Operation : std::uint8_t { all_reduce, all_gather, all_to_all, broadcast };
 
 [[nodiscard]] const char* name_of(Operation operation);
 
@@ -18,7 +18,13 @@ struct Offer {
   Operation operation = Operation::all_reduce;
   int root = 0;  ///< of a broadcast
   Tensor in, out;
+  std::span<const std::size_t> gives{}, takes{};  ///< [ranks]: rows, of an all_to_all
 };
+
+/// Of an all_to_all, the rows of a rank's `in` that go to another.
+[[nodiscard]] Tensor given_to(const Offer& offer, std::size_t rank);
+/// And those of its `out` that come from another.
+[[nodiscard]] Tensor taken_from(const Offer& offer, std::size_t rank);
 
 /// What a rank can say about its own offer before it meets the others, in a group of `size` ranks.
 [[nodiscard]] Result<void> check(const Offer& offer, int size);

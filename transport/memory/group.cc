@@ -76,6 +76,10 @@ class MeetingRank final : public Communicator {
   [[nodiscard]] Result<Event> all_gather(Tensor in, Tensor out, Deadline deadline) override {
     return run({Operation::all_gather, 0, in, out}, deadline);
   }
+  [[nodiscard]] Result<Event> all_to_all(Tensor in, std::span<const std::size_t> gives, Tensor out,
+                                         std::span<const std::size_t> takes, Deadline deadline) override {
+    return run({Operation::all_to_all, 0, in, out, gives, takes}, deadline);
+  }
   [[nodiscard]] Result<Event> broadcast(Tensor tensor, int root, Deadline deadline) override {
     return run({Operation::broadcast, root, tensor, {}}, deadline);
   }
@@ -89,6 +93,10 @@ class MeetingRank final : public Communicator {
         break;
       case Operation::all_gather:
         gather(mine.out);
+        break;
+      case Operation::all_to_all:
+        for (std::size_t from = 0; from < place_.offers.size(); ++from)
+          copy(given_to(place_.offers[from], place_.rank), taken_from(mine, from));
         break;
       case Operation::broadcast:
         copy(place_.offers[static_cast<std::size_t>(mine.root)].in, mine.in);

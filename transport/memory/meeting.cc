@@ -17,6 +17,13 @@ bool gives(const Offer& offer, std::size_t rank) {
 
 }  // namespace
 
+/// Counts have their room, so that meeting needs no memory.
+Meeting::Meeting(const GroupSpec& spec) : seats_(static_cast<std::size_t>(spec.size)) {
+  for (Seat& seat : seats_) {
+    for (Slot& slot : seat.slots) slot.counts.reserve(2 * seats_.size());
+  }
+}
+
 Result<void> Meeting::meet(Place& place, const Offer& mine, Deadline deadline) {
   if (aborted_.raised()) return aborted_.error();
   if (auto valid = check(mine, size()); !valid) return fail(valid.error());
@@ -37,6 +44,10 @@ void Meeting::lay_down(Place& place, const Offer& mine) {
   ++place.phase;
   Slot& slot = seat.slots[place.phase % 2];
   slot.offer = mine;
+  slot.counts.assign(mine.gives.begin(), mine.gives.end());
+  slot.counts.insert(slot.counts.end(), mine.takes.begin(), mine.takes.end());
+  slot.offer.gives = std::span(slot.counts).first(mine.gives.size());
+  slot.offer.takes = std::span(slot.counts).last(mine.takes.size());
   if (is_staged(mine) && gives(mine, place.rank)) {
     slot.offer.in = packed(mine.in, slot.staging);
     copy(mine.in, slot.offer.in);

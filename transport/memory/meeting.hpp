@@ -20,7 +20,7 @@ class Meeting {
  public:
   static constexpr std::size_t staged_bytes = std::size_t{32} << 10;  ///< what is small
 
-  explicit Meeting(const GroupSpec& spec) : seats_(static_cast<std::size_t>(spec.size)) {}
+  explicit Meeting(const GroupSpec& spec);
 
   [[nodiscard]] int size() const { return static_cast<int>(seats_.size()); }
 
@@ -49,6 +49,7 @@ class Meeting {
  private:
   struct Slot {
     Offer offer;
+    std::vector<std::size_t> counts;  // of an all_to_all: what it gives, and what it takes
     alignas(64) std::byte staging[staged_bytes];
   };
   // Two slots, used in turn: whoever writes one for phase n has seen everyone arrive at phase n-1, and they did that
