@@ -126,7 +126,7 @@ std::vector<std::string> Checkpoint::plans(std::uint32_t ranks) const {
   const kernels::FloatingPointScope floats;
   if (!has_model()) return {};
   std::vector<std::string> texts;
-  for (const Plan& plan : enumerate_plans(ranks, opened(impl_).model.layer_count(), most_shards(opened(impl_).model))) {
+  for (const Plan& plan : enumerate_plans(ranks, limits_of(opened(impl_).model))) {
     texts.push_back(to_string(plan));
   }
   return texts;
@@ -154,7 +154,7 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
       draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport())
           .value();
   MemoryOrder order{opened(impl_).model, settings,
-                    [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.size, settings); }};
+                    [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.ranks, settings); }};
   const auto parts = memory_of(blueprint, kinds, order).value();
   std::vector<ActorMemory> actors;
   for (const GraphNode& node : graph.nodes) {  // one that is no part of its own holds nothing

@@ -74,7 +74,7 @@ ProgramParts program_parts(const Part& part, Workbench& bench) {
   parts.cores = std::move(bench.cores);
   parts.policy = bench.policy;
   parts.deadline = bench.deadline;
-  if (bench.group != nullptr) parts.groups.push_back(std::move(bench.group));
+  parts.groups = std::move(bench.groups);
   return parts;
 }
 

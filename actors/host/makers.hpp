@@ -33,10 +33,10 @@ struct Workbench {
   const DeploySettings& settings;
   transport::WaitPolicy policy;
   transport::Deadline deadline{};
-  std::vector<std::unique_ptr<transport::Receiver>> in{};  ///< [Part::in]
-  std::vector<std::unique_ptr<transport::Sender>> out{};   ///< [Part::out]
-  std::unique_ptr<transport::Communicator> group{};        ///< null where the part is alone
-  std::vector<KvGroup> kv{};                               ///< of the replica
+  std::vector<std::unique_ptr<transport::Receiver>> in{};          ///< [Part::in]
+  std::vector<std::unique_ptr<transport::Sender>> out{};           ///< [Part::out]
+  std::vector<std::shared_ptr<transport::Communicator>> groups{};  ///< [Program::groups]
+  std::vector<KvGroup> kv{};                                       ///< of the replica
   std::shared_ptr<const LogitsSinks> sinks{};
   ShardGoods goods{};        ///< of a shard
   std::vector<int> cores{};  ///< [threads] to pin to, or empty

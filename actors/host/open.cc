@@ -85,7 +85,7 @@ Result<void> open_adapter(Checkpoint::Impl& checkpoint, const Program& program, 
 Result<void> check_and_adapt(Checkpoint::Impl& checkpoint, const std::vector<Bytes>& adapters,
                              const plugins::Registry& registry) {
   const auto program =
-      build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), 1);
+      build_program(*checkpoint.architecture, checkpoint.file, checkpoint.model, whole(checkpoint.model), {});
   if (!program) return program.error();
   if (const auto checked = check_tensors(checkpoint, *program); !checked) return checked.error();
   for (std::size_t i = 0; i < adapters.size(); ++i) {

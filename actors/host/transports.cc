@@ -37,11 +37,13 @@ Result<std::unique_ptr<transport::Receiver>> Transports::make_receiver(const Par
   return (*transport)->make_receiver({end.channel, end.slots, end.slot_bytes}, policy);
 }
 
-Result<std::unique_ptr<transport::Communicator>> Transports::make_rank(const PartGroup& group,
+Result<std::unique_ptr<transport::Communicator>> Transports::make_rank(const PartGroup& stage,
+                                                                       const ProgramGroup& group,
                                                                        transport::WaitPolicy policy) {
-  const auto transport = get(group.via);
+  const auto transport = get(stage.via);
   if (!transport) return transport.error();
-  return (*transport)->make_rank({group.name, static_cast<int>(group.size)}, static_cast<int>(group.rank), policy);
+  const std::string name = stage.name + "/" + group.name + std::to_string(group.number);
+  return (*transport)->make_rank({name, static_cast<int>(group.size)}, static_cast<int>(group.rank), policy);
 }
 
 }  // namespace troupe::host

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/deploy/blueprint.hpp"
+#include "runtime/program/program.hpp"
 #include "transport/transport.hpp"
 
 namespace troupe::host {
@@ -23,7 +24,8 @@ class Transports {
                                                                        transport::WaitPolicy policy);
   [[nodiscard]] Result<std::unique_ptr<transport::Receiver>> make_receiver(const PartEnd& end,
                                                                            transport::WaitPolicy policy);
-  [[nodiscard]] Result<std::unique_ptr<transport::Communicator>> make_rank(const PartGroup& group,
+  [[nodiscard]] Result<std::unique_ptr<transport::Communicator>> make_rank(const PartGroup& stage,
+                                                                           const ProgramGroup& group,
                                                                            transport::WaitPolicy policy);
 
  private:

@@ -65,7 +65,7 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
     KvDemand demand = kv_demand_of(checkpoint.model, order.settings);
     for (const Part& part : plots.back().blueprint.parts) {
       if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
-      auto shard = shard_of(checkpoint, part.node, part.group.size, order.settings);
+      auto shard = shard_of(checkpoint, part.node, part.group.ranks, order.settings);
       if (!shard) return shard.error();
       add_shard(demand, kv_block_bytes(*shard->program));
       plots.back().goods[part.node.name] = {shard->device, shard->program, nullptr};
@@ -95,7 +95,7 @@ Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work
   const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
   const DeploySettings& settings = to_come.settings;
   MemoryOrder order{checkpoint.model, settings,
-                    [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.size, settings); }};
+                    [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.ranks, settings); }};
   std::uint64_t promised = 0;
   for (const ActorMemory& shared : shared_memory(checkpoint, false)) promised += shared.total();
   std::vector<const Blueprint*> all = at_work;
@@ -134,7 +134,8 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
   });
 }
 
-Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& settings, transport::WaitPolicy policy) {
+Result<Workbench> Workshop::bench_of(const Part& part, const ShardGoods* goods, const DeploySettings& settings,
+                                     transport::WaitPolicy policy) {
   Workbench bench{.model = tools_.checkpoint->model, .settings = settings, .policy = policy};
   for (const PartEnd& end : part.in) {
     auto receiver = transports_.make_receiver(end, policy);
@@ -146,10 +147,13 @@ Result<Workbench> Workshop::bench_of(const Part& part, const DeploySettings& set
     if (!sender) return sender.error();
     bench.out.push_back(std::move(*sender));
   }
-  if (part.group.size == 1) return bench;
-  auto rank = transports_.make_rank(part.group, policy);
-  if (!rank) return rank.error();
-  bench.group = std::move(*rank);
+  if (goods == nullptr) return bench;
+  bench.goods = *goods;
+  for (const ProgramGroup& group : goods->program->groups) {
+    auto rank = transports_.make_rank(part.group, group, policy);
+    if (!rank) return rank.error();
+    bench.groups.push_back(std::move(*rank));
+  }
   return bench;
 }
 
@@ -161,15 +165,14 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
     actors::Members& members = made.plan.stages.emplace_back();
     for (const std::uint32_t number : stage) {
       const Part& part = blueprint.parts[number];
-      auto bench = bench_of(part, blueprint.settings, {.crowded = &made.cores->crowded()});
+      const auto found = plot.goods.find(part.node.name);
+      const ShardGoods* const goods = found == plot.goods.end() ? nullptr : &found->second;
+      auto bench = bench_of(part, goods, blueprint.settings, {.crowded = &made.cores->crowded()});
       if (!bench) return bench.error();
       bench->kv = plot.kv;
       bench->sinks = tools_.sinks;
       bench->deadline = {tools_.patience, activity.get()};
-      if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
-        bench->goods = goods->second;
-        bench->cores = take(cores, part.node.threads);
-      }
+      if (goods != nullptr) bench->cores = take(cores, part.node.threads);
       const int core = bench->cores.empty() ? -1 : bench->cores[0];
       auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
       if (!runner) return runner.error();
@@ -185,7 +188,7 @@ KnownNames known_devices(const Checkpoint::Impl& checkpoint) {
           device_names(checkpoint.devices)};
 }
 
-Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, std::uint32_t ranks,
+Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, const RankGrid& ranks,
                                const DeploySettings& settings) {
   auto device = open_device(checkpoint.devices, shard.device, {settings.isa});
   if (!device) return device.error();

@@ -67,7 +67,7 @@ class Workshop {
   [[nodiscard]] Result<MadeReplica> make(const Plot& plot, std::shared_ptr<const CoreLedger::Lease> cores);
 
  private:
-  [[nodiscard]] Result<Workbench> bench_of(const Part& part, const DeploySettings& settings,
+  [[nodiscard]] Result<Workbench> bench_of(const Part& part, const ShardGoods* goods, const DeploySettings& settings,
                                            transport::WaitPolicy policy);
   Result<void> start_parts(const Plot& plot, MadeReplica& made);
 
@@ -78,8 +78,9 @@ class Workshop {
 /// The devices that a graph may name: see check_graph.
 [[nodiscard]] KnownNames known_devices(const Checkpoint::Impl& checkpoint);
 
-/// The device of one shard of a group of so many ranks, and its program: by that device's rules, or not fused.
+/// The device of one shard that stands so among its stage's ranks, and its program: by that device's rules, or not
+/// fused.
 [[nodiscard]] Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard,
-                                             std::uint32_t ranks, const DeploySettings& settings);
+                                             const RankGrid& ranks, const DeploySettings& settings);
 
 }  // namespace troupe::host

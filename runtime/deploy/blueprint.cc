@@ -29,9 +29,8 @@ class Drawing {
     for (const GraphGroup* group : replica.stages) {
       parts.stages.emplace_back();
       for (std::uint32_t rank = 0; rank < group->nodes.size(); ++rank) {
-        const auto size = static_cast<std::uint32_t>(group->nodes.size());
         parts.stages.back().push_back(
-            add_part(*find_node(graph_, group->nodes[rank]), {name(group->name), group->via, rank, size}));
+            add_part(*find_node(graph_, group->nodes[rank]), {name(group->name), group->via, grid_of(*group, rank)}));
       }
     }
     for (const GraphNode* node : replica.host_actors) parts.stages.push_back({add_part(*node, {})});
@@ -133,13 +132,12 @@ Result<Blueprint> draw(const Order& order, const ModelDescription& model, const 
   return Drawing(order, model, kinds).run(*replicas);
 }
 
-std::uint32_t ranks_of(const Graph& graph, const std::string& node) {
+RankGrid ranks_of(const Graph& graph, const std::string& node) {
   for (const GraphGroup& group : graph.groups) {
-    if (std::find(group.nodes.begin(), group.nodes.end(), node) != group.nodes.end()) {
-      return static_cast<std::uint32_t>(group.nodes.size());
-    }
+    const auto found = std::find(group.nodes.begin(), group.nodes.end(), node);
+    if (found != group.nodes.end()) return grid_of(group, static_cast<std::uint32_t>(found - group.nodes.begin()));
   }
-  return 1;
+  return {};
 }
 
 }  // namespace troupe

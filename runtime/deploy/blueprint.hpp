@@ -8,6 +8,7 @@
 #include "runtime/deploy/order.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/plan/check.hpp"
+#include "runtime/program/rank_grid.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
 
@@ -21,10 +22,10 @@ struct PartEnd {
   std::size_t slots = 1, slot_bytes = 0;
 };
 
-/// A group of ranks that a part is in.
+/// The ranks of a stage that a part is one of.
 struct PartGroup {
   std::string name, via;
-  std::uint32_t rank = 0, size = 1;
+  RankGrid ranks;
 };
 
 /// What one node of a graph is, wherever it will run: no pointer, program or shape, which follow from the model's file.
@@ -53,7 +54,7 @@ struct Blueprint {
 [[nodiscard]] Result<Blueprint> draw(const Order& order, const ModelDescription& model, const NodeKinds& kinds,
                                      const KnownNames& devices, const KnownNames& transports);
 
-/// Ranks of the group that a shard is in.
-[[nodiscard]] std::uint32_t ranks_of(const Graph& graph, const std::string& node);
+/// Where a shard stands in its group.
+[[nodiscard]] RankGrid ranks_of(const Graph& graph, const std::string& node);
 
 }  // namespace troupe

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -42,13 +43,32 @@ struct StepRows {
   std::vector<Slice> slices;
   std::vector<WantedRow> wanted;
 
+  Range own;                      ///< of the rows, those whose layers this rank computes
+  std::vector<Slice> own_slices;  ///< what of each slice these are; rows are counted from own.first
+
   [[nodiscard]] std::size_t rows() const { return positions.size(); }
+
+  /// Once the slices stand.
+  void set_own(Range rows) {
+    own = rows;
+    own_slices.clear();
+    for (Slice slice : slices) {
+      const std::uint32_t first = std::max(slice.first_row, own.first);
+      const std::uint32_t last = std::min(slice.first_row + slice.rows, own.last);
+      if (first >= last) continue;
+      slice.first_position += first - slice.first_row;
+      slice.rows = last - first;
+      slice.first_row = first - own.first;
+      own_slices.push_back(slice);
+    }
+  }
 
   /// For the next step; the memory stays.
   void clear() {
     tokens.clear();
     positions.clear();
     slices.clear();
+    own_slices.clear();
     wanted.clear();
   }
 
@@ -57,6 +77,7 @@ struct StepRows {
     tokens.reserve(rows);
     positions.reserve(rows);
     slices.reserve(rows);
+    own_slices.reserve(rows);
     wanted.reserve(rows);
   }
 };

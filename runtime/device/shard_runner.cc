@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/math.hpp"
+#include "runtime/program/rank_grid.hpp"
 
 namespace troupe {
 namespace {
@@ -43,6 +44,7 @@ Result<void> ShardRunner::begin(const Step& step, StepOutcome& outcome) {
   if (ends_.logits_end) ends_.logits_end->begin(step);
   lay_rows(step);
   take_blocks(step, outcome);
+  rows_.set_own(even_part(static_cast<std::uint32_t>(rows_.rows()), program_->row_rank, program_->row_ranks));
   const auto received = ends_.tokens ? receive_tokens(step) : receive_hidden();
   return received ? runner_->begin(rows_) : received;
 }
@@ -82,12 +84,16 @@ Result<void> ShardRunner::receive_hidden() {
   return ends_.hidden_in->receive(transport::tensor_of(runner_->hidden_in(), rows_.rows(), columns), deadline_);
 }
 
+/// A section without rows still meets the other ranks; a tile that has none does not.
 Result<void> ShardRunner::run_sections(const Step& step, StepOutcome& outcome) {
   for (const Section& section : program_->sections) {
     const std::size_t count = runner_->count(section.space);
-    const std::size_t tile = program_->spaces[section.space].tile, pass = tile == 0 ? count : tile;
-    for (std::size_t first = 0; first < count; first += pass) {
-      if (auto ran = run_pass(step, section, first, std::min(pass, count - first), outcome); !ran) return ran;
+    const std::size_t tile = program_->spaces[section.space].tile;
+    if (tile == 0) {
+      if (auto ran = run_pass(step, section, 0, count, outcome); !ran) return ran;
+    }
+    for (std::size_t first = 0; tile != 0 && first < count; first += tile) {
+      if (auto ran = run_pass(step, section, first, std::min(tile, count - first), outcome); !ran) return ran;
     }
   }
   if (auto finished = runner_->finish(); !finished) return finished;

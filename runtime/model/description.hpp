@@ -107,6 +107,15 @@ struct ModelDescription {
   [[nodiscard]] std::uint32_t attention_leaves() const { return fewest(&LayerShape::attention_leaves); }
   [[nodiscard]] std::uint32_t ffn_leaves() const { return fewest(&LayerShape::ffn_leaves); }
 
+  /// Of the layers that have experts; 0 where none has.
+  [[nodiscard]] std::uint32_t fewest_experts() const {
+    std::uint32_t least = 0;
+    for (const LayerShape& layer : layers) {
+      if (layer.experts > 0) least = least == 0 ? layer.experts : std::min(least, layer.experts);
+    }
+    return least;
+  }
+
  private:
   [[nodiscard]] std::uint32_t fewest(Leaves (LayerShape::*leaves)() const) const {
     std::uint32_t least = UINT32_MAX;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include "kernels/packed.hpp"
 #include "runtime/plan/plan.hpp"
@@ -153,6 +154,7 @@ class Checker {
     for (const GraphGroup& group : graph_.groups) {
       const GraphNode* first = group.nodes.empty() ? nullptr : find_node(graph_, group.nodes[0]);
       if (group.nodes.empty()) wrong("group " + group.name + " is empty");
+      check_grid(group);
       for (const std::string& name : group.nodes) {
         const GraphNode* node = find_node(graph_, name);
         if (blamed(name)) continue;
@@ -173,10 +175,24 @@ class Checker {
     }
   }
 
+  /// Ranks are a grid.
+  void check_grid(const GraphGroup& group) {
+    const std::uint64_t parts = std::uint64_t{group.sp} * group.ep;
+    if (parts == 0 || group.nodes.size() % parts != 0) {
+      wrong("group " + group.name + ": sp " + std::to_string(group.sp) + " times ep " + std::to_string(group.ep) +
+            " must divide its nodes, which are " + std::to_string(group.nodes.size()));
+    }
+    if (group.ep > 1 && group.ep > model_.fewest_experts()) {
+      wrong("group " + group.name + ": ep is " + std::to_string(group.ep) + "; the model has " +
+            (model_.fewest_experts() == 0 ? "no" : std::to_string(model_.fewest_experts())) + " experts to share out");
+    }
+  }
+
   /// The ranks' shares, side by side, are the whole.
-  void check_shares(const GraphGroup& group, Range GraphNode::*share, const char* what, std::uint32_t whole) {
+  void check_shares(const GraphGroup& group, std::span<const std::string> nodes, Range GraphNode::*share,
+                    const char* what, std::uint32_t whole) {
     std::uint32_t next = 0;
-    for (const std::string& name : group.nodes) {
+    for (const std::string& name : nodes) {
       const Range range = find_node(graph_, name)->*share;
       if (range.first != next || range.last < range.first || (range.last == range.first && whole > 0)) {
         return wrong("shard " + name + ": its " + what + " should begin at " + std::to_string(next) +
@@ -220,10 +236,15 @@ class Checker {
     for (const ReplicaLayout& replica : replicas_) {
       for (const GraphGroup* stage : replica.stages) {
         const bool last = find_node(graph_, stage->nodes[0])->layers.last == model_.layer_count();
-        check_shares(*stage, &GraphNode::attention, "attention leaves", model_.attention_leaves());
-        check_shares(*stage, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
+        const std::span<const std::string> nodes(stage->nodes);
+        const std::size_t tp = nodes.size() / (stage->sp * stage->ep);
+        for (std::size_t first = 0; first < nodes.size(); first += tp) {
+          const auto layer = nodes.subspan(first, tp);
+          check_shares(*stage, layer, &GraphNode::attention, "attention leaves", model_.attention_leaves());
+          check_shares(*stage, layer, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
+        }
         if (blamed(stage->nodes[0])) continue;  // whether it is the last follows from its layers
-        check_shares(*stage, &GraphNode::vocabulary, "vocabulary rows", last ? model_.vocabulary : 0);
+        check_shares(*stage, nodes, &GraphNode::vocabulary, "vocabulary rows", last ? model_.vocabulary : 0);
         for (const std::string& name : stage->nodes) {
           if (find_node(graph_, name)->vocabulary.first % kernels::group_rows != 0) {
             wrong("shard " + name + ": its vocabulary must begin at a multiple of " +

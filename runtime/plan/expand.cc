@@ -6,30 +6,29 @@
 namespace troupe {
 namespace {
 
-std::uint32_t vocabulary_groups(const ModelDescription& model) {
-  constexpr auto rows = static_cast<std::uint32_t>(kernels::group_rows);
-  return (model.vocabulary + rows - 1) / rows;
-}
-
-std::uint32_t leaves_of(const ModelDescription& model) {
-  return std::min(model.attention_leaves(), model.ffn_leaves());
-}
-
 Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
-  const std::uint32_t leaves = leaves_of(model);
+  const PlanLimits limits = limits_of(model);
   const auto refuse = [&](const std::string& why) {
     return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why);
   };
   if (plan.nodes() > most_nodes) return refuse("more than " + std::to_string(most_nodes) + " nodes");
-  if (plan.pp.size() > model.layer_count()) {
-    return refuse("more stages than the model has layers, which are " + std::to_string(model.layer_count()));
+  if (plan.pp.size() > limits.layers) {
+    return refuse("more stages than the model has layers, which are " + std::to_string(limits.layers));
   }
-  if (plan.tp.size() > leaves) {
-    return refuse("more tensor-parallel ranks than the model has leaves, which are " + std::to_string(leaves));
+  if (plan.tp.size() > limits.leaves) {
+    return refuse("more tensor-parallel ranks than the model has leaves, which are " + std::to_string(limits.leaves));
   }
-  if (plan.tp.size() > vocabulary_groups(model)) {
-    return refuse("more tensor-parallel ranks than the vocabulary has groups of rows, which are " +
-                  std::to_string(vocabulary_groups(model)));
+  if (plan.ep > 1 && limits.experts == 0) {
+    return refuse("ep shares out experts, and the model has none; sp" + std::to_string(plan.ep) +
+                  " shares out rows alone");
+  }
+  if (plan.ep > 1 && plan.ep > limits.experts) {
+    return refuse("more expert-parallel ranks than the model has experts, which are " + std::to_string(limits.experts) +
+                  "; ep" + std::to_string(limits.experts) + " would work");
+  }
+  if (plan.stage_ranks() > limits.vocabulary_parts) {
+    return refuse("a stage has more ranks than the vocabulary has groups of rows, which are " +
+                  std::to_string(limits.vocabulary_parts));
   }
   return {};
 }
@@ -40,50 +39,62 @@ std::vector<Range> stages_of(const Plan& plan, const ModelDescription& model, St
                : split_by_shares(model.layer_count(), plan.pp);
 }
 
-std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t rank) {
-  return "r" + std::to_string(replica) + ".s" + std::to_string(stage) + ".t" + std::to_string(rank);
+std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t rank, const Plan& plan) {
+  std::string name = "r" + std::to_string(replica) + ".s" + std::to_string(stage);
+  const std::size_t tp = plan.tp.size();
+  if (plan.sp > 1) name += ".sp" + std::to_string(rank / tp / plan.ep);
+  if (plan.ep > 1) name += ".ep" + std::to_string(rank / tp % plan.ep);
+  return name + ".t" + std::to_string(rank % tp);
+}
+
+/// The vocabulary is shared out among all ranks of a stage, by what they have of the layers.
+std::vector<Range> vocabulary_of(const Plan& plan, const ModelDescription& model) {
+  constexpr auto rows = static_cast<std::uint32_t>(kernels::group_rows);
+  std::vector<std::uint32_t> shares;
+  for (std::uint32_t i = 0; i < plan.sp * plan.ep; ++i) shares.insert(shares.end(), plan.tp.begin(), plan.tp.end());
+  std::vector<Range> ranges = split_by_shares(limits_of(model).vocabulary_parts, shares);
+  for (Range& range : ranges) range = {range.first * rows, std::min(range.last * rows, model.vocabulary)};
+  return ranges;
 }
 
 void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const ModelDescription& model,
                  const std::vector<Range>& stages, std::uint32_t threads) {
   const auto attention = split_by_shares(model.attention_leaves(), plan.tp);
   const auto ffn = split_by_shares(model.ffn_leaves(), plan.tp);
-  const auto vocabulary = split_by_shares(vocabulary_groups(model), plan.tp);
-  const std::size_t ranks = plan.tp.size();
+  const auto vocabulary = vocabulary_of(plan, model);
+  const std::size_t tp = plan.tp.size();
   const std::string sampler = "r" + std::to_string(replica) + ".sampler";
+  const auto name = [&](std::size_t stage, std::size_t rank) { return shard_name(replica, stage, rank, plan); };
 
   for (std::size_t s = 0; s < stages.size(); ++s) {
-    GraphGroup group{"r" + std::to_string(replica) + ".s" + std::to_string(s), {}};
-    for (std::size_t t = 0; t < ranks; ++t) {
-      GraphNode node{.name = shard_name(replica, s, t), .kind = "shard", .replica = replica, .threads = threads};
+    GraphGroup group{.name = "r" + std::to_string(replica) + ".s" + std::to_string(s), .nodes = {}};
+    group.sp = plan.sp;
+    group.ep = plan.ep;
+    for (std::size_t rank = 0; rank < plan.stage_ranks(); ++rank) {
+      GraphNode node{.name = name(s, rank), .kind = "shard", .replica = replica, .threads = threads};
       node.layers = stages[s];
-      node.attention = attention[t];
-      node.ffn = ffn[t];
-      if (s + 1 == stages.size()) {
-        node.vocabulary = {
-            vocabulary[t].first * static_cast<std::uint32_t>(kernels::group_rows),
-            std::min(vocabulary[t].last * static_cast<std::uint32_t>(kernels::group_rows), model.vocabulary)};
-      }
+      node.attention = attention[rank % tp];
+      node.ffn = ffn[rank % tp];
+      if (s + 1 == stages.size()) node.vocabulary = vocabulary[rank];
       group.nodes.push_back(node.name);
       if (s == 0) graph.edges.push_back({sampler + ":tokens", node.name + ":tokens", "tokens"});
       graph.nodes.push_back(std::move(node));
     }
     // The first rank of a stage receives for all of them.
-    if (s > 0) {
-      graph.edges.push_back(
-          {shard_name(replica, s - 1, 0) + ":hidden", shard_name(replica, s, 0) + ":hidden", "hidden"});
-    }
+    if (s > 0) graph.edges.push_back({name(s - 1, 0) + ":hidden", name(s, 0) + ":hidden", "hidden"});
     graph.groups.push_back(std::move(group));
   }
   // The ranks of the last stage gather their logits at its first rank.
   graph.nodes.push_back({.name = sampler, .kind = "sampler", .replica = replica});
-  graph.edges.push_back({shard_name(replica, stages.size() - 1, 0) + ":logits", sampler + ":logits", "logits"});
+  graph.edges.push_back({name(stages.size() - 1, 0) + ":logits", sampler + ":logits", "logits"});
 }
 
 }  // namespace
 
-std::uint32_t most_shards(const ModelDescription& model) {
-  return std::min(leaves_of(model), vocabulary_groups(model));
+PlanLimits limits_of(const ModelDescription& model) {
+  constexpr auto rows = static_cast<std::uint32_t>(kernels::group_rows);
+  return {model.layer_count(), std::min(model.attention_leaves(), model.ffn_leaves()), model.fewest_experts(),
+          (model.vocabulary + rows - 1) / rows};
 }
 
 Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs, std::uint32_t threads) {

@@ -116,7 +116,7 @@ GraphNode parse_node(const toml::table& table) {
 }
 
 GraphGroup parse_group(const toml::table& table) {
-  check_keys(table, {"name", "nodes", "via"});
+  check_keys(table, {"name", "nodes", "via", "sp", "ep"});
   GraphGroup group{text(table, "name"), {}, text(table, "via", "memory")};
   const toml::array* nodes = table.get("nodes") == nullptr ? nullptr : table.get("nodes")->as_array();
   if (nodes == nullptr) refuse(table.source(), "\"nodes\" must be a list of names");
@@ -124,6 +124,8 @@ GraphGroup parse_group(const toml::table& table) {
     if (!node.is_string()) refuse(node.source(), "\"nodes\" must be a list of names");
     group.nodes.push_back(node.as_string()->get());
   }
+  group.sp = number(table, "sp", 1, 1);
+  group.ep = number(table, "ep", 1, 1);
   return group;
 }
 
@@ -190,7 +192,10 @@ toml::table table_of(const Graph& graph) {
   for (const GraphGroup& group : graph.groups) {
     toml::array names;
     for (const std::string& name : group.nodes) names.push_back(name);
-    groups.push_back(toml::table{{"name", group.name}, {"nodes", std::move(names)}, {"via", group.via}});
+    toml::table table{{"name", group.name}, {"nodes", std::move(names)}, {"via", group.via}};
+    if (group.sp != 1) table.insert("sp", group.sp);
+    if (group.ep != 1) table.insert("ep", group.ep);
+    groups.push_back(std::move(table));
   }
   toml::table file{{"version", graph.version}};
   if (!nodes.empty()) file.insert("node", std::move(nodes));
@@ -204,6 +209,8 @@ constexpr std::string_view legend =
     "# node: device \"cpu\", or with one instruction set, \"cpu:avx2\"; layers: counted from 0; attention, ffn: which\n"
     "#   of the leaves, the parts of a layer that no split may cut; vocabulary: rows, from a multiple of 16 on, in\n"
     "#   the last stage. The shards of a group have the same layers, and share out all of the rest in order.\n"
+    "# group: its nodes are sp times ep times those that share out a layer; each of sp x ep has a part of the rows,\n"
+    "#   and each of ep a part of the experts.\n"
     "# edge: from and to are \"node:port\"; via: by which transport.\n";
 
 std::string to_toml(const Graph& graph) {

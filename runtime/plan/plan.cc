@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <numeric>
 
 #include "runtime/text/utf8.hpp"
@@ -37,6 +38,10 @@ bool even(const std::vector<std::uint32_t>& shares) {
   return std::all_of(shares.begin(), shares.end(), [&](std::uint32_t s) { return s == shares[0]; });
 }
 
+std::string factor_name(const char* name, std::uint32_t degree) {
+  return degree == 1 ? "" : name + std::to_string(degree);
+}
+
 std::string factor_name(const char* name, const std::vector<std::uint32_t>& shares) {
   if (shares.size() == 1) return {};
   if (even(shares)) return name + std::to_string(shares.size());
@@ -56,31 +61,58 @@ std::vector<std::vector<std::uint32_t>> forms(std::uint32_t degree, std::uint32_
   return {equal, first, last};
 }
 
+/// With every degree and form of pp and tp.
+void add_products(std::vector<Plan>& plans, Plan plan, const PlanLimits& limits, const auto& fits) {
+  for (std::uint32_t pp = 1; pp <= limits.layers; ++pp) {
+    for (std::uint32_t tp = 1; tp <= limits.leaves; ++tp) {
+      plan.pp.assign(pp, 1);
+      plan.tp.assign(tp, 1);
+      if (!fits(plan)) break;
+      for (const auto& stages : forms(pp, limits.layers)) {
+        for (const auto& shards : forms(tp, limits.leaves)) {
+          plan.pp = stages;
+          plan.tp = shards;
+          plans.push_back(plan);
+        }
+      }
+    }
+    plan.tp.assign(1, 1);
+    if (!fits(plan)) break;
+  }
+}
+
 }  // namespace
 
 Result<Plan> parse_plan(std::string_view text) {
   if (text.empty()) return wrong(text, "it is empty; write factors such as pp2, tp2 or dp2.pp2.tp2");
   Plan plan;
+  const std::map<std::string_view, std::uint32_t*> even_only{{"dp", &plan.dp}, {"sp", &plan.sp}, {"ep", &plan.ep}};
+  const std::map<std::string_view, std::vector<std::uint32_t>*> in_shares{{"pp", &plan.pp}, {"tp", &plan.tp}};
   std::string seen;
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t dot = std::min(text.find('.', at), text.size());
     const std::string_view factor = text.substr(at, dot - at);
     at = dot + 1;
     const std::string_view name = factor.substr(0, 2);
-    if (name != "dp" && name != "pp" && name != "tp") {
-      return wrong(text, quoted(factor) + " is no factor; they are dp, pp and tp with a number or shares");
+    const bool even = even_only.contains(name);
+    if (!even && !in_shares.contains(name)) {
+      return wrong(text, quoted(factor) + " is no factor; they are dp, pp, sp, ep and tp with a number or shares");
     }
     if (seen.find(name) != std::string::npos) return wrong(text, std::string(name) + " stands there twice");
     seen.append(name).push_back(' ');
-    const std::vector<std::uint32_t> shares = parse_shares(factor.substr(2));
+    std::vector<std::uint32_t> shares = parse_shares(factor.substr(2));
     if (shares.empty()) {
       return wrong(text, quoted(factor) + " needs a number or shares from 1 to " + std::to_string(largest_share) +
                              ", as in tp2 or tp2:1");
     }
-    if (name == "dp" && factor.find(':') != std::string_view::npos) return wrong(text, "dp takes no uneven shares");
-    if (name == "dp") plan.dp = static_cast<std::uint32_t>(shares.size());
-    if (name == "pp") plan.pp = shares;
-    if (name == "tp") plan.tp = shares;
+    if (even && factor.find(':') != std::string_view::npos) {
+      return wrong(text, std::string(name) + " takes no uneven shares");
+    }
+    if (even) {
+      *even_only.at(name) = static_cast<std::uint32_t>(shares.size());
+    } else {
+      *in_shares.at(name) = std::move(shares);
+    }
   }
   if (plan.nodes() > most_nodes) {
     return wrong(text, "its ranks, and a sampler for each replica, are more than " + std::to_string(most_nodes) +
@@ -94,23 +126,29 @@ std::string to_string(const Plan& plan) {
   const auto append = [&](const std::string& factor) {
     if (!factor.empty()) text += (text.empty() ? "" : ".") + factor;
   };
-  append(plan.dp == 1 ? "" : "dp" + std::to_string(plan.dp));
+  append(factor_name("dp", plan.dp));
   append(factor_name("pp", plan.pp));
+  append(factor_name("sp", plan.sp));
+  append(factor_name("ep", plan.ep));
   append(factor_name("tp", plan.tp));
   return text.empty() ? "tp1" : text;
 }
 
-std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
-  ranks = std::min(ranks, most_nodes - 1);
+std::vector<Plan> enumerate_plans(std::uint32_t ranks, const PlanLimits& limits) {
   std::vector<Plan> plans;
-  for (std::uint32_t dp = 1; dp <= ranks; ++dp) {
-    for (std::uint32_t pp = 1; dp * pp <= ranks; ++pp) {
-      for (std::uint32_t tp = 1; dp * pp * tp <= std::min(ranks, most_nodes - dp); ++tp) {
-        for (const auto& stages : forms(pp, layers)) {
-          for (const auto& shards : forms(tp, leaves)) plans.push_back({dp, stages, shards});
-        }
+  const auto fits = [&](const Plan& plan) {
+    return plan.ranks() <= ranks && plan.nodes() <= most_nodes && plan.stage_ranks() <= limits.vocabulary_parts;
+  };
+  // Ranks only grow from one degree to the next, so the first that does not fit is the last.
+  Plan plan;
+  for (plan.dp = 1; fits(plan); ++plan.dp) {
+    for (plan.sp = 1; fits(plan); ++plan.sp) {
+      for (plan.ep = 1; fits(plan) && plan.ep <= std::max(limits.experts, 1U); ++plan.ep) {
+        add_products(plans, plan, limits, fits);
       }
+      plan.ep = 1;
     }
+    plan.sp = 1;
   }
   return plans;
 }

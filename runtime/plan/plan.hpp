@@ -21,9 +21,10 @@ inline constexpr std::uint32_t most_replicas = most_nodes / 2;
 /// The short form of a graph: a product of factors, "dp2.pp2.tp2". `pp` and `tp` hold one share a rank; equal shares of
 /// layers mean "balanced by cost".
 struct Plan {
-  std::uint32_t dp = 1;
+  std::uint32_t dp = 1, sp = 1, ep = 1;
   std::vector<std::uint32_t> pp{1}, tp{1};
-  [[nodiscard]] std::size_t ranks() const { return dp * pp.size() * tp.size(); }
+  [[nodiscard]] std::size_t stage_ranks() const { return std::size_t{sp} * ep * tp.size(); }
+  [[nodiscard]] std::size_t ranks() const { return dp * pp.size() * stage_ranks(); }
   [[nodiscard]] std::size_t nodes() const { return ranks() + dp; }  ///< of its graph: a sampler for each replica
 };
 
@@ -31,13 +32,18 @@ struct Plan {
 [[nodiscard]] Result<Plan> parse_plan(std::string_view text);
 [[nodiscard]] std::string to_string(const Plan& plan);
 
-/// Tensor-parallel ranks at most: a leaf of the attention, one of the FFN and a group of the vocabulary's rows each.
-[[nodiscard]] std::uint32_t most_shards(const ModelDescription& model);
+/// What a model allows at most.
+struct PlanLimits {
+  std::uint32_t layers = 0;            ///< so many stages
+  std::uint32_t leaves = 0;            ///< of attention and FFN: tensor-parallel ranks
+  std::uint32_t experts = 0;           ///< expert-parallel ranks; 0 where it has none
+  std::uint32_t vocabulary_parts = 0;  ///< groups of its rows: ranks of a stage
+};
+[[nodiscard]] PlanLimits limits_of(const ModelDescription& model);
 
-/// Plans that a model of so many layers and leaves allows on at most `ranks` ranks, and most_nodes nodes: every
-/// product of degrees, each degree of pp and tp even and in two uneven forms (2:1:1, and the last with all that it can
-/// get). What the equality tests run.
-[[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves);
+/// Plans within the limits on at most `ranks` ranks, and most_nodes nodes: every product of degrees, each degree of pp
+/// and tp even and in two uneven forms (2:1:1, and the last with all that it can get). What the equality tests run.
+[[nodiscard]] std::vector<Plan> enumerate_plans(std::uint32_t ranks, const PlanLimits& limits);
 
 /// Splits `units` by ratio: largest remainder (ties to the first), at least one each. Precondition: units >=
 /// shares.size().
@@ -51,8 +57,9 @@ struct StageCosts {
 /// Contiguous stages whose dearest is cheapest.
 [[nodiscard]] std::vector<Range> balance_stages(std::uint32_t layers, std::size_t stages, StageCosts costs);
 
-/// The graph of a plan: nodes r0.s0.t0 (replica, stage, tensor-parallel rank) and r0.sampler, groups r0.s0.
-/// Fails with invalid_argument, naming the limit, where the model has too few layers or leaves.
+/// The graph of a plan: nodes r0.s0.t0 (replica, stage, tensor-parallel rank; r0.s0.sp0.ep0.t0 where there are such
+/// factors) and r0.sampler, groups r0.s0.
+/// Fails with invalid_argument, naming the limit, where the model has too few layers, leaves or experts.
 [[nodiscard]] Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs,
                                    std::uint32_t threads);
 

@@ -7,8 +7,6 @@
 namespace troupe {
 namespace {
 
-constexpr GroupId tp = 0;  // of a program that has groups
-
 Rotation rotation_of(const RotationShape& shape) {
   Rotation rotation{shape.style, shape.dims, std::vector<double>(shape.dims / 2), shape.factor, shape.temperature};
   kernels::rope_frequencies(shape.theta, shape.dims, rotation.frequencies.data());
@@ -19,21 +17,69 @@ Rotation rotation_of(const RotationShape& shape) {
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard,
-                               std::uint32_t ranks, std::span<const Adapter> adapters)
+                               const RankGrid& ranks, std::span<const Adapter> adapters)
     : file_(file), model_(model), shard_(shard), ranks_(ranks), adapters_(adapters) {
-  program_.sections.push_back({"layers"});
-  program_.hidden = value("hidden", ValueType::f32, model.hidden);
-  if (ranks > 1) program_.groups.push_back({"tp", ranks});
+  stream_ = program_.hidden = value_in(0, "hidden", ValueType::f32, model.hidden);
   for (const RotationShape& shape : model.rotations) program_.rotations.push_back(rotation_of(shape));
   place_kv();
-  if (ranks > 1 && shard.layers.first > 0) spread_hidden();
+  layer_ = shard.layers.first;
+  begin_layers();
 }
 
-/// Of a group's ranks the first alone receives the hidden state.
+void ProgramBuilder::begin_layers() {
+  const bool receives = shard_.layers.first > 0;
+  if (shares_rows()) {
+    program_.own_rows = add_space({.name = "own", .ranks = ranks_.row_ranks()});
+    program_.row_rank = ranks_.row_rank();
+    program_.row_ranks = ranks_.row_ranks();
+    stream_ = value_in(program_.own_rows, "stream", ValueType::f32, model_.hidden);
+    if (receives) {
+      program_.sections.push_back({"start"});
+      spread_hidden();
+    }
+  }
+  program_.sections.push_back({"layers", program_.own_rows});
+  if (!receives) return;
+  if (shares_rows()) {
+    append(ops::OwnRows{program_.hidden, stream_});
+  } else if (ranks_.size() > 1) {
+    spread_hidden();
+  }
+}
+
+/// Of a stage's ranks the first alone receives the hidden state.
 void ProgramBuilder::spread_hidden() {
-  layer_ = shard_.layers.first;
-  append(ops::Broadcast{program_.hidden, tp, program_.events});
+  append(ops::Broadcast{program_.hidden, stage(), program_.events});
   append(ops::Await{program_.events++, program_.hidden, program_.hidden});
+}
+
+GroupId ProgramBuilder::group(const char* name, std::uint32_t number, std::uint32_t size, std::uint32_t rank) {
+  auto& groups = program_.groups;
+  for (GroupId id = 0; id < groups.size(); ++id) {
+    if (groups[id].name == name) return id;
+  }
+  groups.push_back({name, number, size, rank});
+  return static_cast<GroupId>(groups.size() - 1);
+}
+
+/// Those that share out this rank's rows' layers.
+GroupId ProgramBuilder::tp() { return group("tp", ranks_.row_rank(), ranks_.tp, ranks_.tp_rank()); }
+
+/// All.
+GroupId ProgramBuilder::stage() { return shares_rows() ? group("stage", 0, ranks_.size(), ranks_.rank) : tp(); }
+
+/// Those that have the same of the layers, and other rows.
+GroupId ProgramBuilder::rows() { return group("rows", ranks_.tp_rank(), ranks_.row_ranks(), ranks_.row_rank()); }
+
+/// Of these the ones that together have all experts.
+GroupId ProgramBuilder::ep() {
+  const std::uint32_t sp_rank = ranks_.row_rank() / ranks_.ep;
+  return group("ep", sp_rank * ranks_.tp + ranks_.tp_rank(), ranks_.ep, ranks_.ep_rank());
+}
+
+SpaceId ProgramBuilder::add_space(RowSpace space) {
+  program_.spaces.push_back(std::move(space));
+  return static_cast<SpaceId>(program_.spaces.size() - 1);
 }
 
 void ProgramBuilder::place_kv() {
@@ -54,7 +100,11 @@ void ProgramBuilder::begin_layer(std::uint32_t layer) {
 }
 
 ValueId ProgramBuilder::value(std::string name, ValueType type, std::uint32_t columns) {
-  program_.values.push_back({std::move(name), type, columns, program_.sections.back().space});
+  return value_in(program_.sections.back().space, std::move(name), type, columns);
+}
+
+ValueId ProgramBuilder::value_in(SpaceId space, std::string name, ValueType type, std::uint32_t columns) {
+  program_.values.push_back({std::move(name), type, columns, space});
   return static_cast<ValueId>(program_.values.size() - 1);
 }
 
@@ -268,9 +318,18 @@ ValueId ProgramBuilder::summed(ValueId partial) {
 }
 
 void ProgramBuilder::sum_over_ranks(ValueId partial) {
-  if (ranks_ == 1) return;
-  append(ops::AllReduce{partial, tp, program_.events});
+  if (ranks_.tp == 1) return;
+  append(ops::AllReduce{partial, tp(), program_.events});
   append(ops::Await{program_.events++, partial, partial});
+}
+
+/// Of the step's rows what every rank has of its own.
+ValueId ProgramBuilder::of_all_rows(ValueId x) {
+  const Value own = program_.values[x];
+  const ValueId all = value_in(0, own.name, own.type, own.columns);
+  append(ops::AllGatherRows{x, all, rows(), program_.events});
+  append(ops::Await{program_.events++, x, all});
+  return all;
 }
 
 void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {
@@ -280,7 +339,15 @@ void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {
   append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, *rotation});
 }
 
-void ProgramBuilder::kv_append(ValueId k, ValueId v) { append(ops::KvAppend{k, v, layer_ - shard_.layers.first}); }
+/// Ranks that share out the rows all have the whole cache.
+void ProgramBuilder::kv_append(ValueId k, ValueId v) {
+  const KvId kv = layer_ - shard_.layers.first;
+  if (!shares_rows()) return append(ops::KvAppend{k, v, kv});
+  const ValueId all_k = of_all_rows(k), all_v = of_all_rows(v);
+  program_.sections.push_back({"cache"});
+  append(ops::KvAppend{all_k, all_v, kv});
+  program_.sections.push_back({"layers", program_.own_rows});
+}
 
 ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
   const LayerShape& layer = model_.layers[layer_];
@@ -343,8 +410,8 @@ void ProgramBuilder::add(ValueId into, ValueId y) {
 
 void ProgramBuilder::embed() {
   const std::string& name = model_.ends.embedding;
-  embed_into(program_.hidden, name, find(name, model_.vocabulary, model_.hidden));
-  adapt(program_.hidden, name, {0, model_.hidden}, [&](const LowRank& pair) {
+  embed_into(stream_, name, find(name, model_.vocabulary, model_.hidden));
+  adapt(stream_, name, {0, model_.hidden}, [&](const LowRank& pair) {
     const ValueId x = value("lora_a", ValueType::f32, pair.rank);
     embed_into(x, name + ".lora_a", &pair.a);
     return x;
@@ -362,9 +429,15 @@ void ProgramBuilder::embed_into(ValueId y, const std::string& name, const FileTe
   append(ops::Embed{static_cast<WeightId>(program_.weights.size() - 1), y, model_.embedding_scale});
 }
 
+/// What travels on, and what the head reads, is the state of all rows.
+void ProgramBuilder::end_layers() {
+  if (!shares_rows()) return;
+  append(ops::AllGatherRows{stream_, program_.hidden, rows(), program_.events});
+  append(ops::Await{program_.events++, stream_, program_.hidden});
+}
+
 void ProgramBuilder::head() {
-  const auto wanted = static_cast<SpaceId>(program_.spaces.size());
-  program_.spaces.push_back({.name = "wanted", .tile = logit_tile});
+  const SpaceId wanted = add_space({.name = "wanted", .tile = logit_tile});
   append(ops::SelectWanted{wanted});
   program_.sections.push_back({"head", wanted});
   const ValueId rows = value("wanted", ValueType::f32, model_.hidden);
@@ -378,11 +451,11 @@ void ProgramBuilder::head() {
   if (model_.logit_scale != 1.0F) append(ops::Scale{local, model_.logit_scale});
   if (model_.logit_softcap != 0.0F) append(ops::Softcap{local, model_.logit_softcap});
   program_.logits = local;
-  if (ranks_ == 1) return;
+  if (ranks_.size() == 1) return;
   const bool gathers = shard_.vocabulary.first == 0;  // the first rank; the others only give
   const ValueId all = value("logits", ValueType::f32, gathers ? model_.vocabulary : 0);
   program_.logits = all;
-  append(ops::AllGather{local, all, tp, program_.events});
+  append(ops::AllGather{local, all, stage(), program_.events});
   append(ops::Await{program_.events++, local, all});
 }
 
@@ -407,13 +480,14 @@ std::vector<std::uint64_t> kv_block_bytes(const Program& program) {
 }
 
 Result<Program> build_program(const Architecture& architecture, const ModelFile& file, const ModelDescription& model,
-                              const GraphNode& shard, std::uint32_t ranks, std::span<const Adapter> adapters) {
+                              const GraphNode& shard, const RankGrid& ranks, std::span<const Adapter> adapters) {
   ProgramBuilder builder(file, model, shard, ranks, adapters);
   if (shard.layers.first == 0) builder.embed();
   for (std::uint32_t layer = shard.layers.first; layer < shard.layers.last && builder.fine(); ++layer) {
     builder.begin_layer(layer);
     architecture.layer(builder, model, layer);
   }
+  builder.end_layers();
   if (shard.layers.last == model.layer_count()) builder.head();
   return builder.take();
 }

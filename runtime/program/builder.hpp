@@ -13,6 +13,7 @@
 #include "runtime/model/model_file.hpp"
 #include "runtime/program/layer_part.hpp"
 #include "runtime/program/program.hpp"
+#include "runtime/program/rank_grid.hpp"
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
 
@@ -31,7 +32,7 @@ struct Fused {
 /// products what adapters change. The first missing or misshapen tensor is remembered; take() returns it.
 class ProgramBuilder {
  public:
-  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
+  ProgramBuilder(const ModelFile& file, const ModelDescription& model, const GraphNode& shard, const RankGrid& ranks,
                  std::span<const Adapter> adapters = {});
 
   /// Tensors are named within the layer: "attn_q.weight" is "blk.<layer>.attn_q.weight".
@@ -40,10 +41,10 @@ class ProgramBuilder {
   /// Whether the file has a tensor.
   [[nodiscard]] bool has(std::string_view tensor) const { return file_.tensor(in_layer(tensor)) != nullptr; }
 
-  [[nodiscard]] ValueId hidden() const { return program_.hidden; }  ///< [hidden]
-  ValueId rms_norm(ValueId x, std::string_view weight);             ///< the same shape
-  ValueId layer_norm(ValueId x, std::string_view weight);           ///< with "<name>.bias" where the file has it
-  ValueId head_norm(ValueId x, std::string_view weight);            ///< over each head of [heads * head_dim]
+  [[nodiscard]] ValueId hidden() const { return stream_; }  ///< [hidden]
+  ValueId rms_norm(ValueId x, std::string_view weight);     ///< the same shape
+  ValueId layer_norm(ValueId x, std::string_view weight);   ///< with "<name>.bias" where the file has it
+  ValueId head_norm(ValueId x, std::string_view weight);    ///< over each head of [heads * head_dim]
   /// Over the heads of all ranks. Cut by query heads or KV heads.
   ValueId projection_norm(ValueId x, std::string_view weight, Cut cut);
   ValueId matmul(ValueId x, std::string_view weight, Cut cut, Fused fused = {});
@@ -68,8 +69,10 @@ class ProgramBuilder {
   ValueId gelu_mul(ValueId gate, ValueId up);
   void add(ValueId into, ValueId y);
 
-  /// The ends of the model, where this shard holds them. The embedding comes before the layers, the head after.
+  /// The ends of the model, where this shard holds them. The embedding comes before the layers, the head after their
+  /// end.
   void embed();
+  void end_layers();
   void head();
 
   [[nodiscard]] bool fine() const { return !error_; }  ///< whether take() will return a program, so far
@@ -77,8 +80,17 @@ class ProgramBuilder {
 
  private:
   void place_kv();
+  void begin_layers();
   void spread_hidden();
+  [[nodiscard]] bool shares_rows() const { return ranks_.row_ranks() > 1; }
+  GroupId group(const char* name, std::uint32_t number, std::uint32_t size, std::uint32_t rank);
+  GroupId tp();
+  GroupId stage();
+  GroupId rows();
+  GroupId ep();
+  SpaceId add_space(RowSpace space);
   ValueId value(std::string name, ValueType type, std::uint32_t columns);
+  ValueId value_in(SpaceId space, std::string name, ValueType type, std::uint32_t columns);
   void append(ops::Any what);
   ValueId quantized(ValueId x);
   ValueId multiplied(ValueId x, WeightId weight);
@@ -86,6 +98,10 @@ class ProgramBuilder {
   ValueId column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all, Range rows);
   ValueId sum_of_leaves(ValueId x, WeightId matrix);
   void sum_over_ranks(ValueId partial);
+  ValueId of_all_rows(ValueId x);
+  ValueId sent(ValueId x, SpaceId to);
+  void send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts);
+  ValueId returned(ValueId sums);
   ValueId summed(ValueId partial);
   void embed_into(ValueId y, const std::string& name, const FileTensor* table);
   void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
@@ -109,7 +125,13 @@ class ProgramBuilder {
   WeightId matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part);
   std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
                                        const MatrixPart& part);
-  [[nodiscard]] SpaceId routed_space();
+  [[nodiscard]] Range own_experts() const;
+  /// Of rows and their experts, one for all layers: those that are sent to the ranks that have them, those that have
+  /// come, and one for each of their experts here.
+  struct ExpertSpaces {
+    SpaceId sent, guests, routed;
+  };
+  [[nodiscard]] const ExpertSpaces& expert_spaces();
   [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
@@ -117,12 +139,13 @@ class ProgramBuilder {
   const ModelFile& file_;
   const ModelDescription& model_;
   const GraphNode& shard_;
-  std::uint32_t ranks_;
+  RankGrid ranks_;
   std::span<const Adapter> adapters_;
   std::uint32_t layer_ = 0;
   LayerPart part_;  ///< of layer_
   Program program_;
-  std::optional<SpaceId> routed_;
+  ValueId stream_ = 0;  ///< the hidden state of this rank's rows
+  std::optional<ExpertSpaces> expert_spaces_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
   std::optional<Error> error_;
 };
@@ -135,9 +158,9 @@ struct Architecture {
   std::span<const KnownKey> keys;  ///< all that are known behind "<name>."; a file with any other is refused
 };
 
-/// The plain program of one shard. `ranks`: of its group.
+/// The plain program of one shard, which stands so among the ranks of its stage.
 [[nodiscard]] Result<Program> build_program(const Architecture& architecture, const ModelFile& file,
-                                            const ModelDescription& model, const GraphNode& shard, std::uint32_t ranks,
-                                            std::span<const Adapter> adapters = {});
+                                            const ModelDescription& model, const GraphNode& shard,
+                                            const RankGrid& ranks, std::span<const Adapter> adapters = {});
 
 }  // namespace troupe

@@ -2,13 +2,13 @@
 
 namespace troupe {
 
-/// Of each expert, all in one tensor: its planes.
+/// Of this rank's experts, all in one tensor: its planes.
 std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
                                                      const MatrixPart& part) {
-  const std::uint32_t experts = model_.layers[layer_].experts;
-  const FileTensor* const tensor = find(name, rows, columns, experts);
+  const FileTensor* const tensor = find(name, rows, columns, model_.layers[layer_].experts);
+  const Range mine = own_experts();
   std::vector<WeightId> weights;
-  for (std::uint32_t expert = 0; expert < experts; ++expert) {
+  for (std::uint32_t expert = mine.first; expert < mine.last; ++expert) {
     if (tensor == nullptr) {
       weights.push_back(matrix_weight(name, nullptr, part));
       continue;
@@ -20,24 +20,53 @@ std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, st
   return weights;
 }
 
-/// One for all layers.
-SpaceId ProgramBuilder::routed_space() {
-  if (!routed_) {
-    routed_ = static_cast<SpaceId>(program_.spaces.size());
-    program_.spaces.push_back({.name = "routed", .per_row = model_.experts.used});
+Range ProgramBuilder::own_experts() const {
+  return even_part(model_.layers[layer_].experts, ranks_.ep_rank(), ranks_.ep);
+}
+
+const ProgramBuilder::ExpertSpaces& ProgramBuilder::expert_spaces() {
+  if (expert_spaces_) return *expert_spaces_;
+  const std::uint32_t used = model_.experts.used, ranks = ranks_.row_ranks(), ep = ranks_.ep;
+  ExpertSpaces spaces{};
+  if (ep > 1) {
+    spaces.sent = add_space({.name = "sent", .per_row = std::min(used, ep), .ranks = ranks});
+    spaces.guests = add_space({.name = "guest", .per_row = ep, .ranks = ranks});
   }
-  return *routed_;
+  spaces.routed = add_space({.name = "routed", .per_row = ep * used, .ranks = ranks});
+  return expert_spaces_.emplace(spaces);
 }
 
 ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router) {
   const std::uint32_t experts = model_.layers[layer_].experts, columns = program_.values[x].columns;
   const ValueId scores = column_parallel("scores", x, in_layer(router), experts, {0, experts});
-  const SpaceId routed = routed_space();
-  append(ops::Route{scores, routed, model_.experts});
+  ValueId choice = value("choice", ValueType::f32, 2 * model_.experts.used);
+  append(ops::Route{scores, choice, model_.experts});
+  if (ranks_.ep > 1) send_to_experts(x, choice, experts);
+  const SpaceId routed = expert_spaces().routed;
+  append(ops::LayExperts{choice, routed, own_experts()});
   program_.sections.push_back({"experts", routed});
   const ValueId rows = value("routed", ValueType::f32, columns);
   append(ops::Dispatch{x, rows});
   return rows;
+}
+
+/// x and choice become those of the guests.
+void ProgramBuilder::send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts) {
+  const ExpertSpaces& spaces = expert_spaces();
+  append(ops::PlanExchange{choice, spaces.sent, spaces.guests, experts, ep()});
+  program_.sections.push_back({"send", spaces.sent});
+  x = sent(x, spaces.guests);
+  choice = sent(choice, spaces.guests);
+  program_.sections.push_back({"guests", spaces.guests});
+}
+
+ValueId ProgramBuilder::sent(ValueId x, SpaceId to) {
+  const Value own = program_.values[x];
+  const ValueId picked = value(own.name, own.type, own.columns), there = value_in(to, own.name, own.type, own.columns);
+  append(ops::PickSent{x, picked});
+  append(ops::AllToAll{picked, there, ep(), program_.events, false});
+  append(ops::Await{program_.events++, picked, there});
+  return there;
 }
 
 ValueId ProgramBuilder::expert_matmul(ValueId x, std::string_view weights) {
@@ -58,10 +87,23 @@ ValueId ProgramBuilder::combine(ValueId x, std::string_view weights) {
   auto experts = expert_weights(in_layer(weights), model_.hidden, part_.ffn.count * leaf_columns,
                                 {{0, model_.hidden}, part_.ffn_leaves, leaf_columns});
   append(ops::ExpertPartial{multiplied(x, experts[0]), std::move(experts), routed});
-  program_.sections.push_back({"layers"});
+  const bool guests = ranks_.ep > 1;
+  program_.sections.push_back(guests ? Section{"guests", expert_spaces().guests}
+                                     : Section{"layers", program_.own_rows});
+  const ValueId sums = value("partial", ValueType::fixed, model_.hidden);
+  append(ops::Combine{routed, sums, guests});
+  return summed(guests ? returned(sums) : sums);
+}
+
+/// Of this rank's rows, from the ranks that had them as guests.
+ValueId ProgramBuilder::returned(ValueId sums) {
+  const ValueId back = value_in(expert_spaces().sent, "returned", ValueType::fixed, model_.hidden);
+  append(ops::AllToAll{sums, back, ep(), program_.events, true});
+  append(ops::Await{program_.events++, sums, back});
+  program_.sections.push_back({"layers", program_.own_rows});
   const ValueId partial = value("partial", ValueType::fixed, model_.hidden);
-  append(ops::Combine{routed, partial, routed_space()});
-  return summed(partial);
+  append(ops::SumReturned{back, partial});
+  return partial;
 }
 
 }  // namespace troupe

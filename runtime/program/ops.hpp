@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/model/description.hpp"
+#include "troupe/graph.hpp"
 
 namespace troupe {
 
@@ -180,6 +181,25 @@ struct Broadcast {
   void values(auto&& v) const { v.updates(value); }
 };
 
+/// Every rank's own rows, one rank's behind another's, at every rank: those of the step.
+struct AllGatherRows {
+  static constexpr std::string_view name = "all_gather_rows";
+  ValueId x, all;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.reads(x).writes(all); }
+};
+
+/// The rows that each rank sends to each: from what was picked (PickSent) to what PlanExchange made room for, or back.
+struct AllToAll {
+  static constexpr std::string_view name = "all_to_all";
+  ValueId x, y;
+  GroupId group;
+  EventId done;
+  bool back;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
 /// The end of what `done` was begun with. `from` and `to`: what that reads and writes, so that both are seen to be in
 /// use until here; the same where it works in place.
 struct Await {
@@ -269,19 +289,54 @@ struct Add {
   void values(auto&& v) const { v.reads(y).updates(into); }
 };
 
-// Experts. A row of the step becomes a routed row for each expert that it goes to: rows of a space, expert by expert,
-// and of one expert in the step's order. No expert's rows are padded, and none are left out.
-
-/// Chooses each row's experts by its scores, [experts], and so makes the rows of a space.
-struct Route {
-  static constexpr std::string_view name = "route";
-  ValueId scores;
-  SpaceId routed;
-  ExpertChoice choice;
-  void values(auto&& v) const { v.reads(scores); }
+/// This rank's own rows of x, of the step.
+struct OwnRows {
+  static constexpr std::string_view name = "own_rows";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
 };
 
-/// The routed rows of x, of the step.
+// Experts. A row becomes a routed row for each expert that it goes to: rows of a space, expert by expert, and of one
+// expert in order. No expert's rows are padded, and none are left out. Where ranks share out the experts, each row goes
+// first to every rank that has an expert of its choice, once, and is a guest there.
+
+/// Chooses each row's experts by its scores, [experts]. choice [2 * used]: the experts' numbers, the highest score
+/// first, then what they count.
+struct Route {
+  static constexpr std::string_view name = "route";
+  ValueId scores, choice;
+  ExpertChoice how;
+  void values(auto&& v) const { v.reads(scores).writes(choice); }
+};
+
+/// Tells the ranks how many rows come from where, and so makes the rows of two spaces: what this one sends, by rank,
+/// and its guests, by rank. Rank r of n has the part r of n of the experts (see even_part).
+struct PlanExchange {
+  static constexpr std::string_view name = "plan_exchange";
+  ValueId choice;
+  SpaceId sent, guests;
+  std::uint32_t experts;
+  GroupId group;
+  void values(auto&& v) const { v.reads(choice); }
+};
+
+/// The rows of x that are sent.
+struct PickSent {
+  static constexpr std::string_view name = "pick_sent";
+  ValueId x, y;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
+/// Lays out the routed rows: for each row those of its choice that are of `experts`.
+struct LayExperts {
+  static constexpr std::string_view name = "lay_experts";
+  ValueId choice;
+  SpaceId routed;
+  Range experts;
+  void values(auto&& v) const { v.reads(choice); }
+};
+
+/// The routed rows of x.
 struct Dispatch {
   static constexpr std::string_view name = "dispatch";
   ValueId x, y;
@@ -319,12 +374,19 @@ struct ExpertPartial {
   }
 };
 
-/// Of each row of the step the sum of its routed rows, in fixed point.
+/// Of each row the sum of its routed rows, in fixed point.
 struct Combine {
   static constexpr std::string_view name = "combine";
   ValueId routed, y;
-  SpaceId space;  ///< of `routed`
+  bool of_guests;  ///< a sum that is out of range is told in the row itself, to the rank that sent it
   void values(auto&& v) const { v.reads(routed).writes(y); }
+};
+
+/// Of each row the sum of what has come back of it, in fixed point.
+struct SumReturned {
+  static constexpr std::string_view name = "sum_returned";
+  ValueId returned, y;
+  void values(auto&& v) const { v.reads(returned).writes(y); }
 };
 
 /// Makes the rows whose logits are wanted those of a space.
@@ -437,12 +499,12 @@ struct Residual {
   }
 };
 
-using Any =
-    std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
-                 MatmulPartial, AllReduce, AllGather, Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores,
-                 AttentionSoftmax, AttentionValues, Gelu, SiluMul, GeluMul, Add, Route, Dispatch, ExpertMatmul,
-                 WeighExperts, ExpertPartial, Combine, SelectWanted, GatherRows, NormQuantize, MatmulLeaves, RopeAppend,
-                 Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
+using Any = std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize,
+                         Matmul, MatmulPartial, AllReduce, AllGather, AllGatherRows, AllToAll, Broadcast, Await,
+                         FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, Gelu, SiluMul,
+                         GeluMul, Add, OwnRows, Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul,
+                         WeighExperts, ExpertPartial, Combine, SumReturned, SelectWanted, GatherRows, NormQuantize,
+                         MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 

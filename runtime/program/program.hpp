@@ -16,13 +16,14 @@ namespace troupe {
 /// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
 /// step's, of any other an op says it, ahead of the sections over it.
 struct RowSpace {
-  std::string name;           ///< "step", "wanted", "routed"
+  std::string name;           ///< "step", "own", "wanted", "routed"
   std::uint32_t per_row = 1;  ///< at most so many for each row of the step ...
   std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
+  std::uint32_t ranks = 1;    ///< that share out the step's rows, of which these are for one's
 
   /// Rows of a value, where a step has at most `step_rows`.
   [[nodiscard]] std::size_t most(std::size_t step_rows) const {
-    const std::size_t all = per_row * step_rows;
+    const std::size_t all = per_row * ((step_rows + ranks - 1) / ranks);
     return tile == 0 ? all : std::min<std::size_t>(all, tile);
   }
 };
@@ -53,10 +54,11 @@ struct Section {
   std::vector<Op> ops{};
 };
 
-/// A communicator, by what it is for. Which ranks these are, and how they are joined, is not the program's business.
+/// A communicator of some ranks of the stage, by what it is for. How they are joined is not the program's business.
 struct ProgramGroup {
-  std::string name;  ///< "tp"
-  std::uint32_t size = 1;
+  std::string name;          ///< "tp", "ep", "rows", "stage"
+  std::uint32_t number = 0;  ///< of those of this name in the stage
+  std::uint32_t size = 1, rank = 0;
 };
 
 /// Rotary embedding: the angles of a position are its product with the frequencies. What is rotated is multiplied by
@@ -92,7 +94,11 @@ struct Program {
   std::uint32_t kv_groups = 1;  ///< of layers, of the whole model
   std::vector<KvPlace> kv{};    ///< [layers of the shard]
 
-  ValueId hidden = 0;  ///< the residual stream, [rows of the step, hidden]
+  ValueId hidden = 0;  ///< the residual stream as it travels between stages, [rows of the step, hidden]
+
+  SpaceId own_rows = 0;  ///< of the layers: the step's, or those that this rank has of them
+  std::uint32_t row_rank = 0, row_ranks = 1;
+
   /// Made by the section over its space, tile by tile: [rows, vocabulary], whole at the first rank, empty at others.
   std::optional<ValueId> logits{};
 };

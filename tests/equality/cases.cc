@@ -1,5 +1,6 @@
 #include "tests/equality/cases.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <span>
@@ -64,13 +65,6 @@ Factors quiet(Names isas) {
   return {.devices = std::move(isas), .via = std::span(vias, 1), .meanwhile = std::span(all_that_happens, 1)};
 }
 
-/// The forms of dp, pp and tp, and the factors beside the plan.
-std::vector<std::size_t> sizes_with_kinds(const Factors& factors) {
-  std::vector<std::size_t> sizes = factors.sizes();
-  sizes.insert(sizes.begin(), {2, 3, 3});
-  return sizes;
-}
-
 /// The factor of that name, "tp2:1"; empty where there is none.
 std::string factor_of(const std::string& plan, const char* name) {
   const std::size_t at = plan.find(name);
@@ -82,10 +76,55 @@ std::size_t form_of(const std::string& factor) {
   return factor.find(':') == std::string::npos ? 1 : 2;
 }
 
-/// The forms of dp, pp and tp.
+constexpr const char* plan_factors[] = {"dp", "pp", "sp", "ep", "tp"};
+constexpr std::size_t kind_size = std::size(plan_factors);
+
+/// The form of each factor.
 Row kind_of(const std::string& plan) {
-  return {form_of(factor_of(plan, "dp")), form_of(factor_of(plan, "pp")), form_of(factor_of(plan, "tp"))};
+  Row kind;
+  for (const char* factor : plan_factors) kind.push_back(form_of(factor_of(plan, factor)));
+  return kind;
 }
+
+/// Plans by kind, and the factors beside them.
+class Kinds {
+ public:
+  Kinds(const std::vector<std::string>& plans, Factors factors) : factors_(std::move(factors)), sizes_(kind_size, 1) {
+    for (const std::string& plan : plans) {
+      const Row kind = kind_of(plan);
+      by_kind_[kind].push_back(plan);
+      for (std::size_t i = 0; i < kind_size; ++i) sizes_[i] = std::max(sizes_[i], kind[i] + 1);
+    }
+    const auto others = factors_.sizes();
+    sizes_.insert(sizes_.end(), others.begin(), others.end());
+  }
+
+  [[nodiscard]] const std::vector<std::size_t>& sizes() const { return sizes_; }
+
+  [[nodiscard]] bool possible(const Row& row) const {
+    return std::ranges::any_of(by_kind_, [&](const auto& entry) {
+      for (std::size_t i = 0; i < kind_size; ++i) {
+        if (row[i] != open_value && row[i] != entry.first[i]) return false;
+      }
+      return true;
+    });
+  }
+
+  /// A plan of each row's kind, drawn, with the row's other values.
+  [[nodiscard]] std::vector<Case> cases_of(const std::vector<Row>& rows, std::mt19937_64& random) const {
+    std::vector<Case> cases;
+    for (const Row& row : rows) {
+      const auto& alike = by_kind_.at(Row(row.begin(), row.begin() + kind_size));
+      cases.push_back(factors_.case_of(alike[random() % alike.size()], row.data() + kind_size, random() % 1000));
+    }
+    return cases;
+  }
+
+ private:
+  Factors factors_;
+  std::map<Row, std::vector<std::string>> by_kind_;
+  std::vector<std::size_t> sizes_;
+};
 
 std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows, const Factors& factors,
                            std::uint64_t seed) {
@@ -94,25 +133,16 @@ std::vector<Case> cases_of(const std::string& plan, const std::vector<Row>& rows
   return cases;
 }
 
-/// A plan of a row's kind, drawn, with the row's other values.
-std::vector<Case> cases_of_kinds(const std::vector<std::string>& plans, const std::vector<Row>& rows,
-                                 const Factors& factors, std::mt19937_64& random) {
-  std::map<Row, std::vector<std::string>> by_kind;
-  for (const std::string& plan : plans) by_kind[kind_of(plan)].push_back(plan);
-  std::vector<Case> cases;
-  for (const Row& row : rows) {
-    const auto& alike = by_kind.at({row[0], row[1], row[2]});
-    cases.push_back(factors.case_of(alike[random() % alike.size()], row.data() + 3, random() % 1000));
-  }
-  return cases;
+std::vector<Case> pairs(const std::vector<std::string>& plans, Factors factors, std::mt19937_64& random) {
+  const Kinds kinds(plans, std::move(factors));
+  const auto possible = [&](const Row& row) { return kinds.possible(row); };
+  return kinds.cases_of(covering_array(kinds.sizes(), random, possible), random);
 }
 
-std::vector<Case> pairs(const std::vector<std::string>& plans, const Factors& factors, std::mt19937_64& random) {
-  return cases_of_kinds(plans, covering_array(sizes_with_kinds(factors), random), factors, random);
-}
-
-std::vector<Case> values(const std::vector<std::string>& plans, const Factors& factors, std::mt19937_64& random) {
-  return cases_of_kinds(plans, every_value(sizes_with_kinds(factors), random), factors, random);
+std::vector<Case> values(const std::vector<std::string>& plans, Factors factors, std::mt19937_64& random) {
+  const Kinds kinds(plans, std::move(factors));
+  const auto possible = [&](const Row& row) { return kinds.possible(row); };
+  return kinds.cases_of(every_value(kinds.sizes(), random, possible), random);
 }
 
 const char* name_of(Meanwhile meanwhile) {

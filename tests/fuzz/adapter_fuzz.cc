@@ -42,8 +42,8 @@ std::set<std::string_view> matrices() {
 
 /// Everything that the adapter has is in the program, where it lies.
 void check_program(const Adapter& adapter, bool half) {
-  const auto program = build_program(plugins::llama, model().file, model().description, shard(half), half ? 2 : 1,
-                                     std::span(&adapter, 1));
+  const auto program = build_program(plugins::llama, model().file, model().description, shard(half),
+                                     RankGrid{.tp = half ? 2U : 1U}, std::span(&adapter, 1));
   check(program.ok());
   std::set<std::string_view> placed;
   for (const Weight& weight : program->weights) placed.insert(weight.tensor);

@@ -123,7 +123,7 @@ TEST_CASE("weights: those of a model and its adapters are packed once for all re
   std::vector<WantedWeights> wanted;
   for (const GraphNode& node : graph.nodes) {
     if (!node.holds_layers()) continue;
-    wanted.push_back(host::shard_of(*checkpoint.impl(), node, 1, {.context = checkpoint.context()}).value());
+    wanted.push_back(host::shard_of(*checkpoint.impl(), node, {}, {.context = checkpoint.context()}).value());
   }
   WeightStore store;
   const auto loaded = store.load(checkpoint.impl(), wanted, 1, [](std::size_t, std::size_t) { return true; }).value();

@@ -49,12 +49,28 @@ TEST_CASE("experts: scores that are no numbers end a request, and say where", "[
     if (name == "blk.2.ffn_gate_inp.weight") values[3 * TinyModel::hidden] = std::numeric_limits<float>::quiet_NaN();
   };
   const MemoryFile file(model.file());
-  for (const char* plan : {"", "pp2", "tp2"}) {
+  for (const char* plan : {"", "pp2", "tp2", "sp2", "ep2", "ep3.tp2", "sp2.ep2"}) {
     INFO(plan);
     const Model loaded = Runtime().load(file.path(), {.plan = plan, .threads = 1});
     const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));
     REQUIRE(outcome.code() == Code::out_of_range);
     CHECK_THAT(outcome.error->message(), Contains("layer 2: the scores of its experts (ffn_gate_inp) are not numbers"));
+  }
+}
+
+TEST_CASE("experts: a sum that is out of range ends a request, wherever its expert is", "[bad-input]") {
+  TinyModel model = with_experts();
+  model.edit = [](const std::string& name, std::vector<float>& values) {
+    if (name != "blk.1.ffn_down_exps.weight") return;
+    for (float& value : values) value *= 1e9F;
+  };
+  const MemoryFile file(model.file());
+  for (const char* plan : {"", "tp2", "sp2", "ep2", "ep6", "ep3.tp2", "sp2.ep2"}) {
+    INFO(plan);
+    const Model loaded = Runtime().load(file.path(), {.plan = plan, .threads = 1});
+    const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));
+    REQUIRE(outcome.code() == Code::out_of_range);
+    CHECK_THAT(outcome.error->message(), Contains("layer 1: a sum is not a number"));
   }
 }
 
@@ -87,6 +103,10 @@ TEST_CASE("experts: what a model is promised to take is what it takes, whatever 
   const auto memory = checkpoint.memory(checkpoint.expand({}), {});
   CHECK(memory[0].weights > weights);
   CHECK(memory[0].weights < 2 * weights);
+  const auto shared = checkpoint.memory(checkpoint.expand({.plan = "ep2"}), {});
+  CHECK(shared[0].weights - weights / 2 == Approx(memory[0].weights - weights).epsilon(0.1));
+  CHECK(shared[1].weights >= weights / 2);  // the rest it has together with the first
+  CHECK(shared[1].weights < weights * 6 / 10);
 }
 
 }  // namespace troupe::testing

@@ -35,7 +35,7 @@ void check_thrown(const Runtime& runtime, const Checkpoint& checkpoint, std::siz
 
 Program whole_program(const Checkpoint& checkpoint) {
   const Graph graph = checkpoint.expand({.threads = 1});
-  return *host::shard_of(*checkpoint.impl(), graph.nodes[0], 1, {.context = checkpoint.context()}).value().program;
+  return *host::shard_of(*checkpoint.impl(), graph.nodes[0], {}, {.context = checkpoint.context()}).value().program;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ Programs programs_of(const Checkpoint& checkpoint, const char* plan) {
   const Graph graph = checkpoint.expand({.plan = plan, .threads = 1});
   for (const GraphNode& node : graph.nodes) {
     if (!node.holds_layers()) continue;
-    const std::uint32_t ranks = ranks_of(graph, node.name);
+    const RankGrid ranks = ranks_of(graph, node.name);
     programs.push_back(host::shard_of(*checkpoint.impl(), node, ranks, {.context = checkpoint.context()}).value());
   }
   return programs;

@@ -85,8 +85,8 @@ TEST_CASE("blueprint: ranks of a group, and sizes that follow from the settings"
   const Blueprint blueprint = drawn(order_of(graph_of("pp2.tp2", smollm2())));
   const Part& second = part_of(blueprint, "r0.s1.t1");
   CHECK(second.group.name == "7/r0.s1");
-  CHECK(second.group.rank == 1);
-  CHECK(second.group.size == 2);
+  CHECK(second.group.ranks.rank == 1);
+  CHECK(second.group.ranks.tp == 2);
   CHECK(second.in.empty());  // the first rank receives for all
   const PartEnd& hidden = part_of(blueprint, "r0.s1.t0").in[0];
   CHECK(hidden.slot_bytes == rows * smollm2().hidden * sizeof(float));

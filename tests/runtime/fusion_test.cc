@@ -6,6 +6,7 @@
 #include <set>
 
 #include "plugins/builtin.hpp"
+#include "runtime/deploy/blueprint.hpp"
 #include "runtime/device/cpu/rules.hpp"
 #include "runtime/program/builder.hpp"
 #include "runtime/program/layout.hpp"
@@ -63,8 +64,7 @@ Program program_of(const Architecture& architecture, const ModelDescription& mod
                    const char* node, kernels::Format matrices = kernels::Format::q8_0) {
   const Shapes shapes(model, matrices);
   const Graph graph = graph_of(plan, model);
-  const auto ranks = static_cast<std::uint32_t>(graph.groups[0].nodes.size());
-  return build_program(architecture, shapes.file(), model, *find_node(graph, node), ranks).value();
+  return build_program(architecture, shapes.file(), model, *find_node(graph, node), ranks_of(graph, node)).value();
 }
 
 using Kinds = std::vector<std::string>;
@@ -381,7 +381,7 @@ TEST_CASE("a tensor of planes is refused where a matrix is asked for", "[bad-inp
   for (const char* name : {"blk.1.attn_q.weight", "blk.2.ffn_norm.weight", "token_embd.weight"}) {
     ModelFile file = shapes.file();
     for (FileTensor& tensor : file.tensors) tensor.planes = tensor.name == name ? 2 : 1;
-    const auto program = build_program(plugins::llama, file, model, graph.nodes[0], 1);
+    const auto program = build_program(plugins::llama, file, model, graph.nodes[0], {});
     REQUIRE_FALSE(program);
     CHECK_THAT(program.error().message(),
                Catch::Contains(std::string(name) + " is 2 x ") &&

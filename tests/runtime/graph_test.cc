@@ -212,6 +212,22 @@ TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-inpu
   }
 }
 
+TEST_CASE("a group whose ranks are no grid, or that shares out experts which there are not, is refused",
+          "[bad-input]") {
+  const auto refused = [](std::uint32_t sp, std::uint32_t ep) {
+    Graph graph = graph_of("sp2.tp2", smollm2());
+    graph.groups[0].sp = sp;
+    graph.groups[0].ep = ep;
+    return checked(graph, smollm2()).error().message();
+  };
+  for (const auto& [sp, ep] : {std::pair{3U, 1U}, {0U, 1U}, {8U, 1U}, {1U << 31, 2U}}) {
+    CHECK_THAT(refused(sp, ep), Contains("sp " + std::to_string(sp) + " times ep " + std::to_string(ep) +
+                                         " must divide its nodes, which are 4"));
+  }
+  CHECK_THAT(refused(1, 2), Contains("ep is 2; the model has no experts to share out"));
+  CHECK_THAT(refused(1, 1), Contains("its attention leaves should begin at 9"));
+}
+
 TEST_CASE("layers and leaves bound the ranks, not a number") {
   for (const char* plan : {"pp30.tp8", "dp2.pp15.tp4", "dp120"}) {
     INFO(plan);

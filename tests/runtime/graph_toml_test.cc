@@ -41,7 +41,7 @@ void check_same(const Graph& a, const Graph& b) {
   REQUIRE(a.groups.size() == b.groups.size());
   for (std::size_t i = 0; i < a.groups.size(); ++i) {
     const GraphGroup &x = a.groups[i], &y = b.groups[i];
-    REQUIRE(std::tie(x.name, x.nodes, x.via) == std::tie(y.name, y.nodes, y.via));
+    REQUIRE(std::tie(x.name, x.nodes, x.via, x.sp, x.ep) == std::tie(y.name, y.nodes, y.via, y.sp, y.ep));
   }
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("letters that are not ASCII do no harm to a graph file, wherever they 
 }
 
 TEST_CASE("a graph and its TOML form are the same") {
-  for (const Plan& plan : enumerate_plans(8, 30, 8)) {
+  for (const Plan& plan : enumerate_plans(8, {30, 8, 0, 100})) {
     const Graph graph = expand(plan, smollm2(), {1.0, 8.0}, 3).value();
     check_same(parse_graph(to_toml(graph)), graph);
   }
@@ -69,6 +69,8 @@ TEST_CASE("a graph and its TOML form are the same") {
   node.options = {{"file", "a \"quoted\" name\n"}, {"key with spaces", ""}, {"\xE2\x82\xAC", "\xE2\x82\xAC"}};
   odd.insert(node, "r0.s0.t0:hidden", "r0.s1.t0:hidden");
   odd.edges[1].via = "pigeon";
+  odd.groups[0].sp = 3;
+  odd.groups[0].ep = 2;
   odd.groups[0].via = "a \"quoted\" name\n";
   check_same(parse_graph(to_toml(odd)), odd);
   check_same(parse_graph(to_toml(Graph{})), Graph{});

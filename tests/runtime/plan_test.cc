@@ -80,8 +80,8 @@ TEST_CASE("a plan is read in any order of its factors") {
 TEST_CASE("a plan that is none gets one line that names the limit", "[bad-input]") {
   CHECK_THAT(refusal(""), Contains("empty"));
   for (const char* text :
-       {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "ep2", "tp1.5"}) {
-    CHECK_THAT(refusal(text), Contains("dp, pp and tp") || Contains("needs a number"));
+       {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "up2", "tp1.5"}) {
+    CHECK_THAT(refusal(text), Contains("dp, pp, sp, ep and tp") || Contains("needs a number"));
   }
   for (const char* text : {"pp", "pp0", "tp2:0", "tp:1", "tp2:", "tp2::1", "tp-1", "tp+2", "tp2x", "tp1e3", "tp0x2",
                            "tp99999999999999999999", "tp4294967297", "pp1000001:1"}) {
@@ -91,7 +91,7 @@ TEST_CASE("a plan that is none gets one line that names the limit", "[bad-input]
     CHECK_THAT(refusal(text), Contains("are more than 256, the nodes of a graph"));
   }
   CHECK_THAT(refusal("pp2.pp2"), Contains("twice"));
-  CHECK_THAT(refusal("dp2:1"), Contains("uneven"));
+  for (const char* text : {"dp2:1", "sp2:1", "ep2:1"}) CHECK_THAT(refusal(text), Contains("uneven"));
   CHECK_THAT(refusal("pp2\ntp2"), Contains("\\x0a"));
   CHECK_THAT(refusal(std::string_view("pp2\0tp2", 7)), Contains("\\x00"));
   CHECK_THAT(refusal(std::string(1 << 20, 'p')), Contains("needs a number"));
@@ -105,7 +105,7 @@ TEST_CASE("random texts are plans or refused") {
     INFO("seed " << seed);
     Random random(seed);
     std::string text(random() % 12, ' ');
-    for (char& c : text) c = "dpt.:0123489\n"[random() % 13];
+    for (char& c : text) c = "dptse.:0123489\n"[random() % 15];
     const auto plan = parse_plan(text);
     if (!plan) {
       REQUIRE(one_line(plan.error().message()));
@@ -121,7 +121,14 @@ TEST_CASE("a plan that the model is too small for names what it has", "[bad-inpu
   CHECK_THAT(refusal("pp4", tiny()), Contains("layers, which are 3"));
   CHECK_THAT(refusal("tp3", tiny()), Contains("leaves, which are 2"));
   CHECK_THAT(refusal("tp5", gemma3()), Contains("leaves, which are 4"));
-  CHECK_THAT(refusal("tp3", model_of(3, 8, 8, 256, 20)), Contains("groups of rows, which are 2"));
+  const ModelDescription few_tokens = model_of(3, 8, 8, 256, 20);
+  CHECK_THAT(refusal("tp3", few_tokens), Contains("groups of rows, which are 2"));
+  CHECK_THAT(refusal("sp2.tp2", few_tokens), Contains("groups of rows, which are 2"));
+  CHECK_THAT(refusal("ep4", gemma3()), Contains("the model has none; sp4"));
+  ModelDescription model = smollm2();
+  for (LayerShape& layer : model.layers) layer.experts = 8;
+  CHECK_THAT(refusal("ep16", model), Contains("experts, which are 8; ep8 would work"));
+  CHECK(expand(parse_plan("ep8").value(), model, {1.0, 8.0}, 1).ok());
 }
 
 TEST_CASE("shares are rounded by largest remainder, and nobody goes without") {
@@ -173,7 +180,7 @@ constexpr std::uint32_t max_ranks = 8;
 TEST_CASE("every plan of the enumeration can be written, read and deployed") {
   const ModelDescription few_tokens = model_of(3, 8, 8, 256, 20);
   for (const ModelDescription& model : {smollm2(), gemma3(), tiny(), model_of(32, 32, 8, 5632, 32000), few_tokens}) {
-    const auto plans = enumerate_plans(max_ranks, model.layer_count(), most_shards(model));
+    const auto plans = enumerate_plans(max_ranks, limits_of(model));
     std::size_t even = 0;
     for (const Plan& plan : plans) {
       INFO(to_string(plan));
@@ -188,13 +195,16 @@ TEST_CASE("every plan of the enumeration can be written, read and deployed") {
       for (const ReplicaLayout& replica : *replicas) {
         REQUIRE(replica.stages.size() == plan.pp.size());
         REQUIRE(replica.sampler != nullptr);
-        for (const GraphGroup* stage : replica.stages) REQUIRE(stage->nodes.size() == plan.tp.size());
+        for (const GraphGroup* stage : replica.stages) REQUIRE(stage->nodes.size() == plan.stage_ranks());
       }
     }
+    const PlanLimits limits = limits_of(model);
     std::size_t products = 0;
     for (std::uint32_t dp = 1; dp <= max_ranks; ++dp) {
-      for (std::uint32_t pp = 1; pp <= model.layer_count() && dp * pp <= max_ranks; ++pp) {
-        products += std::min(most_shards(model), max_ranks / (dp * pp));
+      for (std::uint32_t sp = 1; dp * sp <= max_ranks; ++sp) {
+        for (std::uint32_t pp = 1; pp <= limits.layers && dp * sp * pp <= max_ranks; ++pp) {
+          products += std::min({limits.leaves, max_ranks / (dp * sp * pp), limits.vocabulary_parts / sp});
+        }
       }
     }
     CHECK(even >= products);
@@ -204,7 +214,7 @@ TEST_CASE("every plan of the enumeration can be written, read and deployed") {
 TEST_CASE("fault 20: no plan of more ranks than there may be is listed, and no share that cannot be written") {
   const auto texts = [](std::uint32_t ranks, std::uint32_t layers, std::uint32_t leaves) {
     std::vector<std::string> all;
-    for (const Plan& plan : enumerate_plans(ranks, layers, leaves)) all.push_back(to_string(plan));
+    for (const Plan& plan : enumerate_plans(ranks, {layers, leaves, 0, UINT32_MAX})) all.push_back(to_string(plan));
     return all;
   };
   CHECK(texts(0, 4, 8).empty());

@@ -63,6 +63,7 @@ class OpContext {
 
   /// The rows that this pass works on, of its section's space: [first, first + rows).
   std::size_t rows = 0, first = 0;
+  std::size_t base = 0;     ///< of this rank's own rows: which of the step's the first is
   std::size_t op = 0;       ///< of the section, counted from 0
   std::uint32_t layer = 0;  ///< of the op, as the model counts
 
@@ -83,10 +84,10 @@ class OpContext {
     args.in_stride = type(id) == ValueType::q8 ? columns(id) / kernels::block_columns : columns(id);
   }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
-  /// [dims / 2] cosines, then sines, of a row of the step.
+  /// [dims / 2] cosines, then sines, of a row.
   [[nodiscard]] float* angles(std::uint32_t rotation, std::size_t row) const {
     const std::size_t dims = shard_.program->rotations[rotation].dims;
-    return shard_.angles.data() + step().rows() * shard_.angles_of[rotation] + row * dims;
+    return shard_.angles.data() + step().rows() * shard_.angles_of[rotation] + (base + row) * dims;
   }
   [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
   /// Where one of the shard's layers finds the KV blocks of a slice's sequence: see SlotTables::blocks.
@@ -103,7 +104,7 @@ class OpContext {
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
   /// [rows]: where the products of the op's layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow() const { return shard_.overflow.data() + layer * step().rows(); }
+  [[nodiscard]] std::uint8_t* overflow() const { return shard_.overflow.data() + layer * step().rows() + base; }
 
   /// For thread 0: a collective that was begun, and its end.
   void begin(EventId event, const Result<transport::Event>& begun) const {
@@ -127,8 +128,8 @@ class OpContext {
  private:
   template <class T>
   [[nodiscard]] T* at(ValueId id, std::size_t row) const {
-    std::byte* base = shard_.arena.data() + shard_.layout.offsets[id];
-    return reinterpret_cast<T*>(base + row * row_bytes(shard_.program->values[id]));
+    std::byte* const value = shard_.arena.data() + shard_.layout.offsets[id];
+    return reinterpret_cast<T*>(value + row * row_bytes(shard_.program->values[id]));
   }
 
   ShardState& shard_;

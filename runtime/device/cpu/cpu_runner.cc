@@ -85,6 +85,7 @@ Result<void> CpuRunner::begin(const StepRows& rows) {
   begun_ = true;
   state_.step = &rows;
   state_.counts[0] = rows.rows();
+  if (parts_.program->own_rows != 0) state_.counts[parts_.program->own_rows] = rows.own.size();
   state_.overflow.assign(layers_ * rows.rows(), 0);
   state_.angles.resize(angle_columns(*parts_.program) * rows.rows());
   return {};
@@ -98,6 +99,7 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
     OpContext context(state_, thread);
     context.first = first;
     context.rows = rows;
+    if (section.space == parts_.program->own_rows) context.base = state_.step->own.first;
     for (context.op = from; context.op < to; ++context.op) {
       const Op& op = section.ops[context.op];
       context.layer = op.layer;

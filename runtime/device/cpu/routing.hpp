@@ -8,27 +8,36 @@
 
 namespace troupe {
 
-/// Which row of the step each routed row is of, and where an expert's are. What has room for so many rows allocates
-/// nothing later.
+/// Chooses a row's experts by the scores of all, into choice [2 * used] (see ops::Route); false where one is no number.
+[[nodiscard]] bool choose_experts(const float* scores, std::size_t experts, const ExpertChoice& how, float* choice);
+
+/// In a list of places: there is none.
+inline constexpr std::uint32_t nowhere = UINT32_MAX;
+
+/// Where each row goes for its experts, and where an expert's are. What has room for so many rows allocates nothing
+/// later.
 struct Routing {
-  std::vector<std::uint32_t> chosen;   ///< [rows of the step][used]: experts, the highest score first
-  std::vector<float> chosen_weight;    ///< [rows of the step][used]
-  std::vector<std::uint32_t> place;    ///< [rows of the step][used]: the routed row of each
-  std::vector<std::uint32_t> row;      ///< [routed rows]: of the step
+  // Of the rows and guests that this rank has experts for.
+  std::uint32_t used = 0;
+  std::vector<std::uint32_t> place;    ///< [rows][used]: the routed row of each choice, or nowhere
+  std::vector<std::uint32_t> row;      ///< [routed rows]
   std::vector<float> weight;           ///< [routed rows]
-  std::vector<std::uint32_t> first;    ///< [experts + 1]: routed row of each
+  std::vector<std::uint32_t> first;    ///< [experts here + 1]: routed row of each
   std::vector<std::uint8_t> overflow;  ///< [routed rows], see kernels::MatmulArgs
+
+  // Where ranks share out the experts.
+  std::vector<std::uint32_t> sent_row;       ///< [sent rows]: by rank
+  std::vector<std::uint32_t> sent_at;        ///< [rows][ranks]: the sent row, or nowhere
+  std::vector<std::size_t> gives, takes;     ///< [ranks]: sent rows, and guests
+  std::vector<std::int32_t> told, all_told;  ///< [ranks], and of every rank: what it gives
 
   void reserve(const Program& program, std::size_t rows);
 
-  /// For so many rows of the step, before they choose.
-  void begin(std::size_t rows, std::uint32_t used, std::size_t experts);
+  /// For so many rows with these choices, [rows][2 * used]: lays the routed rows of `experts`.
+  void lay(const float* choices, std::size_t rows, std::uint32_t used, Range experts);
 
-  /// Chooses for one row by the scores of all experts; false where one is no number.
-  [[nodiscard]] bool choose(std::size_t row, const float* scores, std::size_t experts, const ExpertChoice& choice);
-
-  /// Once all rows have chosen: lays the routed rows expert by expert.
-  void lay(std::size_t rows, std::uint32_t used);
+  /// For so many rows: which go to each of `ranks`, by number.
+  void plan(const float* choices, std::size_t rows, std::uint32_t used, std::uint32_t experts, std::uint32_t ranks);
 };
 
 /// Bytes that the routing of a program's steps takes.

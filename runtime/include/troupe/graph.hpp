@@ -38,12 +38,16 @@ struct GraphEdge {
   std::string via = "memory";
 };
 
-/// Shards that share a communicator of a transport, in rank order. One hidden state flows into them: the first takes it
-/// for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
+/// The shards of a stage, in rank order, and the transport by which they meet. One hidden state flows into them: the
+/// first takes it for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
+///
+/// Ranks are sp times ep times those that share out each layer, which stand side by side. Each of sp * ep has all
+/// of a layer that is no expert, and a part of a step's rows; of the layers' experts, each of ep has a part.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
   std::string via = "memory";
+  std::uint32_t sp = 1, ep = 1;
 };
 
 /// What a plan expands to, and what a person may edit.

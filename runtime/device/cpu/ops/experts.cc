@@ -34,22 +34,30 @@ void multiply(const auto& op, OpContext& c, Product product, kernels::MatmulArgs
   }
 }
 
+/// In place of a row's first sum: one of them is beyond what fixed point holds, and no sum is this.
+constexpr std::int64_t out_of_range = INT64_MAX;
+
+/// What came before is the cause.
+void flag_sum(const OpContext& c, std::size_t row) {
+  std::uint8_t& flag = c.overflow()[row];
+  if (flag == 0) flag = 1;
+}
+
 }  // namespace
 
-/// Each thread chooses for its rows; one lays them out.
 void run(const ops::Route& op, OpContext& c) {
-  Routing& routing = c.shard().routing;
-  const std::size_t experts = c.columns(op.scores);
-  if (c.thread() == 0) routing.begin(c.rows, op.choice.used, experts);
-  c.barrier();
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
-    if (!routing.choose(row, c.f32(op.scores, row), experts, op.choice)) c.overflow()[row] = router_overflow;
+    if (!choose_experts(c.f32(op.scores, row), c.columns(op.scores), op.how, c.f32(op.choice, row)))
+      c.overflow()[row] = router_overflow;
   }
-  c.barrier();
+}
+
+void run(const ops::LayExperts& op, OpContext& c) {
   if (c.thread() != 0) return;
-  routing.lay(c.rows, op.choice.used);
-  c.shard().counts[op.routed] = c.rows * op.choice.used;
+  Routing& routing = c.shard().routing;
+  routing.lay(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.experts);
+  c.shard().counts[op.routed] = routing.row.size();
 }
 
 void run(const ops::Dispatch& op, OpContext& c) {
@@ -81,21 +89,46 @@ void run(const ops::ExpertPartial& op, OpContext& c) {
   multiply(op, c, c.kernels().matmul_partial, args, sizeof(std::int64_t));
 }
 
-/// Whole numbers: in whatever order. What has left its range says so with the row of the step.
+/// Whole numbers: in whatever order. What has left its range says so with its row.
 void run(const ops::Combine& op, OpContext& c) {
   const Routing& routing = c.shard().routing;
   const std::uint32_t columns = c.columns(op.y);
-  const std::size_t used = routing.place.size() / c.rows;
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
     std::int64_t* const y = c.fixed(op.y, row);
     std::fill_n(y, columns, std::int64_t{0});
-    for (std::size_t i = 0; i < used; ++i) {
-      const std::uint32_t place = routing.place[row * used + i];
-      const std::int64_t* const x = c.fixed(op.routed, place);
+    bool in_range = true;
+    for (std::size_t i = row * routing.used; i < (row + 1) * routing.used; ++i) {
+      if (routing.place[i] == nowhere) continue;
+      const std::int64_t* const x = c.fixed(op.routed, routing.place[i]);
       for (std::uint32_t column = 0; column < columns; ++column) y[column] += x[column];
-      std::uint8_t& flag = c.overflow()[row];
-      if (routing.overflow[place] != 0 && flag == 0) flag = 1;  // what came before is the cause
+      in_range &= routing.overflow[routing.place[i]] == 0;
+    }
+    if (in_range) continue;
+    if (op.of_guests) {
+      y[0] = out_of_range;
+    } else {
+      flag_sum(c, row);
+    }
+  }
+}
+
+void run(const ops::SumReturned& op, OpContext& c) {
+  const Routing& routing = c.shard().routing;
+  const std::size_t ranks = routing.gives.size();
+  const std::uint32_t columns = c.columns(op.y);
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    std::int64_t* const y = c.fixed(op.y, row);
+    std::fill_n(y, columns, std::int64_t{0});
+    for (std::size_t i = row * ranks; i < (row + 1) * ranks; ++i) {
+      if (routing.sent_at[i] == nowhere) continue;
+      const std::int64_t* const x = c.fixed(op.returned, routing.sent_at[i]);
+      if (x[0] == out_of_range) {
+        flag_sum(c, row);
+        continue;
+      }
+      for (std::uint32_t column = 0; column < columns; ++column) y[column] += x[column];
     }
   }
 }

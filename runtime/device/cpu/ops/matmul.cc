@@ -14,6 +14,7 @@ kernels::MatmulArgs arguments(const OpContext& c, ValueId x, WeightId weight) {
 /// The leaves of a row-parallel product, into y.
 void run_leaves(kernels::MatmulArgs args, OpContext& c, decltype(kernels::KernelTable::matmul) product, ValueId y,
                 void* out) {
+  if (c.rows == 0) return;
   args.out = out;
   args.out_stride = c.columns(y);
   args.overflow = c.overflow();
@@ -25,6 +26,7 @@ void run_leaves(kernels::MatmulArgs args, OpContext& c, decltype(kernels::Kernel
 
 /// The groups of all products are shared out as one row of work.
 void run(const ops::Matmul& op, OpContext& c) {
+  if (c.rows == 0) return;
   std::size_t groups = 0;
   for (const ops::Product& product : op.products) groups += c.weight(product.weight).matrix.groups();
   const auto [first, last] = c.share(groups);

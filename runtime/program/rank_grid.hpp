@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "troupe/graph.hpp"
+
+namespace troupe {
+
+/// Where a shard stands among the ranks of its stage: see GraphGroup.
+struct RankGrid {
+  std::uint32_t sp = 1, ep = 1, tp = 1;
+  std::uint32_t rank = 0;
+
+  [[nodiscard]] std::uint32_t size() const { return sp * ep * tp; }
+  [[nodiscard]] std::uint32_t tp_rank() const { return rank % tp; }
+  [[nodiscard]] std::uint32_t ep_rank() const { return rank / tp % ep; }
+
+  /// Ranks that share out a step's rows.
+  [[nodiscard]] std::uint32_t row_ranks() const { return sp * ep; }
+  [[nodiscard]] std::uint32_t row_rank() const { return rank / tp; }
+};
+
+/// Precondition: the group has passed check_graph.
+[[nodiscard]] inline RankGrid grid_of(const GraphGroup& group, std::uint32_t rank) {
+  return {group.sp, group.ep, static_cast<std::uint32_t>(group.nodes.size()) / (group.sp * group.ep), rank};
+}
+
+/// The part of `all` in order that one of `ranks` has: as equal as can be.
+[[nodiscard]] inline Range even_part(std::uint32_t all, std::uint32_t rank, std::uint32_t ranks) {
+  const auto edge = [&](std::uint64_t at) { return static_cast<std::uint32_t>(at * all / ranks); };
+  return {edge(rank), edge(rank + 1)};
+}
+
+}  // namespace troupe
