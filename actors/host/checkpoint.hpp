@@ -13,6 +13,13 @@
 namespace troupe {
 namespace host {
 
+/// What of the load options counts where files are opened.
+struct OpenOptions {
+  std::vector<std::string> ignore_keys;
+  std::vector<AdapterFile> adapters;
+  std::uint32_t experts_used = 0;
+};
+
 /// How a file wants conversations written, and its template as it was read.
 struct Chat {
   ChatFormat format;
@@ -28,8 +35,7 @@ struct Chat {
 class Checkpoint::Impl {
  public:
   std::vector<std::shared_ptr<const FileBytes>> files;  ///< the model's parts, then the adapters: all looks into them
-  std::vector<std::string> ignore_keys;                 ///< that it was opened with
-  std::vector<AdapterFile> adapter_files;               ///< the same
+  host::OpenOptions options;                            ///< that it was opened with
   ModelFile file;                                       ///< all parts as one
   std::vector<Adapter> adapters;
   const Architecture* architecture = nullptr;

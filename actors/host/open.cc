@@ -69,7 +69,7 @@ Result<void> open_adapter(Checkpoint::Impl& checkpoint, const Program& program, 
   }
   auto file = (*format)->open_adapter(bytes);
   if (!file) return file.error();
-  leave_out(*file, checkpoint.ignore_keys);
+  leave_out(*file, checkpoint.options.ignore_keys);
   AdaptedModel model{checkpoint.file, checkpoint.model.ends.embedding, {}};
   for (const Weight& weight : program.weights) {
     if (weight.use != Weight::Use::vector) model.matrices.insert(weight.tensor);
@@ -89,7 +89,7 @@ Result<void> check_and_adapt(Checkpoint::Impl& checkpoint, const std::vector<Byt
   if (!program) return program.error();
   if (const auto checked = check_tensors(checkpoint, *program); !checked) return checked.error();
   for (std::size_t i = 0; i < adapters.size(); ++i) {
-    const float scale = checkpoint.adapter_files[i].scale;
+    const float scale = checkpoint.options.adapters[i].scale;
     if (auto opened = open_adapter(checkpoint, *program, adapters[i], scale, registry); !opened) return opened.error();
   }
   return {};
@@ -151,6 +151,18 @@ OpenParts parts_beside(const ModelSource& source, std::optional<bool> copy) {
   };
 }
 
+Result<void> set_experts_used(Checkpoint::Impl& checkpoint) {
+  const std::uint32_t wanted = checkpoint.options.experts_used, experts = checkpoint.model.fewest_experts();
+  if (wanted == 0) return {};
+  if (wanted > experts) {
+    return Error(Code::invalid_argument,
+                 "experts used (LoadOptions::experts_used, --experts-used): " + std::to_string(wanted) +
+                     " of each row; the model has " + (experts == 0 ? "none" : std::to_string(experts)));
+  }
+  checkpoint.model.experts.used = wanted;
+  return {};
+}
+
 /// Where the bytes of a checkpoint's files come from.
 struct FilesToOpen {
   Bytes first;
@@ -159,8 +171,7 @@ struct FilesToOpen {
 };
 
 OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& registry,
-                            const std::vector<std::string>& ignore_keys,
-                            const std::vector<AdapterFile>& adapter_files) {
+                            const host::OpenOptions& options) {
   const auto format = recognise(*files.first, registry);
   if (!format) return format.error();
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
@@ -173,11 +184,10 @@ OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& r
   if (!file) return file.error();
   if (file->tensors.empty()) return without_tensors(*file);
   file->sort_names();
-  checkpoint->ignore_keys = ignore_keys;
-  checkpoint->adapter_files = adapter_files;
+  checkpoint->options = options;
   checkpoint->devices = registry.devices;
   checkpoint->file = std::move(*file);
-  leave_out(checkpoint->file, ignore_keys);
+  leave_out(checkpoint->file, options.ignore_keys);
 
   const auto name = checkpoint->file.string("general.architecture");
   if (!name) return name.error();
@@ -188,6 +198,7 @@ OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& r
   if (!model) return model.error();
   if (const auto heard = check_keys(checkpoint->file, *name, (*architecture)->keys); !heard) return heard.error();
   checkpoint->model = std::move(*model);
+  if (const auto set = set_experts_used(*checkpoint); !set) return set.error();
   if (const auto checked = check_and_adapt(*checkpoint, files.adapters, registry); !checked) return checked.error();
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
@@ -213,7 +224,7 @@ OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Regis
   auto adapters = bytes_of(options.adapters, options.copy);
   if (!adapters) return adapters.error();
   return open_files({std::move(*bytes), parts_beside(source, options.copy), std::move(*adapters)}, registry,
-                    options.ignore_keys, options.adapters);
+                    {options.ignore_keys, options.adapters, options.experts_used});
 }
 
 OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,
@@ -228,7 +239,7 @@ OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Re
   if (const auto is_first = parts_of(*file); !is_first) return is_first.error();
   auto checkpoint = std::make_shared<Checkpoint::Impl>();
   checkpoint->files = {*bytes};
-  checkpoint->ignore_keys = options.ignore_keys;
+  checkpoint->options.ignore_keys = options.ignore_keys;
   checkpoint->file = std::move(*file);
   checkpoint->file.tensors.clear();
   leave_out(checkpoint->file, options.ignore_keys);
@@ -252,8 +263,7 @@ OpenedCheckpoint copied(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
   }
   const auto parts = copies.end() - static_cast<std::ptrdiff_t>(checkpoint->adapters.size());
   const OpenParts others = [&](std::uint32_t) -> Result<OtherParts> { return OtherParts(copies.begin() + 1, parts); };
-  return open_files({copies.front(), others, {parts, copies.end()}}, registry, checkpoint->ignore_keys,
-                    checkpoint->adapter_files);
+  return open_files({copies.front(), others, {parts, copies.end()}}, registry, checkpoint->options);
 }
 
 }  // namespace troupe::host

@@ -13,8 +13,8 @@ using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
 [[nodiscard]] std::string name_of(const ModelSource& source);
 
 /// Opens a model, all its parts and adapters, and checks it whole: its format, architecture, tokenizer, that its
-/// tensors are what the layers need, and that nothing it says is left unheard. Of the options, `copy`, `ignore_keys`
-/// and `adapters` count.
+/// tensors are what the layers need, and that nothing it says is left unheard. Of the options, `copy`, `ignore_keys`,
+/// `experts_used` and `adapters` count.
 [[nodiscard]] OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                                const LoadOptions& options = {});
 

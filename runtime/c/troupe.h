@@ -225,6 +225,8 @@ typedef struct troupe_load_options {
   int32_t prefix_cache;               ///< whether prompts that begin alike share their KV; default 1
   const troupe_adapter* adapters;     ///< added to the model, one after the other; count where its file is opened
   size_t adapter_count;
+  uint32_t experts_used;  ///< of each row; 0: as many as the file says. Counts where the file is opened
+  uint32_t reserved;      ///< 0
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);
@@ -236,7 +238,7 @@ typedef struct troupe_checkpoint troupe_checkpoint;
 typedef struct troupe_model troupe_model;
 
 /// Opens and checks a model file, or several: all parts of a split one, whose first is at `path`, and the adapters. Of
-/// the options, which may be NULL, `copy`, `ignore_keys` and `adapters` count.
+/// the options, which may be NULL, `copy`, `ignore_keys`, `adapters` and `experts_used` count.
 troupe_status troupe_checkpoint_open(const troupe_runtime* runtime, const char* path,
                                      const troupe_load_options* options, troupe_checkpoint** checkpoint,
                                      troupe_error* error);

@@ -155,6 +155,8 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool
   verb.add_flag_callback(
       "--no-mmap", [&load] { load.copy = true; }, "read the file into memory, as one that may change");
   add_texts(verb, "--ignore-key", load.ignore_keys, "KEY", "run in spite of that metadata key's value (once for each)");
+  add_count(verb, "--experts-used", load.experts_used, {1, most_32_bits},
+            "experts that each row goes to (default: as the file says)");
   begin_group(verb);
 }
 
@@ -164,7 +166,7 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
              "FILE[:SCALE]")
       ->trigger_on_parse();
-  const std::string wanted = "a product of dp, tp and pp, as pp2.tp2";
+  const std::string wanted = "a product of dp, pp, sp, ep and tp, as pp2.tp2";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake

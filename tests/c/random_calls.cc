@@ -217,7 +217,7 @@ std::string World::text() {
 }
 
 void World::set(Struct<troupe_load_options>& options) {
-  const char* const plans[] = {"tp1", "pp2", "tp2", "dp2", "pp2.tp2", "nonsense"};
+  const char* const plans[] = {"tp1", "pp2", "tp2", "dp2", "sp2.tp2", "nonsense"};
   if (options->size < sizeof(troupe_load_options)) return;  // an older program has no such fields
   options->plan = plans[bytes_.below(6)];
   options->threads = 1;
@@ -235,6 +235,7 @@ void World::set(Struct<troupe_load_options>& options) {
     options->adapters = bytes_.often() ? adapters : nullptr;
     options->adapter_count = bytes_.below(3);
   }
+  if (bytes_.rarely()) options->experts_used = bytes_.below(3);
   if (bytes_.rarely()) options->progress = [](void*, double fraction) { return fraction > 0.5 ? 1 : 0; };
 }
 

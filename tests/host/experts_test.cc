@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "tests/host/house.hpp"
+#include "tests/host/staged_graph.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -90,6 +91,33 @@ TEST_CASE("experts: what is chosen of all with equal weights is what the order o
   const MemoryFile changed(model.file());
   const Runtime runtime;
   CHECK(continued(runtime.load(plain.path()), prompt, 20) == continued(runtime.load(changed.path()), prompt, 20));
+}
+
+TEST_CASE("experts: more or fewer of them are used where that is asked for, as if the file said so") {
+  const auto logits = [](const TinyModel& model, const LoadOptions& options) {
+    const MemoryFile file(model.file());
+    return logits_of(Runtime().load(file.path(), options), prompt);
+  };
+  const auto plain = logits(with_experts(), {.threads = 1});
+  for (const std::uint32_t used : {1U, 3U, 6U}) {
+    TinyModel said = with_experts();
+    said.left_out = "expert_used_count";
+    said.keys = [=](GgufWriter& w) { w.number("qwen3moe.expert_used_count", ElementType::u32, used); };
+    const auto expected = logits(said, {.threads = 1});
+    CHECK(expected != plain);
+    for (const char* plan : {"", "ep3"}) {
+      CHECK(logits(with_experts(), {.plan = plan, .threads = 1, .experts_used = used}) == expected);
+    }
+  }
+}
+
+TEST_CASE("experts: no more are used than there are", "[bad-input]") {
+  const auto refused = [](const TinyModel& model, std::uint32_t used) {
+    const MemoryFile file(model.file());
+    return error_of([&] { (void)Runtime().open(file.path(), {.experts_used = used}); }).message();
+  };
+  CHECK_THAT(refused(with_experts(), 7), Contains("--experts-used): 7 of each row; the model has 6"));
+  CHECK_THAT(refused({}, 1), Contains("1 of each row; the model has none"));
 }
 
 TEST_CASE("experts: what a model is promised to take is what it takes, whatever the plan") {

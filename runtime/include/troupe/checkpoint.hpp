@@ -75,6 +75,10 @@ struct LoadOptions {
   /// are shared. One that does not fit the model in all that it has is refused. Counts where the file is opened.
   std::vector<AdapterFile> adapters{};
 
+  /// Experts that each row goes to, of a model that has some; 0: as many as its file says, and at most all. Another
+  /// number is another model: its logits are others. Counts where the file is opened.
+  std::uint32_t experts_used = 0;
+
   /// Bytes for the KV of a replica, all of its shards together; 0: enough for `parallel` sequences at full context.
   /// With less, requests wait for memory, and the youngest give theirs back and are computed again later; none fails
   /// that could have run alone, and no token is sent twice. Less than one sequence needs at full context is refused.
