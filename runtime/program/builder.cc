@@ -88,7 +88,8 @@ void ProgramBuilder::place_kv() {
   std::vector<std::size_t> ends(groups.windows.size(), 0);
   for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
     const LayerShape& shape = model_.layers[layer];
-    const std::uint32_t group = groups.of_layer[layer], heads = part_of(shape, model_, shard_).kv_heads.size();
+    const AttentionPart part = attention_part(shape, part_of(shape, model_, shard_), ranks_.row_rank());
+    const std::uint32_t group = groups.of_layer[layer], heads = part.kv_heads.size();
     program_.kv.push_back({group, ends[group], heads, shape.head_dim});
     ends[group] += heads * kernels::kv_head_bytes(shape.head_dim);
   }
@@ -339,46 +340,104 @@ void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {
   append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, *rotation});
 }
 
-/// Ranks that share out the rows all have the whole cache.
+/// Ranks that share out the rows share out the heads, too, where there are enough; else all have the whole cache.
 void ProgramBuilder::kv_append(ValueId k, ValueId v) {
   const KvId kv = layer_ - shard_.layers.first;
   if (!shares_rows()) return append(ops::KvAppend{k, v, kv});
-  const ValueId all_k = of_all_rows(k), all_v = of_all_rows(v);
+  const auto columns = head_columns(&AttentionPart::kv_heads, part_.kv_heads);
+  const auto of_all = [&](ValueId x) { return shares_attention(part_) ? exchanged(x, columns) : of_all_rows(x); };
+  const ValueId all_k = of_all(k), all_v = of_all(v);
   program_.sections.push_back({"cache"});
   append(ops::KvAppend{all_k, all_v, kv});
   program_.sections.push_back({"layers", program_.own_rows});
 }
 
+bool ProgramBuilder::shares_attention(const LayerPart& part) const {
+  return shares_rows() && part.attention_leaves.size() >= ranks_.row_ranks();
+}
+
+ProgramBuilder::AttentionPart ProgramBuilder::attention_part(const LayerShape& layer, const LayerPart& part,
+                                                             std::uint32_t row_rank) const {
+  if (!shares_attention(part)) return {part.query_heads, part.kv_heads};
+  const Range leaves = even_part(part.attention_leaves.size(), row_rank, ranks_.row_ranks());
+  const std::uint32_t first = part.attention_leaves.first;
+  const Range heads = scaled({first + leaves.first, first + leaves.last}, part.attention.units);
+  return {heads, kv_heads_of(heads, layer)};
+}
+
+ProgramBuilder::AttentionPart ProgramBuilder::own_attention() const {
+  return attention_part(model_.layers[layer_], part_, ranks_.row_rank());
+}
+
+/// Of those that are `here`, counted from the first of them, each rank's.
+std::vector<Range> ProgramBuilder::head_columns(Range AttentionPart::*heads, Range here) const {
+  const LayerShape& layer = model_.layers[layer_];
+  std::vector<Range> columns;
+  for (std::uint32_t rank = 0; rank < ranks_.row_ranks(); ++rank) {
+    const Range mine = attention_part(layer, part_, rank).*heads;
+    columns.push_back(scaled({mine.first - here.first, mine.last - here.first}, layer.head_dim));
+  }
+  return columns;
+}
+
+/// Of all rows this rank's columns.
+ValueId ProgramBuilder::exchanged(ValueId x, const std::vector<Range>& columns) {
+  const std::string name = program_.values[x].name;
+  std::uint32_t together = 0;
+  for (const Range& each : columns) together += each.size();
+  const ValueId packed = value(name, ValueType::f32, together);
+  append(ops::PackHeads{x, packed, columns});
+  const ValueId all = value_in(0, name, ValueType::f32, columns[ranks_.row_rank()].size());
+  append(ops::ExchangeHeads{packed, all, rows(), program_.events, columns, false});
+  append(ops::Await{program_.events++, packed, all});
+  return all;
+}
+
+/// Of own rows all columns.
+ValueId ProgramBuilder::exchanged_back(ValueId x, const std::vector<Range>& columns) {
+  const std::string name = program_.values[x].name;
+  const ValueId packed = value_in(program_.own_rows, name, ValueType::f32, columns.back().last);
+  append(ops::ExchangeHeads{x, packed, rows(), program_.events, columns, true});
+  append(ops::Await{program_.events++, x, packed});
+  program_.sections.push_back({"layers", program_.own_rows});
+  const ValueId own = value(name, ValueType::f32, columns.back().last);
+  append(ops::UnpackHeads{packed, own, columns});
+  return own;
+}
+
 ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
   const LayerShape& layer = model_.layers[layer_];
-  ops::AttentionShape shape{layer_ - shard_.layers.first,
-                            part_.query_heads.size(),
-                            layer.head_dim,
-                            window,
-                            scale,
-                            model_.attention_softcap,
-                            {}};
+  const auto [query_heads, kv_heads] = own_attention();
+  ops::AttentionShape shape{
+      layer_ - shard_.layers.first, query_heads.size(), layer.head_dim, window, scale, model_.attention_softcap, {}};
   const std::uint32_t group = layer.heads / layer.kv_heads;
-  for (std::uint32_t head = part_.query_heads.first; head < part_.query_heads.last; ++head) {
-    shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - part_.kv_heads.first));
+  for (std::uint32_t head = query_heads.first; head < query_heads.last; ++head) {
+    shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - kv_heads.first));
   }
   return shape;
 }
 
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
-  const std::uint32_t heads = part_.query_heads.size();
+  if (!shares_attention(part_)) return attention_to(q, scale, window);
+  const auto columns = head_columns(&AttentionPart::query_heads, part_.query_heads);
+  const ValueId all_q = exchanged(q, columns);
+  program_.sections.push_back({"attention"});
+  return exchanged_back(attention_to(all_q, scale, window), columns);
+}
+
+ValueId ProgramBuilder::attention_to(ValueId q, float scale, std::uint32_t window) {
+  const ops::AttentionShape shape = attention_shape(scale, window);
   const std::uint32_t blocks = kv_blocks_for(model_.context);
-  const std::uint64_t places = std::uint64_t{heads} * blocks * kernels::kv_block;
+  const std::uint64_t places = std::uint64_t{shape.heads} * blocks * kernels::kv_block;
   if (places > UINT32_MAX) {
-    fail({Code::unsupported, file_.path + ": " + std::to_string(heads) + " heads with a context of " +
+    fail({Code::unsupported, file_.path + ": " + std::to_string(shape.heads) + " heads with a context of " +
                                  std::to_string(model_.context) +
                                  " positions are beyond 2^32 scores a token; ask for less context"});
   }
   const ValueId scores = value("scores", ValueType::f32, static_cast<std::uint32_t>(places));
-  const ValueId maxima = value("maxima", ValueType::f32, heads * blocks);
-  const ValueId sums = value("sums", ValueType::f32, heads * blocks);
-  const ValueId out = value("attention", ValueType::f32, heads * model_.layers[layer_].head_dim);
-  const ops::AttentionShape shape = attention_shape(scale, window);
+  const ValueId maxima = value("maxima", ValueType::f32, shape.heads * blocks);
+  const ValueId sums = value("sums", ValueType::f32, shape.heads * blocks);
+  const ValueId out = value("attention", ValueType::f32, shape.heads * shape.head_dim);
   append(ops::AttentionScores{q, scores, shape});
   append(ops::AttentionSoftmax{q, scores, maxima, sums, shape});
   append(ops::AttentionValues{q, scores, maxima, sums, out, shape});

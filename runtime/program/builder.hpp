@@ -99,6 +99,18 @@ class ProgramBuilder {
   ValueId sum_of_leaves(ValueId x, WeightId matrix);
   void sum_over_ranks(ValueId partial);
   ValueId of_all_rows(ValueId x);
+  /// Where ranks that share out the rows share out the heads' attention, too: which of a layer's are one's.
+  struct AttentionPart {
+    Range query_heads, kv_heads;
+  };
+  [[nodiscard]] bool shares_attention(const LayerPart& part) const;
+  [[nodiscard]] AttentionPart attention_part(const LayerShape& layer, const LayerPart& part,
+                                             std::uint32_t row_rank) const;
+  [[nodiscard]] AttentionPart own_attention() const;
+  [[nodiscard]] std::vector<Range> head_columns(Range AttentionPart::*heads, Range here) const;
+  ValueId exchanged(ValueId x, const std::vector<Range>& columns);
+  ValueId exchanged_back(ValueId x, const std::vector<Range>& columns);
+  ValueId attention_to(ValueId q, float scale, std::uint32_t window);
   ValueId sent(ValueId x, SpaceId to);
   void send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts);
   ValueId returned(ValueId sums);

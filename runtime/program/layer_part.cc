@@ -9,13 +9,12 @@ Range in_ratio(Range part, std::uint32_t whole, std::uint32_t units) {
   return {at(part.first), at(part.last)};
 }
 
-/// The KV heads that query heads [first, last) read.
-Range kv_heads_of(Range heads, const LayerShape& layer) {
-  const std::uint32_t group = layer.heads / layer.kv_heads;
-  return {heads.first / group, (heads.last - 1) / group + 1};
-}
-
 }  // namespace
+
+Range kv_heads_of(Range query_heads, const LayerShape& layer) {
+  const std::uint32_t group = layer.heads / layer.kv_heads;
+  return {query_heads.first / group, (query_heads.last - 1) / group + 1};
+}
 
 LayerPart part_of(const LayerShape& layer, const ModelDescription& model, const GraphNode& shard) {
   LayerPart part;

@@ -16,6 +16,9 @@ struct LayerPart {
   Range query_heads, kv_heads, ffn_columns;
 };
 
+/// The KV heads that query heads read.
+[[nodiscard]] Range kv_heads_of(Range query_heads, const LayerShape& layer);
+
 /// A graph counts shares in leaves of the narrowest layer; of any other a shard has the same part, to the leaf, so that
 /// the ranks' parts are the whole and none is empty.
 [[nodiscard]] LayerPart part_of(const LayerShape& layer, const ModelDescription& model, const GraphNode& shard);

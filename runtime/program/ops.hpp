@@ -190,6 +190,35 @@ struct AllGatherRows {
   void values(auto&& v) const { v.reads(x).writes(all); }
 };
 
+/// Of each own row the columns of each rank, one rank's behind another's, so that each can be sent its part: not a row
+/// after the other any more. Ranks may have columns in common.
+struct PackHeads {
+  static constexpr std::string_view name = "pack_heads";
+  ValueId x, packed;
+  std::vector<Range> columns;  ///< [ranks]
+  void values(auto&& v) const { v.reads(x).writes(packed); }
+};
+
+/// And the other way round; here they have none in common.
+struct UnpackHeads {
+  static constexpr std::string_view name = "unpack_heads";
+  ValueId packed, x;
+  std::vector<Range> columns;
+  void values(auto&& v) const { v.reads(packed).writes(x); }
+};
+
+/// From own rows of all ranks' columns, packed, to all rows of this rank's own columns, or back (Jacobs et al.,
+/// DeepSpeed-Ulysses, 2023).
+struct ExchangeHeads {
+  static constexpr std::string_view name = "exchange_heads";
+  ValueId x, y;
+  GroupId group;
+  EventId done;
+  std::vector<Range> columns;
+  bool back;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+};
+
 /// The rows that each rank sends to each: from what was picked (PickSent) to what PlanExchange made room for, or back.
 struct AllToAll {
   static constexpr std::string_view name = "all_to_all";
@@ -499,12 +528,13 @@ struct Residual {
   }
 };
 
-using Any = std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize,
-                         Matmul, MatmulPartial, AllReduce, AllGather, AllGatherRows, AllToAll, Broadcast, Await,
-                         FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, Gelu, SiluMul,
-                         GeluMul, Add, OwnRows, Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul,
-                         WeighExperts, ExpertPartial, Combine, SumReturned, SelectWanted, GatherRows, NormQuantize,
-                         MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
+using Any =
+    std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
+                 MatmulPartial, AllReduce, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll,
+                 Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, Gelu,
+                 SiluMul, GeluMul, Add, OwnRows, Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul,
+                 WeighExperts, ExpertPartial, Combine, SumReturned, SelectWanted, GatherRows, NormQuantize,
+                 MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
 
 }  // namespace troupe::ops
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kernels/table.hpp"
@@ -47,6 +48,7 @@ struct ShardState {
   Team* team = nullptr;
   const StepRows* step = nullptr;
   std::vector<std::size_t> counts{};             ///< [spaces]: rows of each
+  std::vector<std::size_t> gives{}, takes{};     ///< [ranks]: of an exchange that begins
   Routing routing{};                             ///< of the layer whose experts are at work
   std::vector<float> angles{};                   ///< [rotations][rows][dims]: cosines, then sines
   std::vector<std::size_t> angles_of{};          ///< [rotations]: columns of the angles before its own
@@ -63,9 +65,10 @@ class OpContext {
 
   /// The rows that this pass works on, of its section's space: [first, first + rows).
   std::size_t rows = 0, first = 0;
-  std::size_t base = 0;     ///< of this rank's own rows: which of the step's the first is
-  std::size_t op = 0;       ///< of the section, counted from 0
-  std::uint32_t layer = 0;  ///< of the op, as the model counts
+  std::size_t base = 0;                       ///< of this rank's own rows: which of the step's the first is
+  std::span<const StepRows::Slice> slices{};  ///< what of each slice the rows are
+  std::size_t op = 0;                         ///< of the section, counted from 0
+  std::uint32_t layer = 0;                    ///< of the op, as the model counts
 
   [[nodiscard]] ShardState& shard() const { return shard_; }
   [[nodiscard]] const StepRows& step() const { return *shard_.step; }

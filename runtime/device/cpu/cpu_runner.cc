@@ -79,6 +79,8 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
   state_.angles.reserve(columns * parts_.rows);  // so that no step allocates
   state_.overflow.reserve(layers_ * parts_.rows);
   state_.routing.reserve(*parts_.program, parts_.rows);
+  state_.gives.reserve(parts_.program->row_ranks);
+  state_.takes.reserve(parts_.program->row_ranks);
 }
 
 Result<void> CpuRunner::begin(const StepRows& rows) {
@@ -99,7 +101,9 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
     OpContext context(state_, thread);
     context.first = first;
     context.rows = rows;
-    if (section.space == parts_.program->own_rows) context.base = state_.step->own.first;
+    const bool own = section.space == parts_.program->own_rows;
+    context.base = own ? state_.step->own.first : 0;
+    context.slices = own ? state_.step->own_slices : state_.step->slices;
     for (context.op = from; context.op < to; ++context.op) {
       const Op& op = section.ops[context.op];
       context.layer = op.layer;

@@ -40,12 +40,12 @@ std::size_t cost(const AttentionShape& shape, const StepRows::Slice& slice, std:
 template <class Visit>
 void share_items(const AttentionShape& shape, const OpContext& c, const Visit& visit) {
   std::size_t total = 0;
-  for (const auto& slice : c.step().own_slices) {
+  for (const auto& slice : c.slices) {
     for (std::size_t tile = 0; tile < tiles(slice); ++tile) total += shape.heads * cost(shape, slice, tile);
   }
   const auto [from, to] = c.share(total);
   std::size_t before = 0;
-  for (const auto& slice : c.step().own_slices) {
+  for (const auto& slice : c.slices) {
     std::size_t first = SIZE_MAX, last = 0;
     for (std::size_t tile = 0; tile < tiles(slice); ++tile) {
       const std::size_t each = cost(shape, slice, tile);
@@ -63,7 +63,7 @@ void share_items(const AttentionShape& shape, const OpContext& c, const Visit& v
 template <class Visit>
 void share_rows(const AttentionShape& shape, const OpContext& c, ValueId q, ValueId out, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
-  for (const auto& slice : c.step().own_slices) {
+  for (const auto& slice : c.slices) {
     if (!slice.cached) continue;
     const kernels::AttentionArgs args = arguments(shape, c, slice, q, c.f32(out, slice.first_row));
     for (std::size_t token = 0; token < slice.rows; ++token) {

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "runtime/device/cpu/ops.hpp"
+#include "runtime/program/rank_grid.hpp"
 
 // How ranks that share out rows and experts give them to each other.
 
@@ -38,6 +39,19 @@ Result<void> take_counts(Routing& routing, std::size_t rank, std::size_t most) {
   return {};
 }
 
+/// Calls visit(columns of a row and rank, where they lie packed, bytes) for this thread's rows.
+template <class Visit>
+void move_heads(const OpContext& c, const std::vector<Range>& columns, ValueId x, ValueId packed, const Visit& visit) {
+  const auto [first, last] = c.share(c.rows);
+  float* of_rank = c.f32(packed);
+  for (const Range& mine : columns) {
+    for (std::size_t row = first; row < last; ++row) {
+      visit(c.f32(x, row) + mine.first, of_rank + row * mine.size(), mine.size() * sizeof(float));
+    }
+    of_rank += c.rows * mine.size();
+  }
+}
+
 }  // namespace
 
 void run(const ops::OwnRows& op, OpContext& c) {
@@ -54,6 +68,39 @@ void run(const ops::AllGatherRows& op, OpContext& c) {
   ShardState& shard = c.shard();
   c.begin(op.done,
           shard.groups[op.group]->all_gather(flat(op.x, c.rows), flat(op.all, c.step().rows()), shard.deadline));
+}
+
+void run(const ops::PackHeads& op, OpContext& c) {
+  move_heads(c, op.columns, op.x, op.packed,
+             [](float* there, float* packed, std::size_t bytes) { std::memcpy(packed, there, bytes); });
+}
+
+void run(const ops::UnpackHeads& op, OpContext& c) {
+  move_heads(c, op.columns, op.x, op.packed,
+             [](float* there, float* packed, std::size_t bytes) { std::memcpy(there, packed, bytes); });
+}
+
+/// What comes from a rank are its rows, and ranks have their rows in order: so they lie as rows of the step.
+void run(const ops::ExchangeHeads& op, OpContext& c) {
+  if (c.thread() != 0) return;
+  ShardState& shard = c.shard();
+  transport::Communicator& group = *shard.groups[op.group];
+  const auto ranks = static_cast<std::uint32_t>(op.columns.size()), me = static_cast<std::uint32_t>(group.rank());
+  const auto rows_of = [&](std::uint32_t rank) {
+    return even_part(static_cast<std::uint32_t>(c.step().rows()), rank, ranks).size();
+  };
+  std::vector<std::size_t>&packed = op.back ? shard.takes : shard.gives, &rows = op.back ? shard.gives : shard.takes;
+  packed.clear();
+  rows.clear();
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    packed.push_back(std::size_t{rows_of(me)} * op.columns[rank].size());
+    rows.push_back(std::size_t{rows_of(rank)} * op.columns[me].size());
+  }
+  const auto elements = [&](ValueId id, const std::vector<std::size_t>& counts) {
+    return transport::tensor_of(c.f32(id), sum_of(counts), 1);
+  };
+  c.begin(op.done, group.all_to_all(elements(op.x, shard.gives), shard.gives, elements(op.y, shard.takes), shard.takes,
+                                    shard.deadline));
 }
 
 void run(const ops::PlanExchange& op, OpContext& c) {

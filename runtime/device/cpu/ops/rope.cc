@@ -35,7 +35,7 @@ void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& 
 template <class Visit>
 void share_rows(const OpContext& c, const Visit& visit) {
   const auto [first, last] = c.share(c.rows);
-  for (const auto& slice : c.step().slices) {
+  for (const auto& slice : c.slices) {
     const std::size_t from = std::max<std::size_t>(first, slice.first_row);
     const std::size_t to = std::min<std::size_t>(last, slice.first_row + slice.rows);
     for (std::size_t row = from; row < to; ++row) visit(slice, row);
