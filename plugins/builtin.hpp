@@ -15,6 +15,7 @@ namespace troupe::plugins {
   ARCHITECTURE(llama)                      \
   ARCHITECTURE(mistral3)                   \
   ARCHITECTURE(qwen2)                      \
+  ARCHITECTURE(qwen2moe)                   \
   ARCHITECTURE(qwen3)                      \
   ARCHITECTURE(qwen3moe)                   \
   ARCHITECTURE(gemma)                      \

@@ -19,9 +19,13 @@ void read_experts(Reader& read, std::optional<TransformerDefaults::Experts> defa
   model.experts = {read.integer("expert_used_count", experts), read.truth("expert_weights_norm", defaults->normalised),
                    static_cast<float>(read.factor("expert_weights_scale"))};
   for (LayerShape& layer : model.layers) {
+    const std::uint32_t dense = layer.ffn;
     layer.experts = experts;
     layer.ffn = read.integer("expert_feed_forward_length", 1U << 20, layer.ffn);
     read.must_have_leaves("expert_feed_forward_length", layer.ffn, layer.ffn_leaves());
+    if (!defaults->shared) continue;
+    layer.shared_ffn = read.integer("expert_shared_feed_forward_length", 1U << 20, dense);
+    read.must_have_leaves("expert_shared_feed_forward_length", layer.shared_ffn, layer.shared_leaves());
   }
 }
 

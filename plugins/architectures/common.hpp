@@ -16,7 +16,8 @@ struct TransformerDefaults {
 
   /// Where the architecture's layers may have experts in place of one FFN; others' files are refused.
   struct Experts {
-    bool normalised;  ///< see ExpertChoice; the key "expert_weights_norm" says otherwise
+    bool normalised;      ///< see ExpertChoice; the key "expert_weights_norm" says otherwise
+    bool shared = false;  ///< whether there is one that every row goes to
   };
   std::optional<Experts> experts{};
 };

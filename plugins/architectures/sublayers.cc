@@ -25,6 +25,15 @@ ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
   return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
 }
 
+/// Of the expert that every row goes to, as far as its score wants it.
+ValueId shared_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
+  const ValueId gate = b.matmul(x, "ffn_gate_shexp.weight", Cut::shared_ffn);
+  const ValueId up = b.matmul(x, "ffn_up_shexp.weight", Cut::shared_ffn);
+  const ValueId y = activated(b, gate, up, activation);
+  if (b.has("ffn_gate_inp_shexp.weight")) b.sigmoid_scale(y, x, "ffn_gate_inp_shexp.weight");
+  return b.row_parallel(y, "ffn_down_shexp.weight", Cut::shared_ffn);
+}
+
 }  // namespace
 
 /// The products come first, so that they can be one.
@@ -100,6 +109,7 @@ void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint3
   add(attend(b, model, shape, of));
   const ValueId x = b.rms_norm(b.hidden(), "ffn_norm.weight");
   add(shape.experts > 0 ? expert_ffn(b, x, Activation::silu) : gated_ffn(b, x, Activation::silu));
+  if (shape.shared_ffn > 0) add(shared_ffn(b, x, Activation::silu));
 }
 
 void pre_norm_layer(ProgramBuilder& b, const ModelDescription& model, std::uint32_t layer) {

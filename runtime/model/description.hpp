@@ -40,11 +40,13 @@ struct LayerShape {
   std::uint32_t heads = 0, kv_heads = 0, head_dim = 0;
   std::uint32_t ffn = 0;                       ///< columns, of each expert where there are any
   std::uint32_t experts = 0;                   ///< 0: one feed-forward network for all
+  std::uint32_t shared_ffn = 0;                ///< columns of the expert that every row goes to; 0: there is none
   std::uint32_t window = 0;                    ///< positions that it sees; 0: all
   std::optional<std::uint32_t> rotation = 0U;  ///< of ModelDescription::rotations; none: q and k are not rotated
 
   [[nodiscard]] Leaves attention_leaves() const { return leaves_of(heads, head_dim); }
   [[nodiscard]] Leaves ffn_leaves() const { return leaves_of(ffn, 1); }
+  [[nodiscard]] Leaves shared_leaves() const { return leaves_of(shared_ffn, 1); }
 };
 
 /// A rotary embedding (Su et al. 2021), and how its reach is stretched.
@@ -105,7 +107,10 @@ struct ModelDescription {
   /// Of the layer that has the fewest: what a graph's shares are counted in. Of every other layer a shard has the same
   /// part.
   [[nodiscard]] std::uint32_t attention_leaves() const { return fewest(&LayerShape::attention_leaves); }
-  [[nodiscard]] std::uint32_t ffn_leaves() const { return fewest(&LayerShape::ffn_leaves); }
+  [[nodiscard]] std::uint32_t ffn_leaves() const {
+    const std::uint32_t shared = fewest(&LayerShape::shared_leaves);
+    return shared == 0 ? fewest(&LayerShape::ffn_leaves) : std::min(shared, fewest(&LayerShape::ffn_leaves));
+  }
 
   /// Of the layers that have experts; 0 where none has.
   [[nodiscard]] std::uint32_t fewest_experts() const {
@@ -119,8 +124,10 @@ struct ModelDescription {
  private:
   [[nodiscard]] std::uint32_t fewest(Leaves (LayerShape::*leaves)() const) const {
     std::uint32_t least = UINT32_MAX;
-    for (const LayerShape& layer : layers) least = std::min(least, (layer.*leaves)().count);
-    return layers.empty() ? 0 : least;
+    for (const LayerShape& layer : layers) {
+      if (const std::uint32_t count = (layer.*leaves)().count; count > 0) least = std::min(least, count);
+    }
+    return least == UINT32_MAX ? 0 : least;
   }
 };
 

@@ -223,6 +223,11 @@ void ProgramBuilder::bias(ValueId x, std::string_view tensor) {
   append(ops::Bias{x, vector_weight(in_layer(tensor), program_.values[x].columns)});
 }
 
+void ProgramBuilder::sigmoid_scale(ValueId y, ValueId x, std::string_view weight) {
+  quantized_.erase(y);
+  append(ops::SigmoidScale{column_parallel("score", x, in_layer(weight), 1, {0, 1}), y});
+}
+
 void ProgramBuilder::scale(ValueId x, float factor) {
   quantized_.erase(x);
   append(ops::Scale{x, factor});
@@ -244,10 +249,12 @@ ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
   const LayerShape& layer = model_.layers[layer_];
   const Range part = cut == Cut::query_heads ? scaled(part_.query_heads, layer.head_dim)
                      : cut == Cut::kv_heads  ? scaled(part_.kv_heads, layer.head_dim)
-                                             : part_.ffn_columns;
+                     : cut == Cut::ffn       ? part_.ffn_columns
+                                             : part_.shared_columns;
   const std::uint32_t all = cut == Cut::query_heads ? layer.heads * layer.head_dim
                             : cut == Cut::kv_heads  ? layer.kv_heads * layer.head_dim
-                                                    : layer.ffn;
+                            : cut == Cut::ffn       ? layer.ffn
+                                                    : layer.shared_ffn;
   if (fused.all == 0) return {all, part};
   return {fused.all, {fused.before + part.first, fused.before + part.last}};
 }
@@ -290,10 +297,11 @@ void ProgramBuilder::adapt(ValueId y, const std::string& matrix, Range rows,
 }
 
 ValueId ProgramBuilder::row_parallel(ValueId x, std::string_view weight, Cut cut) {
-  const bool heads = cut == Cut::query_heads;
-  const Leaves leaves = heads ? part_.attention : part_.ffn;
+  const bool heads = cut == Cut::query_heads, shared = cut == Cut::shared_ffn;
+  const Leaves leaves = heads ? part_.attention : shared ? part_.shared : part_.ffn;
   const std::uint32_t leaf_columns = leaves.units * (heads ? model_.layers[layer_].head_dim : 1);
-  const Range mine = heads ? part_.attention_leaves : part_.ffn_leaves, rows{0, model_.hidden};
+  const Range mine = heads ? part_.attention_leaves : shared ? part_.shared_leaves : part_.ffn_leaves;
+  const Range rows{0, model_.hidden};
   const std::string name = in_layer(weight);
   const FileTensor* const tensor = find(name, model_.hidden, leaves.count * leaf_columns);
   const ValueId sum = sum_of_leaves(x, matrix_weight(name, tensor, {rows, mine, leaf_columns}));

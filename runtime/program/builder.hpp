@@ -20,7 +20,7 @@
 namespace troupe {
 
 /// What ranks share out among them: the outputs of a column-parallel product, the leaves of a row-parallel one.
-enum class Cut : std::uint8_t { query_heads, kv_heads, ffn };
+enum class Cut : std::uint8_t { query_heads, kv_heads, ffn, shared_ffn };
 
 /// Where the rows of a product, or the elements of its bias, are in a tensor that holds others' as well.
 struct Fused {
@@ -51,7 +51,8 @@ class ProgramBuilder {
   void bias(ValueId x, std::string_view tensor, Cut cut, Fused fused = {});  ///< added in place, to a product's y
   void bias(ValueId x, std::string_view tensor);                             ///< the same of what is not cut
   void scale(ValueId x, float factor);                                       ///< in place
-  /// -> [hidden], summed over the ranks. Cut by query heads or by the FFN's columns.
+  void sigmoid_scale(ValueId y, ValueId x, std::string_view weight);         ///< y, in place, by the score weight * x
+  /// -> [hidden], summed over the ranks. Cut by query heads or by an FFN's columns.
   ValueId row_parallel(ValueId x, std::string_view weight, Cut cut);
   void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
 

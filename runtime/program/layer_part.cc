@@ -20,11 +20,14 @@ LayerPart part_of(const LayerShape& layer, const ModelDescription& model, const 
   LayerPart part;
   part.attention = layer.attention_leaves();
   part.ffn = layer.ffn_leaves();
+  part.shared = layer.shared_leaves();
   part.attention_leaves = in_ratio(shard.attention, model.attention_leaves(), part.attention.count);
   part.ffn_leaves = in_ratio(shard.ffn, model.ffn_leaves(), part.ffn.count);
+  part.shared_leaves = in_ratio(shard.ffn, model.ffn_leaves(), part.shared.count);
   part.query_heads = scaled(part.attention_leaves, part.attention.units);
   part.kv_heads = kv_heads_of(part.query_heads, layer);
   part.ffn_columns = scaled(part.ffn_leaves, part.ffn.units);
+  part.shared_columns = scaled(part.shared_leaves, part.shared.units);
   return part;
 }
 

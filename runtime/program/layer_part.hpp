@@ -11,9 +11,9 @@ namespace troupe {
 
 /// What a shard computes of one layer.
 struct LayerPart {
-  Leaves attention, ffn;               ///< of the whole layer
-  Range attention_leaves, ffn_leaves;  ///< the shard's
-  Range query_heads, kv_heads, ffn_columns;
+  Leaves attention, ffn, shared;                      ///< of the whole layer
+  Range attention_leaves, ffn_leaves, shared_leaves;  ///< the shard's
+  Range query_heads, kv_heads, ffn_columns, shared_columns;
 };
 
 /// The KV heads that query heads read.

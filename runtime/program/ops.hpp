@@ -108,6 +108,13 @@ struct Scale {
   void values(auto&& v) const { v.updates(x); }
 };
 
+/// x *= 1 / (1 + exp(-score)), score [1].
+struct SigmoidScale {
+  static constexpr std::string_view name = "sigmoid_scale";
+  ValueId score, x;
+  void values(auto&& v) const { v.reads(score).updates(x); }
+};
+
 /// x = cap * tanh(x / cap).
 struct Softcap {
   static constexpr std::string_view name = "softcap";
@@ -528,13 +535,18 @@ struct Residual {
   }
 };
 
-using Any =
-    std::variant<Embed, RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, Softcap, Quantize, Matmul,
-                 MatmulPartial, AllReduce, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll,
-                 Broadcast, Await, FromFixed, Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues, Gelu,
-                 SiluMul, GeluMul, Add, OwnRows, Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul,
-                 WeighExperts, ExpertPartial, Combine, SumReturned, SelectWanted, GatherRows, NormQuantize,
-                 MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual>;
+// clang-format off
+using Any = std::variant<
+    Embed, OwnRows, SelectWanted, GatherRows,
+    RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, SigmoidScale, Softcap, Quantize,
+    Matmul, MatmulPartial, FromFixed,
+    AllReduce, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
+    Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,
+    Gelu, SiluMul, GeluMul, Add,
+    Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul, WeighExperts, ExpertPartial, Combine, SumReturned,
+    NormQuantize, MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual
+>;
+// clang-format on
 
 }  // namespace troupe::ops
 

@@ -34,6 +34,7 @@ ALL = {
     "llama": Made(adjacent=True),
     "mistral3": Made(adjacent=True),
     "qwen2": Made(),
+    "qwen2moe": Made(),
     "qwen3": Made(of_queries="head"),
     "qwen3moe": Made(of_queries="head"),
     "gemma": Made(activation="gelu"),
@@ -238,7 +239,7 @@ def experts(m, x, name):
     parts /= parts.sum(-1, keepdims=True)
     chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : m.keys["expert_used_count"]]
     counts = np.take_along_axis(parts, chosen, -1)
-    if m.keys.get("expert_weights_norm", m.architecture != "olmoe"):
+    if m.keys.get("expert_weights_norm", m.architecture not in ("olmoe", "qwen2moe")):
         counts /= counts.sum(-1, keepdims=True)
     counts *= m.keys.get("expert_weights_scale") or 1.0
     gate, up, down = (m.weights[f"{name}ffn_{part}_exps.weight"] for part in ("gate", "up", "down"))
@@ -249,9 +250,17 @@ def experts(m, x, name):
     return out
 
 
+def shared_expert(m, x, name):
+    """Of the one that every row goes to, weighed by a sigmoid."""
+    gate, up, down = (m.weights[f"{name}ffn_{part}_shexp.weight"] for part in ("gate", "up", "down"))
+    weight = 1 / (1 + np.exp(-x @ m.weights[name + "ffn_gate_inp_shexp.weight"]))
+    return weight[:, None] * ((activated(m, x @ gate.T) * (x @ up.T)) @ down.T)
+
+
 def ffn(m, x, layer, name):
     if m.keys.get("expert_count"):
-        return experts(m, x, name)
+        shared = shared_expert(m, x, name) if name + "ffn_up_shexp.weight" in m.weights else 0.0
+        return experts(m, x, name) + shared
     if m.made.ffn == "plain":
         inner = activated(m, product(m, x, name + "ffn_up"))
     elif m.made.ffn == "fused":

@@ -109,6 +109,12 @@ CASES = {
     "llama, experts": case("llama", **FOUR, keys=EXPERTS),
     "qwen3moe": case("qwen3moe", **FOUR, head_dim=64, keys={**EXPERTS, "expert_feed_forward_length": 96}),
     "qwen3moe, one of all": case("qwen3moe", **ONE, keys={**EXPERTS, "expert_used_count": 1}),
+    "qwen2moe": case(
+        "qwen2moe",
+        **FOUR,
+        keys={**EXPERTS, "expert_feed_forward_length": 96, "expert_shared_feed_forward_length": 160},
+        biases=QKV,
+    ),
     "granitemoe": case(
         "granitemoe",
         **THREE,
@@ -193,6 +199,10 @@ def shapes(one):
                 del matrices["ffn_" + part]
                 matrices[f"ffn_{part}_exps"] = [count, *shape]
             matrices["ffn_gate_inp"] = [count, hidden]
+            if shared := keys.get("expert_shared_feed_forward_length"):
+                found[name + "ffn_gate_inp_shexp.weight"] = [hidden]
+                matrices |= {"ffn_gate_shexp": [shared, hidden], "ffn_up_shexp": [shared, hidden]}
+                matrices["ffn_down_shexp"] = [hidden, shared]
         elif made.ffn != "gated":
             del matrices["ffn_gate"]
         if made.ffn == "fused":

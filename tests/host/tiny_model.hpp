@@ -166,6 +166,10 @@ struct TinyModel {
       add(blk + name + ".weight", width, sizes.hidden, experts);
     }
     add(blk + "ffn_down_exps.weight", sizes.hidden, width, experts);
+    if (!tiny_parts(architecture).shared_expert) return;
+    add(blk + "ffn_gate_inp_shexp.weight", 1, sizes.hidden);
+    for (const char* name : {"ffn_gate_shexp", "ffn_up_shexp"}) add(blk + name + ".weight", width, sizes.hidden);
+    add(blk + "ffn_down_shexp.weight", sizes.hidden, width);
   }
 
   template <class Add>

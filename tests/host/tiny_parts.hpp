@@ -17,6 +17,7 @@ struct TinyParts {
   bool projection_biases = false, biases = false;  ///< of q, k and v; of all products
   bool norm_biases = false;
   std::uint32_t experts = 0;  ///< of each layer, two of which a row goes to; 0: one FFN
+  bool shared_expert = false;
   std::uint32_t rotated = 0;  ///< of a head; 0: all
 };
 
@@ -24,6 +25,7 @@ struct TinyParts {
 inline TinyParts tiny_parts(const std::string& architecture) {
   static const std::map<std::string, TinyParts> parts = {
       {"qwen2", {.projection_biases = true}},
+      {"qwen2moe", {.projection_biases = true, .experts = 6, .shared_expert = true}},
       {"qwen3", {.head_norms = true}},
       {"qwen3moe", {.head_norms = true, .experts = 6}},
       {"granitemoe", {.experts = 6}},

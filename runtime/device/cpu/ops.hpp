@@ -15,6 +15,7 @@ void run(const ops::MeanSquare& op, OpContext& c);
 void run(const ops::NormByMean& op, OpContext& c);
 void run(const ops::Bias& op, OpContext& c);
 void run(const ops::Scale& op, OpContext& c);
+void run(const ops::SigmoidScale& op, OpContext& c);
 void run(const ops::Softcap& op, OpContext& c);
 void run(const ops::Quantize& op, OpContext& c);
 void run(const ops::Matmul& op, OpContext& c);

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <optional>
 
+#include "kernels/math.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
@@ -71,6 +72,14 @@ void run(const ops::Bias& op, OpContext& c) {
 void run(const ops::Scale& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) c.kernels().scale(op.factor, c.columns(op.x), c.f32(op.x, row));
+}
+
+void run(const ops::SigmoidScale& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    const float factor = 1.0F / (1.0F + kernels::exp_f32(-*c.f32(op.score, row)));
+    c.kernels().scale(factor, c.columns(op.x), c.f32(op.x, row));
+  }
 }
 
 void run(const ops::Softcap& op, OpContext& c) {
