@@ -109,7 +109,7 @@ Result<void> ShardRunner::run_pass(const Step& step, const Section& section, std
   auto done = runner_->run(section, first, rows);
   if (!done || !logits) return done;
   if (done = runner_->finish(); !done) return done;
-  report_overflow(outcome);  // a slice that has failed is not sampled
+  report_overflow(outcome);  // a slice that has failed here is not sampled; of another rank's the outcome is dropped
   return hand_on_logits(step, first, rows, outcome);
 }
 

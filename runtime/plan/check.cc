@@ -150,8 +150,9 @@ class Checker {
   }
 
   void check_groups() {
-    std::set<std::string> grouped;
+    std::set<std::string> grouped, names;
     for (const GraphGroup& group : graph_.groups) {
+      if (!names.insert(group.name).second) wrong("two groups are named " + quoted(group.name));
       const GraphNode* first = group.nodes.empty() ? nullptr : find_node(graph_, group.nodes[0]);
       if (group.nodes.empty()) wrong("group " + group.name + " is empty");
       check_grid(group);
@@ -206,6 +207,16 @@ class Checker {
     }
   }
 
+  /// Those that share out the rows have the same of the layers: they exchange what they make of them.
+  void check_alike(const GraphGroup& group, std::span<const std::string> first, std::span<const std::string> layer) {
+    for (std::size_t rank = 0; rank < layer.size(); ++rank) {
+      const GraphNode &node = *find_node(graph_, layer[rank]), &like = *find_node(graph_, first[rank]);
+      if (node.attention == like.attention && node.ffn == like.ffn) continue;
+      wrong("group " + group.name + ": " + node.name + " has other leaves than " + like.name +
+            ", with which it shares out the rows");
+    }
+  }
+
   void check_layers() {
     for (std::size_t r = 0; r < replicas_.size(); ++r) {
       auto& stages = replicas_[r].stages;
@@ -242,6 +253,7 @@ class Checker {
           const auto layer = nodes.subspan(first, tp);
           check_shares(*stage, layer, &GraphNode::attention, "attention leaves", model_.attention_leaves());
           check_shares(*stage, layer, &GraphNode::ffn, "ffn leaves", model_.ffn_leaves());
+          check_alike(*stage, nodes.first(tp), layer);
         }
         if (blamed(stage->nodes[0])) continue;  // whether it is the last follows from its layers
         check_shares(*stage, nodes, &GraphNode::vocabulary, "vocabulary rows", last ? model_.vocabulary : 0);

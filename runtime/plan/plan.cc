@@ -94,8 +94,8 @@ Result<Plan> parse_plan(std::string_view text) {
     const std::string_view factor = text.substr(at, dot - at);
     at = dot + 1;
     const std::string_view name = factor.substr(0, 2);
-    const bool even = even_only.contains(name);
-    if (!even && !in_shares.contains(name)) {
+    const bool has_shares = in_shares.contains(name);
+    if (!has_shares && !even_only.contains(name)) {
       return wrong(text, quoted(factor) + " is no factor; they are dp, pp, sp, ep and tp with a number or shares");
     }
     if (seen.find(name) != std::string::npos) return wrong(text, std::string(name) + " stands there twice");
@@ -105,13 +105,13 @@ Result<Plan> parse_plan(std::string_view text) {
       return wrong(text, quoted(factor) + " needs a number or shares from 1 to " + std::to_string(largest_share) +
                              ", as in tp2 or tp2:1");
     }
-    if (even && factor.find(':') != std::string_view::npos) {
+    if (!has_shares && factor.find(':') != std::string_view::npos) {
       return wrong(text, std::string(name) + " takes no uneven shares");
     }
-    if (even) {
-      *even_only.at(name) = static_cast<std::uint32_t>(shares.size());
-    } else {
+    if (has_shares) {
       *in_shares.at(name) = std::move(shares);
+    } else {
+      *even_only.at(name) = static_cast<std::uint32_t>(shares.size());
     }
   }
   if (plan.nodes() > most_nodes) {

@@ -58,8 +58,8 @@ struct StageCosts {
 [[nodiscard]] std::vector<Range> balance_stages(std::uint32_t layers, std::size_t stages, StageCosts costs);
 
 /// The graph of a plan: nodes r0.s0.t0 (replica, stage, tensor-parallel rank; r0.s0.sp0.ep0.t0 where there are such
-/// factors) and r0.sampler, groups r0.s0.
-/// Fails with invalid_argument, naming the limit, where the model has too few layers, leaves or experts.
+/// factors) and r0.sampler, groups r0.s0. Fails with invalid_argument, naming the limit, where the model has too few
+/// layers, leaves or experts.
 [[nodiscard]] Result<Graph> expand(const Plan& plan, const ModelDescription& model, StageCosts costs,
                                    std::uint32_t threads);
 

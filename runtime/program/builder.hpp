@@ -60,7 +60,7 @@ class ProgramBuilder {
   /// is made up to combine().
   ValueId dispatch(ValueId x, std::string_view router);
   ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
-  /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the step's rows.
+  /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the rows that were dispatched.
   ValueId combine(ValueId x, std::string_view weights);
 
   void kv_append(ValueId k, ValueId v);

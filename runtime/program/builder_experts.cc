@@ -27,12 +27,14 @@ Range ProgramBuilder::own_experts() const {
 const ProgramBuilder::ExpertSpaces& ProgramBuilder::expert_spaces() {
   if (expert_spaces_) return *expert_spaces_;
   const std::uint32_t used = model_.experts.used, ranks = ranks_.row_ranks(), ep = ranks_.ep;
+  std::uint32_t here = 0;  // experts at most, of any layer
+  for (const LayerShape& layer : model_.layers) here = std::max(here, (layer.experts + ep - 1) / ep);
   ExpertSpaces spaces{};
   if (ep > 1) {
     spaces.sent = add_space({.name = "sent", .per_row = std::min(used, ep), .ranks = ranks});
     spaces.guests = add_space({.name = "guest", .per_row = ep, .ranks = ranks});
   }
-  spaces.routed = add_space({.name = "routed", .per_row = ep * used, .ranks = ranks});
+  spaces.routed = add_space({.name = "routed", .per_row = ep * std::min(used, here), .ranks = ranks});
   return expert_spaces_.emplace(spaces);
 }
 

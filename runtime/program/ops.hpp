@@ -159,7 +159,8 @@ struct MatmulPartial {
 };
 
 // Collectives begin, and have ended once their event has been awaited: until then nobody else touches their values.
-// They stand in sections over spaces that have the same count on all ranks of the group.
+// What is reduced, gathered by columns or broadcast has the same rows on all ranks of the group. Of the others a rank
+// may have none: they stand in sections without tiles, which run whatever their count.
 
 /// The sum of every rank's partial, in place.
 struct AllReduce {

@@ -16,10 +16,10 @@ namespace troupe {
 /// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
 /// step's, of any other an op says it, ahead of the sections over it.
 struct RowSpace {
-  std::string name;           ///< "step", "own", "wanted", "routed"
-  std::uint32_t per_row = 1;  ///< at most so many for each row of the step ...
+  std::string name;           ///< "step", "own", "sent", "guest", "routed", "wanted"
+  std::uint32_t per_row = 1;  ///< at most so many for each row of the step, or of a rank's part of them ...
   std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
-  std::uint32_t ranks = 1;    ///< that share out the step's rows, of which these are for one's
+  std::uint32_t ranks = 1;    ///< among which the step's rows are shared out, where it is a rank's part that counts
 
   /// Rows of a value, where a step has at most `step_rows`.
   [[nodiscard]] std::size_t most(std::size_t step_rows) const {
@@ -87,7 +87,8 @@ struct Program {
   std::vector<RowSpace> spaces{{"step"}};
   std::vector<Value> values{};
   std::vector<Weight> weights{};
-  std::vector<Section> sections{};  ///< "layers", then "head" in the last stage
+  std::vector<Section>
+      sections{};  ///< "layers", with others between where rows are exchanged; "head" in the last stage
   std::vector<ProgramGroup> groups{};
   std::uint32_t events = 0;
   std::vector<Rotation> rotations{};

@@ -36,7 +36,7 @@ class PlainLoop {
     const auto settings = host::deploy_settings(host::resolve(impl, options).value(), options);
     const Graph graph = checkpoint.expand(options);
     ProgramParts parts;
-    parts.program = host::shard_of(impl, graph.nodes[0], 1, settings).value().program;
+    parts.program = host::shard_of(impl, graph.nodes[0], {}, settings).value().program;
     parts.weights = testing::packed_program(*parts.program, 2).value();
     parts.rows = settings.rows;
     parts.threads = graph.nodes[0].threads;

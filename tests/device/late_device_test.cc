@@ -49,7 +49,7 @@ TEST_CASE("late device: every plan has the processor's bits, alone and mixed wit
   const std::vector<float> expected = all_logits(Runtime().load(checkpoint, {.threads = 1}));
   const std::uint64_t first = first_seed();
   for (std::uint64_t each = first; each < first + 3; ++each) {
-    for (const char* plan : {"tp1", "pp2", "tp2", "tp3:1", "pp2.tp2", "dp2.tp2", "tp4"}) {
+    for (const char* plan : {"tp1", "pp2", "tp2", "tp3:1", "pp2.tp2", "dp2.tp2", "tp4", "sp2", "pp2.sp2.tp2"}) {
       for (const bool mixed : {false, true}) {
         INFO("late:" << each << " " << plan << (mixed ? " beside cpu" : ""));
         const LoadOptions options{.plan = plan, .threads = 1 + static_cast<std::uint32_t>(each % 2), .chunk = 40};

@@ -87,7 +87,7 @@ void compare(const char* file) {
   const Model alone = runtime.load(checkpoint, {.context = context, .parallel = 1, .prefix_cache = false});
   const std::vector<Text> expected = texts_of(alone, prompts);
   const std::vector<Logits> logits = last_logits(alone, prompts);
-  for (const char* plan : {"tp1", "pp2", "tp2:1", "dp2.pp2.tp2"}) {
+  for (const char* plan : {"tp1", "pp2", "tp2:1", "sp2", "dp2.pp2.tp2"}) {
     for (const std::uint32_t chunk : {512U, 90U}) {
       INFO(plan << ", chunk " << chunk);
       LoadOptions options{.plan = plan, .threads = 1, .context = context, .chunk = chunk, .parallel = 6};

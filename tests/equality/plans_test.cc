@@ -162,17 +162,19 @@ void run_all(const char* file) {
   run(*model, runs);
 }
 
-/// Any two values of any two factors; the two models take turns.
+/// Any two values of any two factors; two models take turns, and one has experts for the plans that share these out.
 void run_tiny_part() {
-  const Subject all_seen = tiny_subject("llama"), windows = tiny_subject("gemma3");
+  const Subject all_seen = tiny_subject("llama"), windows = tiny_subject("gemma3"), experts = tiny_subject("qwen2moe");
   std::mt19937_64 random(seed());
-  std::vector<Run> runs[2];
+  std::vector<Run> runs[3];
   std::size_t turn = 0;
-  for (Case& one : all_pairs(all_seen.checkpoint().plans(most_ranks), random)) {
-    runs[turn++ % 2].push_back({std::move(one), tiny_lengths});
+  for (Case& one : all_pairs(experts.checkpoint().plans(most_ranks), random)) {
+    const bool shared_out = one.plan.find("ep") != std::string::npos;
+    runs[shared_out ? 2 : turn++ % 2].push_back({std::move(one), tiny_lengths});
   }
   run(all_seen, runs[0]);
   run(windows, runs[1]);
+  run(experts, runs[2]);
 }
 
 /// A few of the cases that together hold every value, others from day to day, and the plain kernels: one of them where

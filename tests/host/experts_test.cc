@@ -120,7 +120,7 @@ TEST_CASE("experts: no more are used than there are", "[bad-input]") {
   CHECK_THAT(refused({}, 1), Contains("1 of each row; the model has none"));
 }
 
-TEST_CASE("experts: what a model is promised to take is what it takes, whatever the plan") {
+TEST_CASE("experts: of their weights each rank is promised its part") {
   const MemoryFile file(with_experts().file());
   const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(file.path());

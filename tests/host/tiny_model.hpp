@@ -43,7 +43,8 @@ struct TinyModel {
   std::vector<Layer> unlike{};  ///< [layers], or empty
 
   static constexpr std::uint32_t hidden = 64, heads = 8, kv_heads = 2, head_dim = 32, ffn = 256, vocabulary = 272;
-  static constexpr std::uint32_t tokens = 267;  ///< of tiny_bpe; the other rows have none
+  static constexpr std::uint32_t shared_more = 32;  ///< columns of the expert that every row goes to
+  static constexpr std::uint32_t tokens = 267;      ///< of tiny_bpe; the other rows have none
 
   /// Where it is not of these sizes.
   struct Sizes {
@@ -107,6 +108,7 @@ struct TinyModel {
     if (const std::uint32_t experts = tiny_parts(architecture).experts; experts > 0) {
       number("expert_count", experts);
       number("expert_used_count", 2);
+      if (tiny_parts(architecture).shared_expert) number("expert_shared_feed_forward_length", sizes.ffn + shared_more);
     }
     write_needed_keys(writer, architecture);
     keys(writer);
@@ -167,9 +169,10 @@ struct TinyModel {
     }
     add(blk + "ffn_down_exps.weight", sizes.hidden, width, experts);
     if (!tiny_parts(architecture).shared_expert) return;
+    const std::uint32_t shared = width + shared_more;
     add(blk + "ffn_gate_inp_shexp.weight", 1, sizes.hidden);
-    for (const char* name : {"ffn_gate_shexp", "ffn_up_shexp"}) add(blk + name + ".weight", width, sizes.hidden);
-    add(blk + "ffn_down_shexp.weight", sizes.hidden, width);
+    for (const char* name : {"ffn_gate_shexp", "ffn_up_shexp"}) add(blk + name + ".weight", shared, sizes.hidden);
+    add(blk + "ffn_down_shexp.weight", sizes.hidden, shared);
   }
 
   template <class Add>

@@ -226,6 +226,14 @@ TEST_CASE("a group whose ranks are no grid, or that shares out experts which the
   }
   CHECK_THAT(refused(1, 2), Contains("ep is 2; the model has no experts to share out"));
   CHECK_THAT(refused(1, 1), Contains("its attention leaves should begin at 9"));
+
+  Graph unlike = graph_of("sp2.tp2", smollm2());
+  unlike.nodes[2].attention.last = unlike.nodes[3].attention.first = 3;
+  CHECK_THAT(checked(unlike, smollm2()).error().message(),
+             Contains("r0.s0.sp1.t0 has other leaves than r0.s0.sp0.t0, with which it shares out the rows"));
+  Graph twins = graph_of("pp2.tp2", smollm2());
+  twins.groups[1].name = twins.groups[0].name;
+  CHECK_THAT(checked(twins, smollm2()).error().message(), Contains("two groups are named \"r0.s0\""));
 }
 
 TEST_CASE("layers and leaves bound the ranks, not a number") {

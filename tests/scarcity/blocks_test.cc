@@ -11,8 +11,8 @@ struct Way {
   std::uint32_t threads;
   bool fusion;
 };
-const Way ways[] = {{"tp1", 1, true},  {"tp1", 1, false}, {"tp1", 2, true}, {"tp2", 1, true},
-                    {"tp2", 1, false}, {"pp2", 1, true},  {"dp2", 1, true}, {"pp2.tp2", 1, true}};
+const Way ways[] = {{"tp1", 1, true}, {"tp1", 1, false}, {"tp1", 2, true},     {"tp2", 1, true}, {"tp2", 1, false},
+                    {"pp2", 1, true}, {"dp2", 1, true},  {"pp2.tp2", 1, true}, {"sp2", 1, true}};
 
 LoadOptions options_of(const Way& way) {
   return {.plan = way.plan, .threads = way.threads, .chunk = 64, .parallel = 4, .fusion = way.fusion};

@@ -80,7 +80,7 @@ TEST_CASE("whichever allocation of a load fails, it says so, and the next one su
   const Refusal::Own own;
   const FewCores two;
   const Checkpoint checkpoint = Runtime().open(tiny_path());
-  for (const char* plan : {"tp1", "pp2.tp2"}) {
+  for (const char* plan : {"tp1", "pp2.tp2", "sp2"}) {
     const LoadOptions options{.plan = plan, .threads = 1};
     std::string said;
     const Runtime runtime({.log = [&](LogLevel level, std::string_view line) {

@@ -245,6 +245,10 @@ class ByteTransport final : public Transport {
   [[nodiscard]] Result<std::unique_ptr<Communicator>> make_rank(const GroupSpec& spec, int rank,
                                                                 WaitPolicy policy) override {
     if (const auto checked = check(spec, rank); !checked) return checked.error();
+    if (spec.size > static_cast<int>(FrameHeader::most_counts)) {
+      return Error(Code::unsupported,
+                   describe(spec) + ": frames have room for " + std::to_string(FrameHeader::most_counts) + " ranks");
+    }
     std::vector<std::string> names;
     for (int i = 0; i < spec.size; ++i) names.push_back("rank " + std::to_string(i));
     auto mesh = groups_.join(spec, names[static_cast<std::size_t>(rank)],

@@ -265,12 +265,16 @@ TEST_CASE("long random sequences of collectives", "[transport][communicator]") {
         std::vector<std::size_t> uneven;
         for (int rank = 0; rank < size; ++rank) uneven.push_back(draw(2 + columns));
         std::string wrong;
-        switch (draw(3)) {
+        const std::size_t unit = draw(40);
+        switch (draw(4)) {
           case 0:
             wrong = try_all_reduce(self, call, rows, columns, gap, flag);
             break;
           case 1:
             wrong = try_all_gather(self, call, rows, uneven, gap, flag, self.rank() >= root);
+            break;
+          case 2:
+            wrong = try_all_to_all(self, call, unit, columns, gap);
             break;
           default:
             wrong = try_broadcast(self, call, rows, columns, gap, root);
@@ -512,6 +516,12 @@ TEST_CASE("what one rank alone gets wrong ends the group as well", "[transport][
   };
   check_disagreement(on, to_all_of(5), wrong_count,
                      "all_to_all: in is i64 [4, 5] and out i64 [3, 5], but 3 rows are given and 3 taken");
+  const Call no_room = [](Communicator& self) {
+    Matrix in(3, 5);
+    const std::vector<std::size_t> ones(3, 1);
+    return ended(self.all_to_all(in.view(), ones, {nullptr, Element::i64, 3, 5, 5}, ones, soon()), soon());
+  };
+  check_disagreement(on, to_all_of(5), no_room, "all_to_all: there is no room for what comes");
   const Call no_memory = [](Communicator& self) {
     return ended(self.broadcast({nullptr, Element::i64, 1, 4, 4}, 0, soon()), soon());
   };

@@ -1,6 +1,6 @@
 #include "transport/collective/offer.hpp"
 
-#include <numeric>
+#include <cstdint>
 #include <string>
 
 namespace troupe::transport {
@@ -32,8 +32,11 @@ Result<void> agree_on_out(std::span<const Offer> offers) {
   return {};
 }
 
+/// The largest number where it would wrap.
 std::size_t sum_of(std::span<const std::size_t> counts) {
-  return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  std::size_t sum = 0;
+  for (const std::size_t count : counts) sum = count > SIZE_MAX - sum ? SIZE_MAX : sum + count;
+  return sum;
 }
 
 Result<void> check_all_to_all(const Offer& offer, std::size_t size) {
@@ -41,6 +44,7 @@ Result<void> check_all_to_all(const Offer& offer, std::size_t size) {
     return invalid(offer.operation, "it gives to " + std::to_string(offer.gives.size()) + " and takes from " +
                                         std::to_string(offer.takes.size()) + " ranks in a group of " +
                                         std::to_string(size));
+  if (!well_formed(offer.out)) return invalid(offer.operation, "there is no room for what comes");
   if (offer.in.element != offer.out.element || offer.in.columns != offer.out.columns)
     return invalid(offer.operation, "in is " + describe(offer.in) + ", out is " + describe(offer.out) +
                                         "; columns and elements must be the same");

@@ -65,8 +65,10 @@ class OpContext {
 
   /// The rows that this pass works on, of its section's space: [first, first + rows).
   std::size_t rows = 0, first = 0;
-  std::size_t base = 0;                       ///< of this rank's own rows: which of the step's the first is
-  std::span<const StepRows::Slice> slices{};  ///< what of each slice the rows are
+  std::size_t base = 0;  ///< where they are this rank's own: which of the step's the first is
+  // Where the rows are the step's, or this rank's own; else there are none.
+  std::span<const StepRows::Slice> slices{};  ///< what of each slice they are
+  std::uint8_t* flags = nullptr;              ///< see overflow()
   std::size_t op = 0;                         ///< of the section, counted from 0
   std::uint32_t layer = 0;                    ///< of the op, as the model counts
 
@@ -106,8 +108,9 @@ class OpContext {
   /// This thread's contiguous part of n equal pieces of work.
   [[nodiscard]] Share share(std::size_t n) const { return {n * thread_ / threads(), n * (thread_ + 1) / threads()}; }
 
-  /// [rows]: where the products of the op's layer leave word of sums that are out of range.
-  [[nodiscard]] std::uint8_t* overflow() const { return shard_.overflow.data() + layer * step().rows() + base; }
+  /// [rows]: where the products of the op's layer, whose rows are the step's or this rank's own, leave word of sums
+  /// that are out of range.
+  [[nodiscard]] std::uint8_t* overflow() const { return flags + layer * step().rows(); }
 
   /// For thread 0: a collective that was begun, and its end.
   void begin(EventId event, const Result<transport::Event>& begun) const {

@@ -101,9 +101,14 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
     OpContext context(state_, thread);
     context.first = first;
     context.rows = rows;
-    const bool own = section.space == parts_.program->own_rows;
-    context.base = own ? state_.step->own.first : 0;
-    context.slices = own ? state_.step->own_slices : state_.step->slices;
+    if (section.space == 0) {
+      context.slices = state_.step->slices;
+      context.flags = state_.overflow.data();
+    } else if (section.space == parts_.program->own_rows) {
+      context.base = state_.step->own.first;
+      context.slices = state_.step->own_slices;
+      context.flags = state_.overflow.data() + context.base;
+    }
     for (context.op = from; context.op < to; ++context.op) {
       const Op& op = section.ops[context.op];
       context.layer = op.layer;

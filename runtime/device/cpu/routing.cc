@@ -98,7 +98,7 @@ bool choose_experts(const float* scores, std::size_t experts, const ExpertChoice
   return numbers;
 }
 
-void Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each, Range experts) {
+bool Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each, Range experts, std::size_t most) {
   used = of_each;
   place.assign(rows * used, nowhere);
   first.assign(experts.size() + 1, 0);
@@ -111,6 +111,7 @@ void Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each,
   each([&](std::size_t, std::uint32_t expert, float) { ++first[expert + 1]; });
   for (std::size_t e = 1; e < first.size(); ++e) first[e] += first[e - 1];
   const std::size_t routed = first.back();
+  if (routed > most) return false;
   row.resize(routed);
   weight.resize(routed);
   overflow.assign(routed, 0);
@@ -122,6 +123,7 @@ void Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each,
   });
   for (std::size_t e = first.size() - 1; e > 0; --e) first[e] = first[e - 1];
   first[0] = 0;
+  return true;
 }
 
 void Routing::plan(const float* choices, std::size_t rows, std::uint32_t of_each, std::uint32_t experts,

@@ -33,8 +33,9 @@ struct Routing {
 
   void reserve(const Program& program, std::size_t rows);
 
-  /// For so many rows with these choices, [rows][2 * used]: lays the routed rows of `experts`.
-  void lay(const float* choices, std::size_t rows, std::uint32_t used, Range experts);
+  /// For so many rows with these choices, [rows][2 * used]: lays the routed rows of `experts`; false where they are
+  /// more than `most`, which only a peer's can be.
+  [[nodiscard]] bool lay(const float* choices, std::size_t rows, std::uint32_t used, Range experts, std::size_t most);
 
   /// For so many rows: which go to each of `ranks`, by number.
   void plan(const float* choices, std::size_t rows, std::uint32_t used, std::uint32_t experts, std::uint32_t ranks);

@@ -41,8 +41,9 @@ struct GraphEdge {
 /// The shards of a stage, in rank order, and the transport by which they meet. One hidden state flows into them: the
 /// first takes it for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
 ///
-/// Ranks are sp times ep times those that share out each layer, which stand side by side. Each of sp * ep has all
-/// of a layer that is no expert, and a part of a step's rows; of the layers' experts, each of ep has a part.
+/// Ranks are sp times ep times those that share out each layer, which stand side by side. Each of sp * ep has all of a
+/// layer's weights that are no expert's, and a part of a step's rows; of the attention's heads, and so of the KV cache,
+/// a part too where there are leaves enough, else all. Of the layers' experts each of ep has a part.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;

@@ -37,6 +37,12 @@ void multiply(const auto& op, OpContext& c, Product product, kernels::MatmulArgs
 /// In place of a row's first sum: one of them is beyond what fixed point holds, and no sum is this.
 constexpr std::int64_t out_of_range = INT64_MAX;
 
+/// What a peer sends may be anything: sums wrap, as those of collectives do.
+void add(const std::int64_t* x, std::uint32_t columns, std::int64_t* y) {
+  for (std::uint32_t i = 0; i < columns; ++i)
+    y[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(y[i]) + static_cast<std::uint64_t>(x[i]));
+}
+
 /// What came before is the cause.
 void flag_sum(const OpContext& c, std::size_t row) {
   std::uint8_t& flag = c.overflow()[row];
@@ -56,7 +62,10 @@ void run(const ops::Route& op, OpContext& c) {
 void run(const ops::LayExperts& op, OpContext& c) {
   if (c.thread() != 0) return;
   Routing& routing = c.shard().routing;
-  routing.lay(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.experts);
+  const std::size_t most = c.shard().program->spaces[op.routed].most(c.step().rows());
+  if (!routing.lay(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.experts, most)) {
+    return c.fail({Code::failed, "a rank of the experts sends rows that name one of them more than once"});
+  }
   c.shard().counts[op.routed] = routing.row.size();
 }
 
@@ -100,8 +109,7 @@ void run(const ops::Combine& op, OpContext& c) {
     bool in_range = true;
     for (std::size_t i = row * routing.used; i < (row + 1) * routing.used; ++i) {
       if (routing.place[i] == nowhere) continue;
-      const std::int64_t* const x = c.fixed(op.routed, routing.place[i]);
-      for (std::uint32_t column = 0; column < columns; ++column) y[column] += x[column];
+      add(c.fixed(op.routed, routing.place[i]), columns, y);
       in_range &= routing.overflow[routing.place[i]] == 0;
     }
     if (in_range) continue;
@@ -126,9 +134,9 @@ void run(const ops::SumReturned& op, OpContext& c) {
       const std::int64_t* const x = c.fixed(op.returned, routing.sent_at[i]);
       if (x[0] == out_of_range) {
         flag_sum(c, row);
-        continue;
+      } else {
+        add(x, columns, y);
       }
-      for (std::uint32_t column = 0; column < columns; ++column) y[column] += x[column];
     }
   }
 }

@@ -1,0 +1,99 @@
+#include "runtime/device/cpu/routing.hpp"
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "tests/seed.hpp"
+
+namespace troupe::testing {
+namespace {
+
+constexpr std::uint32_t used = 3, experts = 10;
+
+/// [rows][2 * used]: of each row some experts, none twice, and what they count.
+std::vector<float> choices_of(std::size_t rows, Random& random) {
+  std::vector<float> choices;
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::vector<float> scores(experts), choice(2 * used);
+    for (float& score : scores) score = static_cast<float>(random() % 1000) / 100.0F;
+    REQUIRE(choose_experts(scores.data(), experts, {.used = used, .normalised = true}, choice.data()));
+    choices.insert(choices.end(), choice.begin(), choice.end());
+  }
+  return choices;
+}
+
+bool chosen(const std::vector<float>& choices, std::size_t row, std::size_t expert) {
+  const auto first = choices.begin() + static_cast<std::ptrdiff_t>(row * 2 * used);
+  return std::find(first, first + used, static_cast<float>(expert)) != first + used;
+}
+
+}  // namespace
+
+TEST_CASE("routing: a row is sent once to each rank that has an expert of its choice, and to no other") {
+  Random random(first_seed());
+  INFO("seed " << first_seed());
+  for (const std::uint32_t ranks : {1U, 2U, 3U, 10U}) {
+    const std::size_t rows = random() % 40;
+    const auto choices = choices_of(rows, random);
+    Routing routing;
+    routing.plan(choices.data(), rows, used, experts, ranks);
+    std::size_t sent = 0;
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      std::size_t here = 0;
+      for (std::size_t row = 0; row < rows; ++row) {
+        const std::uint32_t at = routing.sent_at[row * ranks + rank];
+        bool wanted = false;
+        for (std::size_t e = rank * experts / ranks; e < (rank + 1) * experts / ranks; ++e) {
+          wanted |= chosen(choices, row, e);
+        }
+        REQUIRE((at != nowhere) == wanted);
+        if (!wanted) continue;
+        REQUIRE(at == sent + here++);
+        REQUIRE(routing.sent_row[at] == row);
+      }
+      REQUIRE(routing.gives[rank] == here);
+      sent += here;
+    }
+    REQUIRE(routing.sent_row.size() == sent);
+  }
+}
+
+TEST_CASE("routing: of a choice the experts that are here are laid out, each with its rows in order") {
+  Random random(first_seed());
+  INFO("seed " << first_seed());
+  for (const Range here : {Range{0, experts}, Range{0, 4}, Range{4, 10}, Range{9, 10}}) {
+    const std::size_t rows = random() % 40;
+    const auto choices = choices_of(rows, random);
+    Routing routing;
+    REQUIRE(routing.lay(choices.data(), rows, used, here, rows * used));
+    REQUIRE(routing.first.size() == here.size() + 1);
+    std::size_t at = 0;
+    for (std::uint32_t e = here.first; e < here.last; ++e) {
+      REQUIRE(routing.first[e - here.first] == at);
+      for (std::size_t row = 0; row < rows; ++row) {
+        if (chosen(choices, row, e)) REQUIRE(routing.row[at++] == row);
+      }
+    }
+    REQUIRE(routing.row.size() == at);
+  }
+}
+
+TEST_CASE("routing: a peer's choice may be anything", "[bad-input]") {
+  const float odd[] = {
+      std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0F, 10.0F, 2.5F, 1e30F,
+      -std::numeric_limits<float>::infinity()};
+  for (const float expert : odd) {
+    std::vector<float> choices{expert, 3.0F, expert, 1.0F, 1.0F, 1.0F};
+    Routing routing;
+    const bool fits = routing.lay(choices.data(), 1, used, {0, experts}, 3);
+    CHECK(fits);
+    for (const std::uint32_t row : routing.row) CHECK(row == 0);
+    routing.plan(choices.data(), 1, used, experts, 5);
+    CHECK(routing.sent_row.size() <= 5);
+  }
+  const std::vector<float> same{3.0F, 3.0F, 3.0F, 1.0F, 1.0F, 1.0F};
+  Routing routing;
+  CHECK_FALSE(routing.lay(same.data(), 1, used, {3, 4}, 1));
+}
+
+}  // namespace troupe::testing
