@@ -19,9 +19,10 @@ ValueId activated(ProgramBuilder& b, ValueId gate, ValueId up, Activation activa
 }
 
 ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
-  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight");
-  const ValueId gate = b.expert_matmul(routed, "ffn_gate_exps.weight");
-  const ValueId up = b.expert_matmul(routed, "ffn_up_exps.weight");
+  constexpr std::string_view readers[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight"};
+  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight", readers);
+  const ValueId gate = b.expert_matmul(routed, readers[0]);
+  const ValueId up = b.expert_matmul(routed, readers[1]);
   return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
 }
 

@@ -190,6 +190,7 @@ ValueId ProgramBuilder::quantized(ValueId x) {
 }
 
 ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
+  if (program_.values[x].type == ValueType::q8) return x;
   const kernels::Format format = program_.weights[weight].source.format;
   return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
 }

@@ -57,8 +57,9 @@ class ProgramBuilder {
   void rope(ValueId x, std::optional<std::uint32_t> rotation);  ///< in place; of the model's rotations, or none
 
   /// Sends each row to the experts that the scores of a router, "ffn_gate_inp", choose: the routed rows, of which all
-  /// is made up to combine().
-  ValueId dispatch(ValueId x, std::string_view router);
+  /// is made up to combine(). `readers`: the products that read these; where all are of quantised weights, it is
+  /// quantised rows that travel.
+  ValueId dispatch(ValueId x, std::string_view router, std::span<const std::string_view> readers);
   ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
   /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the rows that were dispatched.
   ValueId combine(ValueId x, std::string_view weights);

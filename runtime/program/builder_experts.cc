@@ -38,16 +38,22 @@ const ProgramBuilder::ExpertSpaces& ProgramBuilder::expert_spaces() {
   return expert_spaces_.emplace(spaces);
 }
 
-ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router) {
+/// Rows are quantised once, and not for each of their experts.
+ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<const std::string_view> readers) {
   const std::uint32_t experts = model_.layers[layer_].experts, columns = program_.values[x].columns;
   const ValueId scores = column_parallel("scores", x, in_layer(router), experts, {0, experts});
   ValueId choice = value("choice", ValueType::f32, 2 * model_.experts.used);
   append(ops::Route{scores, choice, model_.experts});
+  const auto quantised = [&](std::string_view reader) {
+    const FileTensor* const tensor = file_.tensor(in_layer(reader));
+    return tensor != nullptr && kernels::packing_of(tensor->format).planes != kernels::floats;
+  };
+  if (std::all_of(readers.begin(), readers.end(), quantised)) x = quantized(x);
   if (ranks_.ep > 1) send_to_experts(x, choice, experts);
   const SpaceId routed = expert_spaces().routed;
   append(ops::LayExperts{choice, routed, own_experts()});
   program_.sections.push_back({"experts", routed});
-  const ValueId rows = value("routed", ValueType::f32, columns);
+  const ValueId rows = value("routed", program_.values[x].type, columns);
   append(ops::Dispatch{x, rows});
   return rows;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -83,9 +84,14 @@ class OpContext {
   [[nodiscard]] ValueType type(ValueId id) const { return shard_.program->values[id].type; }
   [[nodiscard]] float* f32(ValueId id, std::size_t row = 0) const { return at<float>(id, row); }
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
+  [[nodiscard]] std::byte* bytes(ValueId id, std::size_t row = 0) const { return at<std::byte>(id, row); }
+  [[nodiscard]] std::size_t row_bytes(ValueId id) const { return troupe::row_bytes(shard_.program->values[id]); }
+  void copy_row(ValueId from, std::size_t from_row, ValueId to, std::size_t to_row) const {
+    std::memcpy(bytes(to, to_row), bytes(from, from_row), row_bytes(to));
+  }
   /// What a product reads from a row on: a value that is quantised, or one that is not for float weights.
   void set_input(kernels::MatmulArgs& args, ValueId id, std::size_t row = 0) const {
-    args.in = at<std::byte>(id, row);
+    args.in = bytes(id, row);
     args.in_stride = type(id) == ValueType::q8 ? columns(id) / kernels::block_columns : columns(id);
   }
   [[nodiscard]] std::int64_t* fixed(ValueId id, std::size_t row = 0) const { return at<std::int64_t>(id, row); }
@@ -135,7 +141,7 @@ class OpContext {
   template <class T>
   [[nodiscard]] T* at(ValueId id, std::size_t row) const {
     std::byte* const value = shard_.arena.data() + shard_.layout.offsets[id];
-    return reinterpret_cast<T*>(value + row * row_bytes(shard_.program->values[id]));
+    return reinterpret_cast<T*>(value + row * row_bytes(id));
   }
 
   ShardState& shard_;

@@ -9,13 +9,10 @@
 namespace troupe::cpu {
 namespace {
 
-void copy_row(const OpContext& c, ValueId x, std::size_t from, ValueId y, std::size_t to) {
-  std::memcpy(c.f32(y, to), c.f32(x, from), c.columns(x) * sizeof(float));
-}
-
 transport::Tensor tensor(const OpContext& c, ValueId id, std::size_t rows) {
   if (c.type(id) == ValueType::fixed) return transport::tensor_of(c.fixed(id), rows, c.columns(id));
-  return transport::tensor_of(c.f32(id), rows, c.columns(id));
+  if (c.type(id) == ValueType::f32) return transport::tensor_of(c.f32(id), rows, c.columns(id));
+  return transport::tensor_of(c.bytes(id), rows, c.row_bytes(id));
 }
 
 std::size_t sum_of(const std::vector<std::size_t>& counts) {
@@ -56,7 +53,7 @@ void move_heads(const OpContext& c, const std::vector<Range>& columns, ValueId x
 
 void run(const ops::OwnRows& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) copy_row(c, op.x, c.base + row, op.y, row);
+  for (std::size_t row = first; row < last; ++row) c.copy_row(op.x, c.base + row, op.y, row);
 }
 
 /// Rows are one behind another, so that they can travel as columns of one.
@@ -124,7 +121,7 @@ void run(const ops::PlanExchange& op, OpContext& c) {
 
 void run(const ops::PickSent& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
-  for (std::size_t i = first; i < last; ++i) copy_row(c, op.x, c.shard().routing.sent_row[i], op.y, i);
+  for (std::size_t i = first; i < last; ++i) c.copy_row(op.x, c.shard().routing.sent_row[i], op.y, i);
 }
 
 void run(const ops::AllToAll& op, OpContext& c) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "runtime/device/cpu/ops.hpp"
 
@@ -72,7 +71,7 @@ void run(const ops::LayExperts& op, OpContext& c) {
 void run(const ops::Dispatch& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t i = first; i < last; ++i) {
-    std::memcpy(c.f32(op.y, i), c.f32(op.x, c.shard().routing.row[i]), c.columns(op.y) * sizeof(float));
+    c.copy_row(op.x, c.shard().routing.row[i], op.y, i);
   }
 }
 

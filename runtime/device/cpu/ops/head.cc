@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
@@ -11,8 +9,7 @@ void run(const ops::SelectWanted& op, OpContext& c) {
 void run(const ops::GatherRows& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t i = first; i < last; ++i) {
-    const float* row = c.f32(op.x, c.step().wanted[c.first + i].row);
-    std::memcpy(c.f32(op.y, i), row, c.columns(op.y) * sizeof(float));
+    c.copy_row(op.x, c.step().wanted[c.first + i].row, op.y, i);
   }
 }
 
