@@ -54,6 +54,17 @@ T& emptied(T* out, const char* name) {
 
 [[nodiscard]] inline std::string_view or_empty(const char* text) { return text == nullptr ? "" : text; }
 
+/// An array with its number of elements, `most` of them at most: a count that is no count is refused, not walked; NULL
+/// may stand for none. Throws invalid_argument.
+template <class T>
+[[nodiscard]] std::span<const T> array_of(const T* from, std::size_t count, const char* name,
+                                          std::size_t most = std::size_t{1} << 20) {
+  if (count == 0) return {};
+  if (count <= most) return {&needed(from, name), count};
+  throw Error(Code::invalid_argument, std::string("the count of \"") + name + "\" is " + std::to_string(count) +
+                                          "; it must be at most " + std::to_string(most));
+}
+
 /// A text with a length; NULL may stand for an empty one.
 [[nodiscard]] std::string_view text_of(const char* text, std::size_t length, const char* name);
 

@@ -23,8 +23,7 @@ troupe_status split(const troupe_checkpoint* checkpoint, Split how, const char* 
 
 std::vector<TextSpan> spans_of(const troupe_text_span* spans, std::size_t count) {
   std::vector<TextSpan> parts;
-  for (std::size_t i = 0; i < count; ++i) {
-    const troupe_text_span& span = (&needed(spans, "spans"))[i];
+  for (const troupe_text_span& span : array_of(spans, count, "spans")) {
     if (span.reserved != 0) throw unknown_field("troupe_text_span");
     parts.push_back({text_of(span.text, span.length, "spans"), span.trusted != 0});
   }

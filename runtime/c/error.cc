@@ -70,11 +70,14 @@ troupe_status say_caught(troupe_error* to) noexcept {
 }
 
 std::string_view text_of(const char* text, std::size_t length, const char* name) {
-  return length == 0 ? std::string_view() : std::string_view(&needed(text, name), length);
+  constexpr std::size_t most = std::size_t{1} << 32;
+  const auto letters = array_of(text, length, name, most);
+  return {letters.data(), letters.size()};
 }
 
 std::span<const std::int32_t> ids_of(const std::int32_t* ids, std::size_t count, const char* name) {
-  return count == 0 ? std::span<const std::int32_t>() : std::span(&needed(ids, name), count);
+  constexpr std::size_t most = std::size_t{1} << 28;  // more than any model's context
+  return array_of(ids, count, name, most);
 }
 
 }  // namespace troupe::c

@@ -24,7 +24,8 @@ GraphNode node_of(const troupe_graph_node& given) {
   const troupe_graph_node from = read(&given, troupe_graph_node{}, "troupe_graph_node");
   if (from.reserved != 0) throw unknown_field("troupe_graph_node");
   GraphNode node{.name = &needed(from.name, "name"), .kind = &needed(from.kind, "kind"), .replica = from.replica};
-  const auto pairs = texts(from.options, from.option_count * 2, "options");
+  const bool too_many = from.option_count > SIZE_MAX / 2;
+  const auto pairs = texts(from.options, too_many ? SIZE_MAX : from.option_count * 2, "options");
   for (std::size_t i = 0; i < pairs.size(); i += 2) node.options.insert_or_assign(pairs[i], pairs[i + 1]);
   return node;
 }

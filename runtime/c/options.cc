@@ -65,8 +65,7 @@ std::optional<bool> copy_of(std::int32_t copy) {
 
 std::vector<AdapterFile> adapters_of(const troupe_load_options& from) {
   std::vector<AdapterFile> to;
-  for (std::size_t i = 0; i < from.adapter_count; ++i) {
-    const troupe_adapter& adapter = (&needed(from.adapters, "adapters"))[i];
+  for (const troupe_adapter& adapter : array_of(from.adapters, from.adapter_count, "adapters")) {
     if (adapter.reserved != 0) throw unknown_field("troupe_adapter");
     to.push_back({&needed(adapter.path, "adapters"), adapter.scale});
   }
@@ -89,7 +88,13 @@ std::chrono::milliseconds milliseconds(std::int64_t count) {
 
 std::vector<std::string> texts(const char* const* from, std::size_t count, const char* name) {
   std::vector<std::string> to;
-  for (std::size_t i = 0; i < count; ++i) to.emplace_back(&needed((&needed(from, name))[i], name));
+  for (const char* const text : array_of(from, count, name)) {
+    if (text == nullptr) {
+      throw Error(Code::invalid_argument,
+                  std::string("element ") + std::to_string(to.size()) + " of \"" + name + "\" is NULL");
+    }
+    to.emplace_back(text);
+  }
   return to;
 }
 

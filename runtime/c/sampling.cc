@@ -17,8 +17,7 @@ bool mirostat_of(std::int32_t version) {
 
 std::vector<LogitBias> biases_of(const troupe_generate_options& from) {
   std::vector<LogitBias> biases;
-  for (std::size_t i = 0; i < from.logit_bias_count; ++i) {
-    const troupe_logit_bias& each = (&needed(from.logit_bias, "logit_bias"))[i];
+  for (const troupe_logit_bias& each : array_of(from.logit_bias, from.logit_bias_count, "logit_bias")) {
     biases.push_back({each.id, each.bias});
   }
   return biases;

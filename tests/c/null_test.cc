@@ -119,4 +119,71 @@ TEST_CASE("C: a checkpoint's calls refuse NULL by name", "[bad-input]") {
   CHECK(text == nullptr);
 }
 
+/// Such a count is none: nothing is walked, or multiplied by the size of what is counted.
+TEST_CASE("C: counts beyond what any memory holds are refused by name", "[bad-input]") {
+  const HeldRuntime runtime = new_runtime();
+  const HeldModel model = loaded(runtime);
+  HeldCheckpoint checkpoint;
+  succeeds([&](auto* e) { return troupe_model_checkpoint(model, checkpoint.out(), e); });
+  const std::string graph = expanded(checkpoint, "pp2");
+  const std::int32_t some_ids[4] = {1, 2, 3, 4};
+  const char* const no_texts[] = {nullptr, "x"};
+  const char* const one_text[] = {"x", "y"};
+  const troupe_text_span span{"x", 1, 1, 0};
+  const troupe_logit_bias bias{1, 1.0F};
+  std::int32_t* ids = nullptr;
+  char* text = nullptr;
+  troupe_request* request = nullptr;
+  for (const std::size_t most :
+       {std::size_t{1} << 33, std::size_t{1} << 61, (std::size_t{1} << 62) + 2, std::size_t{1} << 63, SIZE_MAX}) {
+    INFO(most);
+    std::size_t count = 0;
+    const auto refuses = [&](const char* name, const auto& call) {
+      fails(TROUPE_INVALID_ARGUMENT, std::string("the count of \"") + name + "\" is ", call);
+    };
+    refuses("text", [&](auto* e) { return troupe_checkpoint_tokenize(checkpoint, "x", most, 0, &ids, &count, e); });
+    refuses("text", [&](auto* e) { return troupe_checkpoint_prompt(checkpoint, "x", most, 0, &ids, &count, e); });
+    refuses("spans",
+            [&](auto* e) { return troupe_checkpoint_tokenize_spans(checkpoint, &span, most, &ids, &count, e); });
+    const troupe_text_span long_span{"x", most, 1, 0};
+    refuses("spans",
+            [&](auto* e) { return troupe_checkpoint_tokenize_spans(checkpoint, &long_span, 1, &ids, &count, e); });
+    refuses("ids", [&](auto* e) { return troupe_checkpoint_detokenize(checkpoint, some_ids, most, &text, &count, e); });
+    auto options = made(troupe_generate_options_default);
+    const auto generates = [&](const char* name) {
+      refuses(name, [&](auto* e) { return troupe_model_generate(model, "x", 1, &options, nullptr, &request, e); });
+      options = made(troupe_generate_options_default);
+    };
+    refuses("ids",
+            [&](auto* e) { return troupe_model_generate_ids(model, some_ids, most, &options, nullptr, &request, e); });
+    options.logit_bias = &bias;
+    options.logit_bias_count = most;
+    generates("logit_bias");
+    options.stop = one_text;
+    options.stop_count = most;
+    generates("stop");
+    options.cache_salt = "x";
+    options.cache_salt_length = most;
+    generates("cache_salt");
+    options.user = "x";
+    options.user_length = most;
+    generates("user");
+    auto node = made(troupe_graph_node_default);
+    node.name = node.kind = "a";
+    node.options = one_text;
+    node.option_count = most;
+    refuses("options", [&](auto* e) {
+      return troupe_graph_insert(graph.c_str(), &node, "r0.s0.t0:hidden", "r0.s1.t0:hidden", &text, e);
+    });
+  }
+  CHECK(ids == nullptr);
+  CHECK(text == nullptr);
+  CHECK(request == nullptr);
+  auto options = made(troupe_generate_options_default);
+  options.stop = no_texts;
+  options.stop_count = 2;
+  fails(TROUPE_INVALID_ARGUMENT, "element 0 of \"stop\" is NULL",
+        [&](auto* e) { return troupe_model_generate(model, "x", 1, &options, nullptr, &request, e); });
+}
+
 }  // namespace troupe::testing
