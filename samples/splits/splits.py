@@ -4,7 +4,8 @@ usage: splits.py [PLAN ...]          as: splits.py ep2 ep2.tp2 sp2
 
 Runs SmolLM2, and for plans with ep a model with eight experts, two used, that is made of it once. Each shard has one
 thread. Tokens a second, of 16 sequences at once, beside what two independent processes with one thread each come to at
-the same time: no split over two threads can give more. Wants build/bin/troupe, or another in TROUPE.
+the same time: no split over two threads can give more. Wants build/bin/troupe, or another in TROUPE_BIN. Ends with 1
+where bits differ.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TROUPE = os.environ.get("TROUPE", os.path.join(ROOT, "build", "bin", "troupe"))
+TROUPE = os.environ.get("TROUPE_BIN") or os.path.join(ROOT, "build", "bin", "troupe")
 CACHE = os.path.join(os.path.expanduser("~"), ".cache", "troupe")
 PLANS = ("dp2", "pp2", "tp2", "sp2", "ep2", "dp2.tp2", "pp2.tp2", "ep2.tp2", "sp2.ep2")
 TEXT = os.path.join(ROOT, "README.md")
@@ -40,7 +41,7 @@ def model_with_experts():
     python = os.path.join(CACHE, "gguf", "bin", "python3")
     if not os.path.exists(python):
         run(sys.executable, "-m", "venv", os.path.join(CACHE, "gguf"))
-        run(python, "-m", "pip", "install", "--quiet", "gguf", "numpy")
+        run(python, "-m", "pip", "install", "--quiet", "gguf==0.19.0", "numpy")
     run(python, os.path.join(HERE, "upcycle.py"), dense_model(), model + ".part")
     os.rename(model + ".part", model)
     return model
@@ -77,6 +78,7 @@ def main():
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.exit(__doc__.strip())
     plans = sys.argv[1:] or PLANS
+    differ = False
     for model, mine in ((dense_model, [p for p in plans if "ep" not in p]),
                         (model_with_experts, [p for p in plans if "ep" in p])):
         if not mine:
@@ -88,8 +90,10 @@ def main():
         show("two processes", "", most, None)
         show("one shard", "", speeds(run(*bench(path, "tp1", 16))), most)
         for plan in mine:
-            same = "the same" if hash_of(path, plan, ids) == expected else "DIFFERENT"
-            show(plan, same, speeds(run(*bench(path, plan, 16))), most)
+            same = hash_of(path, plan, ids) == expected
+            differ |= not same
+            show(plan, "the same" if same else "DIFFERENT", speeds(run(*bench(path, plan, 16))), most)
+    sys.exit(1 if differ else 0)
 
 
 main()
