@@ -29,14 +29,22 @@ TEST_CASE("a stream that is dropped midway harms no other", "[bad-input]") {
 }
 
 TEST_CASE("a cancelled request says so and makes room", "[bad-input]") {
-  const Runtime runtime;
-  const Model model = runtime.load(tiny_path(), {.plan = "pp2", .threads = 1, .parallel = 1});
-  Generation long_one = model.generate(hello, tokens(250));
+  Runtime runtime;
+  Gate gate;  // so that the long one has not come to its end, however late this thread is
+  std::atomic<int> steps = 0;
+  runtime.add_actor("gate", factory_of([&](const StepView&) {
+                      if (steps++ >= 5) gate.pass();
+                    }));
+  const LoadOptions options{.plan = "pp2", .threads = 1, .parallel = 1};
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Model model = runtime.load(checkpoint, with_actors(checkpoint.expand(options), "gate", "hidden"), options);
+  Generation long_one = model.generate(hello, tokens(240));
   Generation waits = model.generate(hello, tokens(5));
   Generation behind = model.generate(hello, tokens(5));
   REQUIRE(long_one.next());
   long_one.cancel();
   waits.cancel();
+  gate.open();
   CHECK(read(long_one).code() == Code::cancelled);
   CHECK(read(waits).code() == Code::cancelled);
   CHECK(read(behind).ids.size() == 5);
