@@ -166,8 +166,15 @@ TEST_CASE("what a callback throws ends its own request, and it is not called aga
 }
 
 TEST_CASE("a request is cancelled from within its callback, and from elsewhere") {
-  const Runtime runtime;
-  const Model model = runtime.load(tiny_path(), {.plan = "pp2", .threads = 1, .parallel = 2});
+  Runtime runtime;
+  Gate gate;  // so that the second text has not come to its end, however late this thread is
+  std::atomic<int> left = 1000;
+  runtime.add_actor("gate", factory_of([&](const StepView&) {
+                      if (--left < 0) gate.pass();
+                    }));
+  const LoadOptions options{.plan = "pp2", .threads = 1, .parallel = 2};
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Model model = runtime.load(checkpoint, with_actors(checkpoint.expand(options), "gate", "hidden"), options);
   Kept within, elsewhere, waits;
   within.also = [&](const Request& request, const Token&) {
     if (within.ids().size() == 4) request.cancel();
@@ -182,9 +189,11 @@ TEST_CASE("a request is cancelled from within its callback, and from elsewhere")
   elsewhere.also = [&, told = false](const Request&, const Token&) mutable {
     if (!std::exchange(told, true)) begun.set_value();
   };
+  left = 5;
   const Request second = model.generate(hello, tokens(250), elsewhere.callbacks());
   begun.get_future().wait();
   std::thread([copy = second] { copy.cancel(); }).join();
+  gate.open();
   CHECK(elsewhere.wait().reason == FinishReason::cancelled);
   second.cancel();
   first.cancel();  // they have ended; nothing happens

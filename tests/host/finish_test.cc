@@ -52,14 +52,18 @@ TEST_CASE("a stream says why it ended, and what it took") {
     CHECK(said.finish->reason == FinishReason::deadline);
     CHECK(said.finish->error->code() == Code::deadline);
 
+    Gate gate;  // so that the text has not come to its end, however late this thread is
+    parrot.hold(&gate);
     Generation cancelled = parrot.model().generate(Ids{1}, Parrot::to_say(std::string(250, 'x')));
     REQUIRE(cancelled.next());
     CHECK_FALSE(cancelled.finish());
     cancelled.cancel();
+    gate.open();
     const Finish finish = finish_of(cancelled);
     CHECK(finish.reason == FinishReason::cancelled);
     CHECK(finish.error->code() == Code::cancelled);
     CHECK(finish.usage.generated_tokens >= 1);
+    parrot.hold(nullptr);
   }
 }
 

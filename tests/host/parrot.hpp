@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <limits>
 #include <string>
 
@@ -19,6 +20,9 @@ class Parrot {
 
   [[nodiscard]] const Model& model() const { return *model_; }
   void close() { model_.reset(); }
+
+  /// Where a text has come to its twentieth token it passes the gate; null: none.
+  void hold(Gate* gate) const { gate_ = gate; }
 
   [[nodiscard]] static GenerateOptions to_say(const std::string& text, const std::vector<std::string>& stop = {}) {
     GenerateOptions options;
@@ -47,9 +51,11 @@ class Parrot {
   }
 
  private:
-  static void speak(const StepView& step) {
+  void speak(const StepView& step) {
     for (std::size_t i = 0; i < step.rows.size(); ++i) {
       const StepRow& row = step.rows[i];
+      Gate* const gate = gate_;
+      if (gate != nullptr && row.position >= 20) gate->pass();
       const auto row_out = step.out.row(i);
       std::fill(row_out.begin(), row_out.end(), 0.0F);
       const bool over = row.position >= row.user.size();
@@ -57,12 +63,13 @@ class Parrot {
     }
   }
   std::optional<Model> load(const std::string& plan, std::uint32_t parallel) {
-    runtime_.add_actor("parrot", factory_of(speak));
+    runtime_.add_actor("parrot", factory_of([this](const StepView& step) { speak(step); }));
     const LoadOptions options{.plan = plan, .threads = 1, .parallel = parallel};
     const Checkpoint checkpoint = runtime_.open(tiny_path());
     return runtime_.load(checkpoint, with_actors(checkpoint.expand(options), "parrot", "logits"), options);
   }
 
+  mutable std::atomic<Gate*> gate_ = nullptr;
   Runtime runtime_;
   std::optional<Model> model_;
 };
