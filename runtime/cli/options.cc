@@ -166,14 +166,14 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
              "FILE[:SCALE]")
       ->trigger_on_parse();
-  const std::string wanted = "a product of dp, pp, sp, ep and tp, as pp2.tp2";
+  const std::string wanted = "a product of dp, pp, sp, ep and tp, as pp2.tp2:1";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake
     flags.load.plan = plan;
   };
   add_count(verb, "-t,--threads", flags.load.threads, {1, 256}, "threads of each shard (default: cores / ranks)");
-  add_taking(verb, "--plan", read, wanted + " or pp20:10 (default: one shard)", "PLAN");
+  add_taking(verb, "--plan", read, wanted + " (default: one shard)", "PLAN");
   begin_group(verb);
 }
 
