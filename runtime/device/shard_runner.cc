@@ -44,7 +44,9 @@ Result<void> ShardRunner::begin(const Step& step, StepOutcome& outcome) {
   if (ends_.logits_end) ends_.logits_end->begin(step);
   lay_rows(step);
   take_blocks(step, outcome);
-  rows_.set_own(even_part(static_cast<std::uint32_t>(rows_.rows()), program_->row_rank, program_->row_ranks));
+  if (program_->row_ranks > 1) {
+    rows_.set_own(even_part(static_cast<std::uint32_t>(rows_.rows()), program_->row_rank, program_->row_ranks));
+  }
   const auto received = ends_.tokens ? receive_tokens(step) : receive_hidden();
   return received ? runner_->begin(rows_) : received;
 }

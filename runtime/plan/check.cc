@@ -7,6 +7,7 @@
 
 #include "kernels/packed.hpp"
 #include "runtime/plan/plan.hpp"
+#include "runtime/program/rank_grid.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe {
@@ -248,7 +249,7 @@ class Checker {
       for (const GraphGroup* stage : replica.stages) {
         const bool last = find_node(graph_, stage->nodes[0])->layers.last == model_.layer_count();
         const std::span<const std::string> nodes(stage->nodes);
-        const std::size_t tp = nodes.size() / (stage->sp * stage->ep);
+        const std::size_t tp = grid_of(*stage, 0).tp;
         for (std::size_t first = 0; first < nodes.size(); first += tp) {
           const auto layer = nodes.subspan(first, tp);
           check_shares(*stage, layer, &GraphNode::attention, "attention leaves", model_.attention_leaves());

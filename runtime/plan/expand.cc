@@ -2,6 +2,7 @@
 
 #include "kernels/packed.hpp"
 #include "runtime/plan/plan.hpp"
+#include "runtime/program/rank_grid.hpp"
 
 namespace troupe {
 namespace {
@@ -40,11 +41,11 @@ std::vector<Range> stages_of(const Plan& plan, const ModelDescription& model, St
 }
 
 std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t rank, const Plan& plan) {
+  const RankGrid grid{plan.sp, plan.ep, static_cast<std::uint32_t>(plan.tp.size()), static_cast<std::uint32_t>(rank)};
   std::string name = "r" + std::to_string(replica) + ".s" + std::to_string(stage);
-  const std::size_t tp = plan.tp.size();
-  if (plan.sp > 1) name += ".sp" + std::to_string(rank / tp / plan.ep);
-  if (plan.ep > 1) name += ".ep" + std::to_string(rank / tp % plan.ep);
-  return name + ".t" + std::to_string(rank % tp);
+  if (plan.sp > 1) name += ".sp" + std::to_string(grid.sp_rank());
+  if (plan.ep > 1) name += ".ep" + std::to_string(grid.ep_rank());
+  return name + ".t" + std::to_string(grid.tp_rank());
 }
 
 /// The vocabulary is shared out among all ranks of a stage, by what they have of the layers.

@@ -55,8 +55,7 @@ GroupId ProgramBuilder::rows() {
 /// Of these the ones that together have all experts.
 GroupId ProgramBuilder::ep() {
   if (ranks_.sp == 1) return rows();
-  const std::uint32_t sp_rank = ranks_.row_rank() / ranks_.ep;
-  return group("ep", sp_rank * ranks_.tp + ranks_.tp_rank(), ranks_.ep, ranks_.ep_rank());
+  return group("ep", ranks_.sp_rank() * ranks_.tp + ranks_.tp_rank(), ranks_.ep, ranks_.ep_rank());
 }
 
 /// Of the step's rows what every rank has of its own.

@@ -14,6 +14,7 @@ struct RankGrid {
   [[nodiscard]] std::uint32_t size() const { return sp * ep * tp; }
   [[nodiscard]] std::uint32_t tp_rank() const { return rank % tp; }
   [[nodiscard]] std::uint32_t ep_rank() const { return rank / tp % ep; }
+  [[nodiscard]] std::uint32_t sp_rank() const { return rank / tp / ep; }
 
   /// Ranks that share out a step's rows.
   [[nodiscard]] std::uint32_t row_ranks() const { return sp * ep; }

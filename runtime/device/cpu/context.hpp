@@ -86,8 +86,11 @@ class OpContext {
   [[nodiscard]] kernels::Q8Block* q8(ValueId id, std::size_t row = 0) const { return at<kernels::Q8Block>(id, row); }
   [[nodiscard]] std::byte* bytes(ValueId id, std::size_t row = 0) const { return at<std::byte>(id, row); }
   [[nodiscard]] std::size_t row_bytes(ValueId id) const { return troupe::row_bytes(shard_.program->values[id]); }
-  void copy_row(ValueId from, std::size_t from_row, ValueId to, std::size_t to_row) const {
-    std::memcpy(bytes(to, to_row), bytes(from, from_row), row_bytes(to));
+  /// For this thread's share of the pass's rows: y's row i is x's row from(i).
+  template <class From>
+  void copy_rows(ValueId x, ValueId y, const From& from) const {
+    const auto [begin, end] = share(rows);
+    for (std::size_t i = begin; i < end; ++i) std::memcpy(bytes(y, i), bytes(x, from(i)), row_bytes(y));
   }
   /// What a product reads from a row on: a value that is quantised, or one that is not for float weights.
   void set_input(kernels::MatmulArgs& args, ValueId id, std::size_t row = 0) const {

@@ -52,8 +52,7 @@ void move_heads(const OpContext& c, const std::vector<Range>& columns, ValueId x
 }  // namespace
 
 void run(const ops::OwnRows& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) c.copy_row(op.x, c.base + row, op.y, row);
+  c.copy_rows(op.x, op.y, [&](std::size_t row) { return c.base + row; });
 }
 
 /// Rows are one behind another, so that they can travel as columns of one.
@@ -86,12 +85,13 @@ void run(const ops::ExchangeHeads& op, OpContext& c) {
   const auto rows_of = [&](std::uint32_t rank) {
     return even_part(static_cast<std::uint32_t>(c.step().rows()), rank, ranks).size();
   };
-  std::vector<std::size_t>&packed = op.back ? shard.takes : shard.gives, &rows = op.back ? shard.gives : shard.takes;
-  packed.clear();
-  rows.clear();
+  shard.gives.clear();
+  shard.takes.clear();
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-    packed.push_back(std::size_t{rows_of(me)} * op.columns[rank].size());
-    rows.push_back(std::size_t{rows_of(rank)} * op.columns[me].size());
+    const std::size_t their_heads = std::size_t{rows_of(me)} * op.columns[rank].size();
+    const std::size_t their_rows = std::size_t{rows_of(rank)} * op.columns[me].size();
+    shard.gives.push_back(op.back ? their_rows : their_heads);
+    shard.takes.push_back(op.back ? their_heads : their_rows);
   }
   const auto elements = [&](ValueId id, const std::vector<std::size_t>& counts) {
     return transport::tensor_of(c.f32(id), sum_of(counts), 1);
@@ -120,8 +120,7 @@ void run(const ops::PlanExchange& op, OpContext& c) {
 }
 
 void run(const ops::PickSent& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t i = first; i < last; ++i) c.copy_row(op.x, c.shard().routing.sent_row[i], op.y, i);
+  c.copy_rows(op.x, op.y, [&](std::size_t row) { return c.shard().routing.sent_row[row]; });
 }
 
 void run(const ops::AllToAll& op, OpContext& c) {

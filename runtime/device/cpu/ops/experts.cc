@@ -69,10 +69,7 @@ void run(const ops::LayExperts& op, OpContext& c) {
 }
 
 void run(const ops::Dispatch& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t i = first; i < last; ++i) {
-    c.copy_row(op.x, c.shard().routing.row[i], op.y, i);
-  }
+  c.copy_rows(op.x, op.y, [&](std::size_t row) { return c.shard().routing.row[row]; });
 }
 
 void run(const ops::ExpertMatmul& op, OpContext& c) {

@@ -7,10 +7,7 @@ void run(const ops::SelectWanted& op, OpContext& c) {
 }
 
 void run(const ops::GatherRows& op, OpContext& c) {
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t i = first; i < last; ++i) {
-    c.copy_row(op.x, c.step().wanted[c.first + i].row, op.y, i);
-  }
+  c.copy_rows(op.x, op.y, [&](std::size_t row) { return c.step().wanted[c.first + row].row; });
 }
 
 void run(const ops::AllGather& op, OpContext& c) {
