@@ -52,6 +52,12 @@ template <class Number>
   return {tensor.data + begin * size_of(tensor.element), tensor.element, tensor.rows, count, tensor.stride};
 }
 
+/// And of rows.
+[[nodiscard]] inline Tensor rows_of(const Tensor& tensor, std::size_t begin, std::size_t count) {
+  std::byte* const data = tensor.data + begin * tensor.stride * size_of(tensor.element);
+  return {data, tensor.element, count, tensor.columns, tensor.stride};
+}
+
 /// Whether the view can be walked: memory behind it, aligned to its elements, and rows that do not overlap.
 [[nodiscard]] bool well_formed(const Tensor& tensor);
 

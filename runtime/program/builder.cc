@@ -119,6 +119,7 @@ ValueId ProgramBuilder::normed(ValueId x, const std::string& weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
   append(ops::RmsNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
+  follows(y, x);
   return y;
 }
 
@@ -128,6 +129,7 @@ ValueId ProgramBuilder::layer_normed(ValueId x, const std::string& weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
   append(ops::LayerNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
+  follows(y, x);
   const std::string bias = weight.substr(0, weight.rfind('.')) + ".bias";
   if (file_.tensor(bias) != nullptr) append(ops::Bias{y, vector_weight(bias, columns)});
   return y;
@@ -186,13 +188,28 @@ ValueId ProgramBuilder::quantized(ValueId x) {
   if (const auto found = quantized_.find(x); found != quantized_.end()) return found->second;
   const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
   append(ops::Quantize{x, y});
+  follows(y, x);
   return quantized_[x] = y;
 }
 
+/// What a product reads, of all rows.
 ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
-  if (program_.values[x].type == ValueType::q8) return x;
+  if (program_.values[x].type == ValueType::q8) return whole(x);
   const kernels::Format format = program_.weights[weight].source.format;
-  return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
+  return whole(kernels::packing_of(format).planes == kernels::floats ? x : quantized(x));
+}
+
+/// Every row of it at every rank.
+ValueId ProgramBuilder::whole(ValueId x) {
+  if (parts_.erase(x) == 0) return x;
+  append(ops::GatherParts{x, tp(), program_.events});
+  append(ops::Await{program_.events++, x, x});
+  return x;
+}
+
+/// y is made of x, row by row.
+void ProgramBuilder::follows(ValueId y, ValueId x) {
+  if (parts_.contains(x)) parts_.insert(y);
 }
 
 ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
@@ -218,11 +235,11 @@ ValueId ProgramBuilder::matmul(ValueId x, std::string_view weight, Cut cut, Fuse
 ValueId ProgramBuilder::column_parallel(std::string name, ValueId x, const std::string& matrix, std::uint32_t all,
                                         Range rows) {
   const std::uint32_t columns = program_.values[x].columns;
-  const auto whole = [&](Range of) { return MatrixPart{of, {0, 1}, columns}; };
-  const ValueId y = product(std::move(name), x, matrix_weight(matrix, find(matrix, all, columns), whole(rows)));
+  const auto uncut = [&](Range of) { return MatrixPart{of, {0, 1}, columns}; };
+  const ValueId y = product(std::move(name), x, matrix_weight(matrix, find(matrix, all, columns), uncut(rows)));
   if (matrix == model_.ends.embedding) return y;
   adapt(y, matrix, rows, [&](const LowRank& pair) {
-    return product("lora_a", x, matrix_weight(matrix + ".lora_a", &pair.a, whole({0, pair.rank})));
+    return product("lora_a", x, matrix_weight(matrix + ".lora_a", &pair.a, uncut({0, pair.rank})));
   });
   return y;
 }
@@ -270,8 +287,12 @@ ValueId ProgramBuilder::sum_of_leaves(ValueId x, WeightId matrix) {
 
 /// Over the ranks, as floats.
 ValueId ProgramBuilder::summed(ValueId partial) {
-  sum_over_ranks(partial);
   const ValueId sum = value("sum", ValueType::f32, program_.values[partial].columns);
+  if (ranks_.tp > 1) {
+    append(ops::ReduceRows{partial, tp(), program_.events});
+    append(ops::Await{program_.events++, partial, partial});
+    parts_.insert(sum);
+  }
   append(ops::FromFixed{partial, sum});
   return sum;
 }
@@ -349,6 +370,7 @@ ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
 void ProgramBuilder::add(ValueId into, ValueId y) {
   quantized_.erase(into);
   append(ops::Add{y, into});
+  follows(into, y);
 }
 
 void ProgramBuilder::embed() {

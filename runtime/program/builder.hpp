@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -117,6 +118,8 @@ class ProgramBuilder {
   void send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts);
   ValueId returned(ValueId sums);
   ValueId summed(ValueId partial);
+  ValueId whole(ValueId x);
+  void follows(ValueId y, ValueId x);
   void embed_into(ValueId y, const std::string& name, const FileTensor* table);
   void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
   struct Rows {
@@ -161,6 +164,7 @@ class ProgramBuilder {
   ValueId stream_ = 0;  ///< the hidden state of this rank's rows
   std::optional<ExpertSpaces> expert_spaces_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
+  std::set<ValueId> parts_;             ///< values of which ranks of tp may have a part of the rows each
   std::optional<Error> error_;
 };
 

@@ -49,6 +49,7 @@ ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<c
     return tensor != nullptr && kernels::packing_of(tensor->format).planes != kernels::floats;
   };
   if (std::all_of(readers.begin(), readers.end(), quantised)) x = quantized(x);
+  x = whole(x);
   if (ranks_.ep > 1) send_to_experts(x, choice, experts);
   const SpaceId routed = expert_spaces().routed;
   append(ops::LayExperts{choice, routed, own_experts()});

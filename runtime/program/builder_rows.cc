@@ -134,6 +134,7 @@ ValueId ProgramBuilder::exchanged_back(ValueId x, const std::vector<Range>& colu
 
 /// What travels on, and what the head reads, is the state of all rows.
 void ProgramBuilder::end_layers() {
+  whole(stream_);
   if (!shares_rows()) return;
   append(ops::AllGatherRows{stream_, program_.hidden, rows(), program_.events});
   append(ops::Await{program_.events++, stream_, program_.hidden});

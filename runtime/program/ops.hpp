@@ -171,6 +171,26 @@ struct AllReduce {
   void values(auto&& v) const { v.updates(sum); }
 };
 
+/// The same; but where there are many rows (see part_of_rows), of these each rank has its part alone, until they are
+/// gathered: of norms and of what else is done to a row by itself, it need do no more (Korthikanti et al., Reducing
+/// Activation Recomputation in Large Transformer Models, 2022).
+struct ReduceRows {
+  static constexpr std::string_view name = "reduce_rows";
+  ValueId sum;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.updates(sum); }
+};
+
+/// Of such rows, or of what has been made of them, every part at every rank, in place.
+struct GatherParts {
+  static constexpr std::string_view name = "gather_parts";
+  ValueId x;
+  GroupId group;
+  EventId done;
+  void values(auto&& v) const { v.updates(x); }
+};
+
 /// Every rank's columns side by side, at the first rank.
 struct AllGather {
   static constexpr std::string_view name = "all_gather";
@@ -509,8 +529,8 @@ struct GeluGate {
   }
 };
 
-/// The end of a row-parallel product: `y`, [summed over the ranks,] made float where it is fixed, [normed,] added, and
-/// what it is added to [normed and quantised].
+/// The end of a row-parallel product: `y`, [reduced by rows,] made float where it is fixed, [normed,] added, and what it
+/// is added to [normed and quantised; of that the parts gathered].
 struct Residual {
   static constexpr std::string_view name = "residual";
   struct Norm {
@@ -520,9 +540,10 @@ struct Residual {
   struct Next {
     Norm norm;
     ValueId q8;
+    bool gathered = false;
   };
   ValueId y, into;
-  std::optional<GroupId> group{};  ///< where y, which is fixed, is first summed in place
+  std::optional<GroupId> group{};  ///< where y, which is fixed, is first reduced, in place
   std::optional<Norm> norm{};
   std::optional<Next> next{};
   void values(auto&& v) const {
@@ -541,7 +562,7 @@ using Any = std::variant<
     Embed, OwnRows, SelectWanted, GatherRows,
     RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, SigmoidScale, Softcap, Quantize,
     Matmul, MatmulPartial, FromFixed,
-    AllReduce, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
+    AllReduce, ReduceRows, GatherParts, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
     Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,
     Gelu, SiluMul, GeluMul, Add,
     Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul, WeighExperts, ExpertPartial, Combine, SumReturned,

@@ -13,9 +13,9 @@ namespace troupe::testing {
 namespace {
 
 bool forget_to_await(FusionSite& site) {
-  const auto [reduce, await] = site.match<ops::AllReduce, ops::Await>();
+  const auto [reduce, await] = site.match<ops::ReduceRows, ops::Await>();
   if (reduce == nullptr) return false;
-  site.replace(2, ops::AllReduce(*reduce));
+  site.replace(2, ops::ReduceRows(*reduce));
   return true;
 }
 
@@ -23,7 +23,7 @@ bool forget_to_await(FusionSite& site) {
 std::vector<FusionRule> drawn_rules(std::uint64_t seed) {
   std::vector<FusionRule> rules;
   for (const FusionRule& rule : cpu_rules()) {
-    const bool awaits = rule.name == "all-reduce + norm + residual";
+    const bool awaits = rule.name == "sum over ranks + norm + residual";
     if (seed % 3 == 0 || (seed % 3 == 1 && !awaits)) rules.push_back(rule);
   }
   return rules;

@@ -45,6 +45,14 @@ Result<Event> LateGroup::all_reduce(Tensor partial, Tensor sum, Deadline deadlin
   });
 }
 
+Result<Event> LateGroup::reduce_scatter(Tensor partial, Tensor sum, Deadline deadline) {
+  Transfer& transfer = stage(partial, sum);
+  const Tensor in = packed(partial, staged(partial, transfer.in).data), out = transfer.staged;
+  return enqueue([this, in, out, patience = deadline.patience] {
+    return transport::ended(group_->reduce_scatter(in, out, {patience}), {patience});
+  });
+}
+
 Result<Event> LateGroup::all_gather(Tensor in, Tensor out, Deadline deadline) {
   Transfer& transfer = stage(in, out);
   const Tensor mine = packed(in, staged(in, transfer.in).data), all = transfer.staged;

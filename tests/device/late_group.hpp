@@ -24,6 +24,8 @@ class LateGroup : public transport::Communicator, private transport::Event::Sour
   [[nodiscard]] int size() const override { return group_->size(); }
   Result<transport::Event> all_reduce(transport::Tensor partial, transport::Tensor sum,
                                       transport::Deadline deadline) override;
+  Result<transport::Event> reduce_scatter(transport::Tensor partial, transport::Tensor sum,
+                                          transport::Deadline deadline) override;
   Result<transport::Event> all_gather(transport::Tensor in, transport::Tensor out,
                                       transport::Deadline deadline) override;
   Result<transport::Event> all_to_all(transport::Tensor in, std::span<const std::size_t> gives, transport::Tensor out,

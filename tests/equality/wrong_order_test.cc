@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "runtime/program/rank_grid.hpp"
 #include "tests/equality/hand_wired.hpp"
 #include "tests/equality/subject.hpp"
 #include "tests/model_files.hpp"
@@ -44,6 +45,16 @@ class FloatSums : public transport::Communicator {
       for (std::size_t r = 0; r < ranks; ++r) total += all[r * count + i];
       reinterpret_cast<std::int64_t*>(sum.data)[i] = static_cast<std::int64_t>(std::ldexp(total, 32));
     }
+    return transport::Event();
+  }
+  [[nodiscard]] Result<transport::Event> reduce_scatter(transport::Tensor partial, transport::Tensor sum,
+                                                        transport::Deadline deadline) override {
+    std::vector<std::int64_t> all(partial.rows * partial.columns);
+    const auto whole = transport::tensor_of(all.data(), partial.rows, partial.columns);
+    if (auto added = all_reduce(partial, whole, deadline); !added) return added;
+    const Range mine = even_part(static_cast<std::uint32_t>(partial.rows), static_cast<std::uint32_t>(rank()),
+                                 static_cast<std::uint32_t>(size()));
+    copy(rows_of(whole, mine.first, mine.size()), sum);
     return transport::Event();
   }
   [[nodiscard]] Result<transport::Event> all_gather(transport::Tensor in, transport::Tensor out,

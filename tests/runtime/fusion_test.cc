@@ -149,6 +149,8 @@ void check_order(const Program& program, bool from_before) {
         if (access != Access::read) written.insert(id);
       });
       if (const auto* reduce = std::get_if<ops::AllReduce>(&op.what)) under_way[reduce->done] = {reduce->sum};
+      if (const auto* reduce = std::get_if<ops::ReduceRows>(&op.what)) under_way[reduce->done] = {reduce->sum};
+      if (const auto* gather = std::get_if<ops::GatherParts>(&op.what)) under_way[gather->done] = {gather->x};
       if (const auto* spread = std::get_if<ops::Broadcast>(&op.what)) under_way[spread->done] = {spread->value};
       if (const auto* gather = std::get_if<ops::AllGather>(&op.what)) {
         under_way[gather->done] = {gather->x, gather->all};
@@ -158,8 +160,8 @@ void check_order(const Program& program, bool from_before) {
 }
 
 const std::set<std::string> replaced{
-    "rms_norm",          "quantize",         "from_fixed", "all_reduce", "rope",     "kv_append", "attention_scores",
-    "attention_softmax", "attention_values", "attention",  "silu_mul",   "gelu_mul", "add"};
+    "rms_norm",          "quantize",         "from_fixed", "reduce_rows", "rope",     "kv_append", "attention_scores",
+    "attention_softmax", "attention_values", "attention",  "silu_mul",    "gelu_mul", "add"};
 
 }  // namespace
 
@@ -233,12 +235,12 @@ TEST_CASE("leaves are whole blocks of 32 columns where rows are, and elsewhere w
 TEST_CASE("with ranks beside it, a llama's sums end in one op each") {
   Program program = program_of(plugins::llama, with_head(smollm2()), "pp2.tp2", "r0.s1.t0");
   const auto layers = static_cast<std::uint32_t>(program.kv.size());
-  REQUIRE(program.sections[0].ops.size() == 2 + 28 * layers + 1);
+  REQUIRE(program.sections[0].ops.size() == 2 + 32 * layers + 1);
   fuse(program, cpu_rules());
   CHECK(kinds(program.sections[0].ops) == repeated({"broadcast", "await", "norm_quantize"},
                                                    {"matmul", "rope_append", "attention_quantize", "matmul_partial",
                                                     "residual", "silu_gate", "matmul_partial", "residual"},
-                                                   layers, {"select_wanted"}));
+                                                   layers, {"gather_parts", "await", "select_wanted"}));
   CHECK(kinds(program.sections[1].ops) == Kinds{"gather_rows", "norm_quantize", "matmul", "all_gather", "await"});
 }
 
@@ -332,12 +334,41 @@ TEST_CASE("a value that is read elsewhere is not fused away") {
         Kinds{"matmul_leaves", "residual"});
   CHECK(kinds(fused({ops::MatmulPartial{0, 0, 1}, ops::FromFixed{1, 2}, reads_1}).sections[0].ops) ==
         Kinds{"matmul_partial", "from_fixed", "head_norm"});
-  CHECK(kinds(fused({ops::AllReduce{1, 0, 0}, ops::Await{0, 1, 1}, ops::FromFixed{1, 2}, ops::Add{2, 0}})
+  CHECK(kinds(fused({ops::ReduceRows{1, 0, 0}, ops::Await{0, 1, 1}, ops::FromFixed{1, 2}, ops::Add{2, 0}})
                   .sections[0]
                   .ops) == Kinds{"residual"});
-  CHECK(kinds(fused({ops::AllReduce{1, 0, 0}, ops::Await{0, 1, 1}, ops::FromFixed{1, 2}, ops::Add{2, 0}, reads_2})
+  CHECK(kinds(fused({ops::ReduceRows{1, 0, 0}, ops::Await{0, 1, 1}, ops::FromFixed{1, 2}, ops::Add{2, 0}, reads_2})
                   .sections[0]
-                  .ops) == Kinds{"all_reduce", "await", "from_fixed", "residual", "head_norm"});
+                  .ops) == Kinds{"reduce_rows", "await", "from_fixed", "residual", "head_norm"});
+}
+
+TEST_CASE("what a sum's rows come to is gathered in the same op, where that is what the ranks shared out") {
+  const std::vector<ops::Any> sum{ops::ReduceRows{1, 0, 0}, ops::Await{0, 1, 1},      ops::FromFixed{1, 2},
+                                  ops::Add{2, 0},           ops::RmsNorm{0, 0, 3, 0}, ops::Quantize{3, 4}};
+  const auto with = [&](ops::Any gather, EventId awaited = 1) {
+    auto ops = sum;
+    ops.push_back(std::move(gather));
+    ops.push_back(ops::Await{awaited, 4, 4});
+    return kinds(fused(ops).sections[0].ops);
+  };
+  CHECK(with(ops::GatherParts{4, 0, 1}) == Kinds{"residual"});
+  CHECK(with(ops::GatherParts{0, 0, 1}) == Kinds{"residual", "gather_parts", "await"});
+  CHECK(with(ops::GatherParts{4, 1, 1}) == Kinds{"residual", "gather_parts", "await"});
+  CHECK(with(ops::GatherParts{4, 0, 2}) == Kinds{"residual", "gather_parts", "await"});
+  CHECK(with(ops::AllReduce{4, 0, 1}) == Kinds{"residual", "all_reduce", "await"});
+}
+
+TEST_CASE("of few rows each rank has all, of many its part") {
+  const auto parts = [](std::uint32_t rows, std::uint32_t ranks) {
+    std::vector<Range> all;
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) all.push_back(part_of_rows(rows, rank, ranks));
+    return all;
+  };
+  CHECK(parts(0, 2) == std::vector<Range>{{0, 0}, {0, 0}});
+  CHECK(parts(31, 2) == std::vector<Range>{{0, 31}, {0, 31}});
+  CHECK(parts(32, 2) == std::vector<Range>{{0, 16}, {16, 32}});
+  CHECK(parts(33, 2) == std::vector<Range>{{0, 16}, {16, 33}});
+  CHECK(parts(50, 3) == std::vector<Range>{{0, 16}, {16, 33}, {33, 50}});
 }
 
 TEST_CASE("keys that are rotated and appended in one op may be read later") {

@@ -20,6 +20,9 @@ struct Alone : transport::Communicator {
   Result<transport::Event> all_reduce(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return transport::Event{};
   }
+  Result<transport::Event> reduce_scatter(transport::Tensor, transport::Tensor, transport::Deadline) override {
+    return transport::Event{};
+  }
   Result<transport::Event> all_gather(transport::Tensor, transport::Tensor, transport::Deadline) override {
     return transport::Event{};
   }

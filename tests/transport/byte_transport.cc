@@ -88,6 +88,9 @@ class ByteRank final : public Communicator, private Event::Source {
   [[nodiscard]] Result<Event> all_reduce(Tensor partial, Tensor sum, Deadline) override {
     return begin({Operation::all_reduce, 0, partial, sum});
   }
+  [[nodiscard]] Result<Event> reduce_scatter(Tensor partial, Tensor sum, Deadline) override {
+    return begin({Operation::reduce_scatter, 0, partial, sum});
+  }
   [[nodiscard]] Result<Event> all_gather(Tensor in, Tensor out, Deadline) override {
     return begin({Operation::all_gather, 0, in, out});
   }
@@ -148,7 +151,8 @@ class ByteRank final : public Communicator, private Event::Source {
       offers[other] = offer_of(frames[other], mine.gives.size());
     }
     if (auto agreed = agree(offers); !agreed) return agreed;
-    if (mine.operation == Operation::all_reduce) reduce(offers);
+    if (mine.operation == Operation::all_reduce) reduce(offers, 0);
+    if (mine.operation == Operation::reduce_scatter) reduce(offers, first_row(offers, port_.rank()));
     if (mine.operation == Operation::all_gather) gather(offers, mine.out);
     if (mine.operation == Operation::all_to_all) take(offers);
     if (mine.operation == Operation::broadcast) copy(offers[static_cast<std::size_t>(mine.root)].in, mine.in);
@@ -191,13 +195,14 @@ class ByteRank final : public Communicator, private Event::Source {
       copy(rank == port_.rank() ? given_to(mine, rank) : offers[rank].in, taken_from(mine, rank));
   }
 
-  void reduce(const std::vector<Offer>& offers) const {
+  /// Of the rows from `first` on those that there is room for.
+  void reduce(const std::vector<Offer>& offers, std::size_t first) const {
     const Tensor& sum = offers[port_.rank()].out;
-    copy(offers[port_.rank()].in, sum);
+    copy(rows_of(offers[port_.rank()].in, first, sum.rows), sum);
     for (std::size_t rank = 0; rank < offers.size(); ++rank) {
       for (std::size_t row = 0; rank != port_.rank() && row < sum.rows; ++row) {
         auto* total = reinterpret_cast<std::uint64_t*>(sum.data) + row * sum.stride;
-        const auto* addend = reinterpret_cast<const std::uint64_t*>(offers[rank].in.data) + row * sum.columns;
+        const auto* addend = reinterpret_cast<const std::uint64_t*>(offers[rank].in.data) + (first + row) * sum.columns;
         for (std::size_t column = 0; column < sum.columns; ++column) total[column] += addend[column];
       }
     }

@@ -84,6 +84,36 @@ std::string try_all_reduce(Communicator& self, std::uint64_t call, std::size_t r
   return in_place || partial.holds(mine) ? "" : "partial changed";
 }
 
+/// Rank r gets `unit` rows more than the one before, but the last none.
+std::string try_reduce_scatter(Communicator& self, std::uint64_t call, std::size_t unit, std::size_t columns,
+                               std::size_t gap, bool in_place) {
+  const auto rank = static_cast<std::size_t>(self.rank()), size = static_cast<std::size_t>(self.size());
+  const auto rows_of_rank = [&](std::size_t r) { return r + 1 == size && size > 1 ? 0 : (r + 1) * unit; };
+  std::size_t first = 0, rows = 0;
+  for (std::size_t r = 0; r < size; ++r) {
+    if (r == rank) first = rows;
+    rows += rows_of_rank(r);
+  }
+  const std::size_t mine = rows_of_rank(rank);
+  Matrix partial(rows, columns, gap), sum(mine, columns, gap / 2);
+  const auto brought = [&](auto r, auto c) { return given(call, self.rank(), r, c); };
+  const auto total = [&](auto r, auto c) {
+    std::int64_t all = 0;
+    for (int each = 0; each < self.size(); ++each) all += given(call, each, r, c);
+    return all;
+  };
+  partial.fill(brought);
+  const Tensor out = in_place ? rows_of(partial.view(), first, mine) : sum.view();
+  if (auto done = ended(self.reduce_scatter(partial.view(), out, soon()), soon()); !done) return done.error().message();
+  if (!in_place)
+    return !sum.holds([&](auto r, auto c) { return total(first + r, c); }) ? "wrong sum"
+           : partial.holds(brought)                                        ? ""
+                                                                           : "partial changed";
+  const bool right =
+      partial.holds([&](auto r, auto c) { return r >= first && r < first + mine ? total(r, c) : brought(r, c); });
+  return right ? "" : "wrong sum in place";
+}
+
 std::string try_all_gather(Communicator& self, std::uint64_t call, std::size_t rows,
                            const std::vector<std::size_t>& columns, std::size_t gap, bool in_place, bool takes) {
   const auto own = static_cast<std::size_t>(self.rank());
@@ -163,6 +193,25 @@ TEST_CASE("all_reduce gives every rank the sum", "[transport][communicator]") {
           for (const bool in_place : {false, true})
             if (auto wrong = try_all_reduce(self, ++call, shape.rows, shape.columns, gap, in_place); !wrong.empty())
               return wrong + " in call " + std::to_string(call);
+      return "";
+    });
+    CHECK(outcomes == std::vector<std::string>(group.size()));
+  }
+}
+
+TEST_CASE("reduce_scatter gives every rank its rows of the sum", "[transport][communicator]") {
+  const OnEach on;
+  INFO(on.kind->name);
+  for (int size = 1; size <= 8; ++size) {
+    auto group = on.group(size, {size > 2 ? 0U : 1000U});
+    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
+      std::uint64_t call = 0;
+      for (const std::size_t unit : {0UL, 1UL, 3UL, 20UL})  // below and beyond what is staged
+        for (const std::size_t columns : {0UL, 1UL, 5UL, 577UL})
+          for (const std::size_t gap : {0UL, 2UL})
+            for (const bool in_place : {false, true})
+              if (auto wrong = try_reduce_scatter(self, ++call, unit, columns, gap, in_place); !wrong.empty())
+                return wrong + " in call " + std::to_string(call);
       return "";
     });
     CHECK(outcomes == std::vector<std::string>(group.size()));
@@ -266,7 +315,7 @@ TEST_CASE("long random sequences of collectives", "[transport][communicator]") {
         for (int rank = 0; rank < size; ++rank) uneven.push_back(draw(2 + columns));
         std::string wrong;
         const std::size_t unit = draw(40);
-        switch (draw(4)) {
+        switch (draw(5)) {
           case 0:
             wrong = try_all_reduce(self, call, rows, columns, gap, flag);
             break;
@@ -274,6 +323,9 @@ TEST_CASE("long random sequences of collectives", "[transport][communicator]") {
             wrong = try_all_gather(self, call, rows, uneven, gap, flag, self.rank() >= root);
             break;
           case 2:
+            wrong = try_reduce_scatter(self, call, unit / 4, columns, gap, flag);
+            break;
+          case 3:
             wrong = try_all_to_all(self, call, unit, columns, gap);
             break;
           default:
@@ -450,6 +502,14 @@ Call gather_of(std::size_t rows, std::size_t columns, std::size_t out_columns) {
   };
 }
 
+/// Rank r gets so many rows of five.
+Call scatter_of(std::vector<std::size_t> rows) {
+  return [=](Communicator& self) {
+    Matrix partial(5, 4), sum(rows[static_cast<std::size_t>(self.rank())], 4);
+    return ended(self.reduce_scatter(partial.view(), sum.view(), soon()), soon());
+  };
+}
+
 Call broadcast_of(std::size_t columns, int root, Element element = Element::i64) {
   return [=](Communicator& self) {
     Matrix matrix(1, columns);
@@ -477,6 +537,8 @@ TEST_CASE("ranks that disagree all get the error", "[transport][communicator]") 
                      "all_reduce: rank 0 brings i64 [3, 576], rank 1 i64 [3, 575]; the shapes must be the same");
   check_disagreement(on, reduce_of(9, 1000), reduce_of(1, 1),
                      "all_reduce: rank 0 brings i64 [9, 1000], rank 1 i64 [1, 1]; the shapes must be the same");
+  check_disagreement(on, scatter_of({2, 2, 1}), scatter_of({2, 3, 1}),
+                     "reduce_scatter: the ranks' sums have 6 rows together, what each brings is i64 [5, 4]");
   check_disagreement(on, gather_of(2, 3, 9), gather_of(3, 3, 9),
                      "all_gather: rank 0 brings i64 [2, 3], rank 1 i64 [3, 3]; rows and elements must be the same");
   check_disagreement(on, gather_of(2, 3, 9), gather_of(2, 3, 8),
@@ -509,6 +571,12 @@ TEST_CASE("what one rank alone gets wrong ends the group as well", "[transport][
   };
   check_disagreement(on, reduce_of(2, 4), wrong_sum,
                      "all_reduce: partial is i64 [2, 4], sum is i64 [2, 5]; they must be the same");
+  const Call wrong_columns = [](Communicator& self) {
+    Matrix partial(5, 4), sum(2, 5);
+    return ended(self.reduce_scatter(partial.view(), sum.view(), soon()), soon());
+  };
+  check_disagreement(on, scatter_of({2, 2, 1}), wrong_columns,
+                     "reduce_scatter: partial is i64 [5, 4], sum is i64 [2, 5]; columns and elements must be the same");
   const Call wrong_count = [](Communicator& self) {
     Matrix in(4, 5), out(3, 5);
     const std::vector<std::size_t> ones(3, 1);

@@ -25,6 +25,10 @@ class Communicator {
   /// Integers, which wrap where they overflow: the order in which ranks are added does not show.
   [[nodiscard]] virtual Result<Event> all_reduce(Tensor partial, Tensor sum, Deadline deadline) = 0;
 
+  /// The same, but of the sum's rows each rank gets its own: those of rank 0 are as many as its `sum` has, then come
+  /// those of rank 1, and together they are all. `sum` may be these rows of `partial`.
+  [[nodiscard]] virtual Result<Event> reduce_scatter(Tensor partial, Tensor sum, Deadline deadline) = 0;
+
   /// out [rows, sum of every rank's columns] = the ranks' `in` [rows, columns of that rank] side by side in rank order.
   /// A rank that passes no `out` (null data) only gives; `in` may be its own columns of its `out`.
   [[nodiscard]] virtual Result<Event> all_gather(Tensor in, Tensor out, Deadline deadline) = 0;

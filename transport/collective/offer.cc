@@ -1,5 +1,6 @@
 #include "transport/collective/offer.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -67,23 +68,47 @@ Result<void> agree_on_counts(std::span<const Offer> offers) {
   return {};
 }
 
-Tensor rows_of(const Tensor& tensor, std::span<const std::size_t> counts, std::size_t rank) {
-  Tensor part = tensor;
-  part.data += sum_of(counts.first(rank)) * tensor.stride * size_of(tensor.element);
-  part.rows = counts[rank];
-  return part;
+Result<void> check_sum(const Offer& offer) {
+  if (offer.in.element != Element::i64)
+    return invalid(offer.operation, "only i64 is summed, this is " + describe(offer.in));
+  const bool whole = offer.operation == Operation::all_reduce;
+  Tensor sum = offer.in;
+  if (!whole) sum.rows = offer.out.rows;
+  if (same_shape(sum, offer.out) && well_formed(offer.out)) return {};
+  return invalid(offer.operation, "partial is " + describe(offer.in) + ", sum is " + describe(offer.out) +
+                                      (whole ? "; they must be the same" : "; columns and elements must be the same"));
+}
+
+Result<void> agree_on_rows(std::span<const Offer> offers) {
+  std::size_t rows = 0;
+  for (const Offer& offer : offers) rows += std::min(offer.out.rows, SIZE_MAX - rows);
+  if (rows == offers[0].in.rows) return {};
+  return invalid(Operation::reduce_scatter, "the ranks' sums have " + std::to_string(rows) +
+                                                " rows together, what each brings is " + describe(offers[0].in));
+}
+
+Tensor part_of(const Tensor& tensor, std::span<const std::size_t> counts, std::size_t rank) {
+  return rows_of(tensor, sum_of(counts.first(rank)), counts[rank]);
 }
 
 }  // namespace
 
-Tensor given_to(const Offer& offer, std::size_t rank) { return rows_of(offer.in, offer.gives, rank); }
+std::size_t first_row(std::span<const Offer> offers, std::size_t rank) {
+  std::size_t row = 0;
+  for (const Offer& offer : offers.first(rank)) row += offer.out.rows;
+  return row;
+}
 
-Tensor taken_from(const Offer& offer, std::size_t rank) { return rows_of(offer.out, offer.takes, rank); }
+Tensor given_to(const Offer& offer, std::size_t rank) { return part_of(offer.in, offer.gives, rank); }
+
+Tensor taken_from(const Offer& offer, std::size_t rank) { return part_of(offer.out, offer.takes, rank); }
 
 const char* name_of(Operation operation) {
   switch (operation) {
     case Operation::all_reduce:
       return "all_reduce";
+    case Operation::reduce_scatter:
+      return "reduce_scatter";
     case Operation::all_gather:
       return "all_gather";
     case Operation::all_to_all:
@@ -98,12 +123,8 @@ Result<void> check(const Offer& offer, int size) {
   if (!well_formed(offer.in) || (offer.out.data != nullptr && !well_formed(offer.out)))
     return invalid(offer.operation,
                    "a tensor needs memory aligned to its elements and a stride of at least its columns");
-  if (offer.operation == Operation::all_reduce) {
-    if (offer.in.element != Element::i64)
-      return invalid(offer.operation, "only i64 is summed, this is " + describe(offer.in));
-    if (!same_shape(offer.in, offer.out) || !well_formed(offer.out))
-      return invalid(offer.operation, "partial is " + describe(offer.in) + ", sum is " + describe(offer.out) +
-                                          "; they must be the same");
+  if (offer.operation == Operation::all_reduce || offer.operation == Operation::reduce_scatter) {
+    if (auto checked = check_sum(offer); !checked) return checked;
   }
   if (offer.operation == Operation::all_to_all) {
     if (auto checked = check_all_to_all(offer, static_cast<std::size_t>(size)); !checked) return checked;
@@ -136,6 +157,7 @@ Result<void> agree(std::span<const Offer> offers) {
                                           " must be the same");
   }
   if (first.operation == Operation::all_to_all) return agree_on_counts(offers);
+  if (first.operation == Operation::reduce_scatter) return agree_on_rows(offers);
   return first.operation == Operation::all_gather ? agree_on_out(offers) : Result<void>{};
 }
 

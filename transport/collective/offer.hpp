@@ -9,7 +9,7 @@
 
 namespace troupe::transport {
 
-enum class Operation : std::uint8_t { all_reduce, all_gather, all_to_all, broadcast };
+enum class Operation : std::uint8_t { all_reduce, reduce_scatter, all_gather, all_to_all, broadcast };
 
 [[nodiscard]] const char* name_of(Operation operation);
 
@@ -20,6 +20,9 @@ struct Offer {
   Tensor in, out;
   std::span<const std::size_t> gives{}, takes{};  ///< [ranks]: rows, of an all_to_all
 };
+
+/// Of a reduce_scatter, the first row that is of a rank.
+[[nodiscard]] std::size_t first_row(std::span<const Offer> offers, std::size_t rank);
 
 /// Of an all_to_all, the rows of a rank's `in` that go to another.
 [[nodiscard]] Tensor given_to(const Offer& offer, std::size_t rank);

@@ -73,6 +73,9 @@ class MeetingRank final : public Communicator {
   [[nodiscard]] Result<Event> all_reduce(Tensor partial, Tensor sum, Deadline deadline) override {
     return run({Operation::all_reduce, 0, partial, sum}, deadline);
   }
+  [[nodiscard]] Result<Event> reduce_scatter(Tensor partial, Tensor sum, Deadline deadline) override {
+    return run({Operation::reduce_scatter, 0, partial, sum}, deadline);
+  }
   [[nodiscard]] Result<Event> all_gather(Tensor in, Tensor out, Deadline deadline) override {
     return run({Operation::all_gather, 0, in, out}, deadline);
   }
@@ -90,6 +93,9 @@ class MeetingRank final : public Communicator {
     switch (mine.operation) {
       case Operation::all_reduce:
         reduce(mine);
+        break;
+      case Operation::reduce_scatter:
+        reduce_own(mine.out.rows);
         break;
       case Operation::all_gather:
         gather(mine.out);
@@ -111,6 +117,12 @@ class MeetingRank final : public Communicator {
     const std::size_t count = mine.in.rows * mine.in.columns;
     const Range share = place_.direct ? share_of(place_.rank, place_.offers.size(), count) : Range{0, count};
     sum(place_.offers, place_.rank, share, place_.direct);
+  }
+
+  void reduce_own(std::size_t rows) {
+    const std::size_t first = first_row(place_.offers, place_.rank);
+    for (Offer& offer : place_.offers) offer.in = rows_of(offer.in, first, rows);
+    sum(place_.offers, place_.rank, {0, rows * place_.offers[place_.rank].in.columns}, false);
   }
 
   void gather(const Tensor& out) {

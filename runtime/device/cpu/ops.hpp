@@ -21,6 +21,8 @@ void run(const ops::Quantize& op, OpContext& c);
 void run(const ops::Matmul& op, OpContext& c);
 void run(const ops::MatmulPartial& op, OpContext& c);
 void run(const ops::AllReduce& op, OpContext& c);
+void run(const ops::ReduceRows& op, OpContext& c);
+void run(const ops::GatherParts& op, OpContext& c);
 void run(const ops::AllGather& op, OpContext& c);
 void run(const ops::AllGatherRows& op, OpContext& c);
 void run(const ops::PackHeads& op, OpContext& c);

@@ -76,9 +76,9 @@ bool matmul_leaves(FusionSite& site) {
   return true;
 }
 
-/// [all_reduce, await, from_fixed,] [rms_norm,] add
+/// [reduce_rows, await, from_fixed,] [rms_norm,] add
 bool residual(FusionSite& site) {
-  const auto [reduce, await, from_fixed] = site.match<ops::AllReduce, ops::Await, ops::FromFixed>();
+  const auto [reduce, await, from_fixed] = site.match<ops::ReduceRows, ops::Await, ops::FromFixed>();
   const std::size_t before = reduce == nullptr ? 0 : 3;
   const auto [norm, normed_add] = site.match<ops::RmsNorm, ops::Add>(before);
   const auto [plain_add] = site.match<ops::Add>(before);
@@ -107,8 +107,18 @@ bool residual_norm(FusionSite& site) {
   const auto [residual, next] = site.match<ops::Residual, ops::NormQuantize>();
   if (residual == nullptr || residual->next || residual->into != next->x) return false;
   ops::Residual fused = *residual;
-  fused.next = {{next->scale, next->epsilon}, next->y};
+  fused.next = {.norm = {next->scale, next->epsilon}, .q8 = next->y};
   site.replace(2, fused);
+  return true;
+}
+
+bool residual_gather(FusionSite& site) {
+  const auto [residual, gather, await] = site.match<ops::Residual, ops::GatherParts, ops::Await>();
+  if (residual == nullptr || residual->group != gather->group || await->done != gather->done) return false;
+  if (!residual->next || residual->next->gathered || residual->next->q8 != gather->x) return false;
+  ops::Residual fused = *residual;
+  fused.next->gathered = true;
+  site.replace(3, fused);
   return true;
 }
 
@@ -120,8 +130,9 @@ constexpr FusionRule rules[] = {
     {"attention in one pass", attention},
     {"attention + quantise", attention_quantize},
     {"leaves of one rank", matmul_leaves},
-    {"all-reduce + norm + residual", residual},
+    {"sum over ranks + norm + residual", residual},
     {"residual + norm + quantise", residual_norm},
+    {"residual + gather", residual_gather},
 };
 
 }  // namespace

@@ -131,20 +131,21 @@ class Reader {
       return {};
     }
     if (!take("u")) return wrong("an escape is none of JSON's");
-    auto code = read_unit();
-    if (!code) return code.error();
-    if (*code >= 0xD800 && *code < 0xDC00 && text_.substr(at_).starts_with("\\u")) {
+    const auto unit = read_unit();
+    if (!unit) return unit.error();
+    char32_t code = *unit;
+    if (code >= 0xD800 && code < 0xDC00 && text_.substr(at_).starts_with("\\u")) {
       const std::size_t here = at_;
       at_ += 2;
       const auto low = read_unit();
       if (!low) return low.error();
       if (*low >= 0xDC00 && *low < 0xE000) {
-        code = 0x10000 + ((*code - 0xD800) << 10) + (*low - 0xDC00);
+        code = 0x10000 + ((code - 0xD800) << 10) + (*low - 0xDC00);
       } else {
         at_ = here;
       }
     }
-    append_character(out, *code);  // half a pair becomes U+FFFD
+    append_character(out, code);  // half a pair becomes U+FFFD
     return {};
   }
 

@@ -1,18 +1,49 @@
 #include "runtime/device/cpu/ops.hpp"
+#include "runtime/program/rank_grid.hpp"
 
 namespace troupe::cpu {
 namespace {
 
-/// For thread 0: begins to meet the other ranks.
-Result<transport::Event> reduce(const OpContext& c, ValueId sum, GroupId group) {
+Range part_of_rows(const OpContext& c, const transport::Communicator& group) {
+  return troupe::part_of_rows(static_cast<std::uint32_t>(c.rows), static_cast<std::uint32_t>(group.rank()),
+                              static_cast<std::uint32_t>(group.size()));
+}
+
+/// For thread 0, as all that begins a collective.
+Result<transport::Event> all_reduce(const OpContext& c, ValueId sum, transport::Communicator& group) {
   const auto tensor = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
-  return c.shard().groups[group]->all_reduce(tensor, tensor, c.shard().deadline);
+  return group.all_reduce(tensor, tensor, c.shard().deadline);
+}
+
+Result<transport::Event> reduce_rows(const OpContext& c, ValueId sum, transport::Communicator& group) {
+  const Range mine = part_of_rows(c, group);
+  if (mine.size() == c.rows) return all_reduce(c, sum, group);
+  const auto all = transport::tensor_of(c.fixed(sum), c.rows, c.columns(sum));
+  return group.reduce_scatter(all, rows_of(all, mine.first, mine.size()), c.shard().deadline);
+}
+
+/// Rows lie one behind another, so that they can travel as columns of one.
+Result<transport::Event> gather_parts(const OpContext& c, ValueId x, transport::Communicator& group) {
+  const Range mine = part_of_rows(c, group);
+  if (mine.size() == c.rows) return transport::Event();
+  const auto flat = [&](std::size_t first, std::size_t rows) {
+    return transport::tensor_of(c.bytes(x, first), 1, rows * c.row_bytes(x));
+  };
+  return group.all_gather(flat(mine.first, mine.size()), flat(0, c.rows), c.shard().deadline);
 }
 
 }  // namespace
 
 void run(const ops::AllReduce& op, OpContext& c) {
-  if (c.thread() == 0) c.begin(op.done, reduce(c, op.sum, op.group));
+  if (c.thread() == 0) c.begin(op.done, all_reduce(c, op.sum, *c.shard().groups[op.group]));
+}
+
+void run(const ops::ReduceRows& op, OpContext& c) {
+  if (c.thread() == 0) c.begin(op.done, reduce_rows(c, op.sum, *c.shard().groups[op.group]));
+}
+
+void run(const ops::GatherParts& op, OpContext& c) {
+  if (c.thread() == 0) c.begin(op.done, gather_parts(c, op.x, *c.shard().groups[op.group]));
 }
 
 void run(const ops::Broadcast& op, OpContext& c) {
@@ -43,12 +74,15 @@ void run(const ops::Add& op, OpContext& c) {
 void run(const ops::Residual& op, OpContext& c) {
   const std::uint32_t columns = c.columns(op.into);
   const bool fixed = c.type(op.y) == ValueType::fixed;
-  if (op.group) {
-    if (c.thread() == 0) c.end(reduce(c, op.y, *op.group));
+  transport::Communicator* const group = op.group ? c.shard().groups[*op.group].get() : nullptr;
+  Range mine{0, static_cast<std::uint32_t>(c.rows)};
+  if (group != nullptr) {
+    mine = part_of_rows(c, *group);
+    if (c.thread() == 0) c.end(reduce_rows(c, op.y, *group));
     c.barrier();
   }
-  const auto [first, last] = c.share(c.rows);
-  for (std::size_t row = first; row < last; ++row) {
+  const auto [first, last] = c.share(mine.size());
+  for (std::size_t row = mine.first + first; row < mine.first + last; ++row) {
     float* const into = c.f32(op.into, row);
     float* sum = c.scratch();
     if (fixed) {
@@ -66,6 +100,9 @@ void run(const ops::Residual& op, OpContext& c) {
       c.kernels().quantize(c.scratch(), columns, c.q8(op.next->q8, row));
     }
   }
+  if (!op.next || !op.next->gathered || mine.size() == c.rows) return;
+  c.barrier();
+  if (c.thread() == 0 && !c.broken()) c.end(gather_parts(c, op.next->q8, *group));
 }
 
 }  // namespace troupe::cpu
