@@ -3,13 +3,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-namespace troupe::testing {
+#include "tests/folder.hpp"
 
-/// The folder that an environment variable names, or the usual one.
-inline std::filesystem::path folder(const char* variable, const std::filesystem::path& usual) {
-  const char* value = std::getenv(variable);
-  return value == nullptr || *value == '\0' ? usual : std::filesystem::path(value);
-}
+namespace troupe::testing {
 
 /// Where a model file would be on this machine.
 inline std::filesystem::path model_path(const char* file) {

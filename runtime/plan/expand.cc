@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "kernels/packed.hpp"
 #include "runtime/plan/plan.hpp"
@@ -7,25 +8,40 @@
 namespace troupe {
 namespace {
 
+/// What can be had of a plan: a factor that is beyond its limit ends there. Precondition: most_nodes are enough for it.
+Plan within(Plan plan, const PlanLimits& limits) {
+  const auto cut = [](std::vector<std::uint32_t>& shares, std::uint32_t most) {
+    shares.resize(std::min<std::size_t>(shares.size(), most));
+  };
+  cut(plan.pp, limits.layers);
+  cut(plan.tp, limits.leaves);
+  if (limits.experts == 0) plan.sp *= std::exchange(plan.ep, 1);
+  plan.ep = std::min(plan.ep, std::max(limits.experts, 1U));
+  cut(plan.tp, limits.vocabulary_parts);
+  const auto tp = static_cast<std::uint32_t>(plan.tp.size());
+  plan.ep = std::min(plan.ep, limits.vocabulary_parts / tp);
+  plan.sp = std::min(plan.sp, limits.vocabulary_parts / tp / plan.ep);
+  return plan;
+}
+
 Result<void> check_limits(const Plan& plan, const ModelDescription& model) {
   const PlanLimits limits = limits_of(model);
   const auto refuse = [&](const std::string& why) {
-    return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why);
+    return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + why + "; \"" +
+                                             to_string(within(plan, limits)) + "\" would work");
   };
-  if (plan.nodes() > most_nodes) return refuse("more than " + std::to_string(most_nodes) + " nodes");
+  if (plan.nodes() > most_nodes) {
+    return Error(Code::invalid_argument, "plan \"" + to_string(plan) + "\": " + too_many_nodes());
+  }
   if (plan.pp.size() > limits.layers) {
     return refuse("more stages than the model has layers, which are " + std::to_string(limits.layers));
   }
   if (plan.tp.size() > limits.leaves) {
     return refuse("more tensor-parallel ranks than the model has leaves, which are " + std::to_string(limits.leaves));
   }
-  if (plan.ep > 1 && limits.experts == 0) {
-    return refuse("ep shares out experts, and the model has none; sp" + std::to_string(plan.ep) +
-                  " shares out rows alone");
-  }
+  if (plan.ep > 1 && limits.experts == 0) return refuse("ep shares out experts, and the model has none");
   if (plan.ep > 1 && plan.ep > limits.experts) {
-    return refuse("more expert-parallel ranks than the model has experts, which are " + std::to_string(limits.experts) +
-                  "; ep" + std::to_string(limits.experts) + " would work");
+    return refuse("more expert-parallel ranks than the model has experts, which are " + std::to_string(limits.experts));
   }
   if (plan.stage_ranks() > limits.vocabulary_parts) {
     return refuse("a stage has more ranks than the vocabulary has groups of rows, which are " +

@@ -83,6 +83,11 @@ void add_products(std::vector<Plan>& plans, Plan plan, const PlanLimits& limits,
 
 }  // namespace
 
+std::string too_many_nodes() {
+  return "its ranks, and a sampler for each replica, are more than the nodes of a graph, which are at most " +
+         std::to_string(most_nodes);
+}
+
 Result<Plan> parse_plan(std::string_view text) {
   if (text.empty()) return wrong(text, "it is empty; write factors such as pp2, tp2 or dp2.pp2.tp2");
   Plan plan;
@@ -106,7 +111,8 @@ Result<Plan> parse_plan(std::string_view text) {
                              ", as in tp2 or tp2:1");
     }
     if (!has_shares && factor.find(':') != std::string_view::npos) {
-      return wrong(text, std::string(name) + " takes no uneven shares");
+      return wrong(text, "dp, sp and ep take no uneven shares; write " +
+                             quoted(std::string(name) + std::to_string(shares.size())));
     }
     if (has_shares) {
       *in_shares.at(name) = std::move(shares);
@@ -115,8 +121,7 @@ Result<Plan> parse_plan(std::string_view text) {
     }
   }
   if (plan.nodes() > most_nodes) {
-    return wrong(text, "its ranks, and a sampler for each replica, are more than " + std::to_string(most_nodes) +
-                           ", the nodes of a graph at most");
+    return wrong(text, too_many_nodes());
   }
   return plan;
 }

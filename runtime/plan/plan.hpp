@@ -32,6 +32,9 @@ struct Plan {
 [[nodiscard]] Result<Plan> parse_plan(std::string_view text);
 [[nodiscard]] std::string to_string(const Plan& plan);
 
+/// Why a plan of more is refused.
+[[nodiscard]] std::string too_many_nodes();
+
 /// What a model allows at most.
 struct PlanLimits {
   std::uint32_t layers = 0;            ///< so many stages

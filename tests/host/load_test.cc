@@ -18,7 +18,7 @@ TEST_CASE("plans that cannot be are refused, with the limit", "[bad-input]") {
   };
   CHECK_THAT(refusal("pp5"), Contains("layers, which are 4"));
   CHECK_THAT(refusal("tp9"), Contains("leaves, which are 8"));
-  CHECK_THAT(refusal("dp2.pp32.tp4"), Contains("are more than 256, the nodes of a graph at most"));
+  CHECK_THAT(refusal("dp2.pp32.tp4"), Contains("the nodes of a graph, which are at most 256"));
   CHECK_THAT(refusal("tp0"), Contains("from 1 to"));
   CHECK_THAT(refusal("tp2:0"), Contains("from 1 to"));
   CHECK_THAT(refusal("."), Contains("no factor"));
