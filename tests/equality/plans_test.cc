@@ -26,18 +26,16 @@ std::vector<std::size_t> lengths_up_to(std::size_t most) {
   if (sanitized()) return {most / 4, 1};
   return {most, 65, 64, 63, 1};
 }
-const std::vector<std::size_t> long_lengths = lengths_up_to(1600), short_lengths = lengths_up_to(290);
+const std::vector<std::size_t> long_lengths = lengths_up_to(700);
 
-/// What the part gets: past the window still; over several KV blocks, and in turn one of the lengths that are at an
-/// edge.
-const std::vector<std::size_t> long_part = lengths_up_to(700);
-std::vector<std::size_t> short_part(std::size_t turn) {
+/// Over several KV blocks, and in turn one of those at an edge.
+std::vector<std::size_t> short_lengths(std::size_t turn) {
   const auto all = lengths_up_to(200);
   return {all[0], all[1 + turn % (all.size() - 1)]};
 }
 
-/// What the part gets while something happens: past two edges of blocks, and at one.
-std::vector<std::size_t> eventful_part() {
+/// While something happens: past two edges of blocks, and at one.
+std::vector<std::size_t> eventful_lengths() {
   if (sanitized()) return {70, 1};
   return {130, 64};
 }
@@ -124,7 +122,7 @@ std::vector<std::string> small_plans(const Checkpoint& checkpoint) {
 /// Quiet cases, with all pairs of values, or every value; then every value of every factor while something happens.
 void run_part(const char* file, bool pairs) {
   std::printf("%s: TROUPE_SEED=%llu\n", file, static_cast<unsigned long long>(seed()));
-  const auto model = subject(file, long_part[0]);
+  const auto model = subject(file, long_lengths[0]);
   if (!model) return;
   std::mt19937_64 random(seed());
   const auto plans = model->checkpoint().plans(most_ranks);
@@ -132,11 +130,11 @@ void run_part(const char* file, bool pairs) {
   const std::string fast(tables[std::min<std::size_t>(1, tables.size() - 1)]->name);  // the first after the reference
   auto cases = pairs ? quiet_pairs(plans, random) : quiet_values(plans, random);
   std::vector<Run> runs;
-  for (Case& one : cases) runs.push_back({std::move(one), short_part(runs.size())});
+  for (Case& one : cases) runs.push_back({std::move(one), short_lengths(runs.size())});
   for (Case& one : fast_values(small_plans(model->checkpoint()), random))
-    runs.push_back({std::move(one), eventful_part()});
-  runs.push_back(
-      {{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .devices = fast, .fusion = false, .mates = true}, long_part});
+    runs.push_back({std::move(one), eventful_lengths()});
+  runs.push_back({{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .devices = fast, .fusion = false, .mates = true},
+                  long_lengths});
   run(*model, runs);
 }
 
@@ -152,7 +150,7 @@ void run_all(const char* file) {
     for (Case& one : fast_values_of(plan, random)) {
       const bool long_one = !had_long && one.chunk > 1;  // token by token is for short prompts only
       had_long |= long_one;
-      runs.push_back({std::move(one), long_one ? long_lengths : short_lengths});
+      runs.push_back({std::move(one), long_one ? long_lengths : short_lengths(runs.size())});
     }
   }
   for (const char* plan : thorough_plans) {
