@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <span>
 #include <utility>
 
 #include "actors/failure.hpp"
@@ -15,22 +16,44 @@ void end(Self self, SequenceId id, Finish how) {
   RouterState& state = self->state;
   const auto entry = state.open.find(id);
   if (entry == state.open.end()) return;
-  if (entry->second.replica) --state.replicas[*entry->second.replica].load;
+  if (entry->second.replica) state.replicas[*entry->second.replica].owes -= entry->second.owed;
   const std::shared_ptr<const Request> request = entry->second.request;
   if (entry->second.deadline) state.deadlines.erase({*entry->second.deadline, id});
   state.open.erase(entry);
   request->stream->end(std::move(how));
 }
 
-/// The replica that serves with the fewest requests.
-RouterState::Replica* best_of(RouterState& state, std::uint32_t& number) {
-  RouterState::Replica* best = nullptr;
-  for (auto& [each, replica] : state.replicas) {
-    if (replica.away || (best != nullptr && replica.load >= best->load)) continue;
-    best = &replica;
-    number = each;
+/// Where a request would be computed, and of its prompt what need not be.
+struct Choice {
+  std::uint32_t number;
+  std::size_t matched;
+};
+
+/// The replica that serves with the least to do, its cache's share in the request counted; of equals the first.
+std::optional<Choice> best_of(const RouterState& state, std::span<const std::uint64_t> prefixes) {
+  std::optional<Choice> best;
+  double least = 0;
+  for (const auto& [number, replica] : state.replicas) {
+    if (replica.away) continue;
+    const std::size_t matched = state.places.matched(prefixes, number);
+    const double cost = static_cast<double>(replica.owes) - double{state.prefix_weight} * static_cast<double>(matched);
+    if (best && cost >= least) continue;
+    best = {number, matched};
+    least = cost;
   }
   return best;
+}
+
+std::uint64_t still_to_sample(const RouterState::Entry& entry) {
+  const std::uint64_t most = entry.request->sequence.max_tokens;
+  return most - std::min<std::uint64_t>(most, entry.log.size());
+}
+
+/// A request's replica has so much of it to do now.
+void owe(RouterState& state, RouterState::Entry& entry, std::uint64_t tokens) {
+  std::uint64_t& owes = state.replicas[*entry.replica].owes;
+  owes = owes - entry.owed + tokens;
+  entry.owed = tokens;
 }
 
 /// Why no replica will ever serve; none where one may, or where none is known yet.
@@ -47,12 +70,16 @@ std::optional<Error> hopeless(const RouterState& state) {
 void place(Self self, SequenceId id, RouterState::Entry& entry) {
   RouterState& state = self->state;
   if (const auto why = hopeless(state)) return end(self, id, ended_by(*why));
-  std::uint32_t number = 0;
-  RouterState::Replica* const best = best_of(state, number);
-  if (best == nullptr) return;
-  ++best->load;
-  entry.replica = number;
-  self->send(best->scheduler, Submit{entry.request, entry.log, entry.surprise_bound});
+  const SequenceRequest& sequence = entry.request->sequence;
+  std::vector<std::uint64_t> prefixes;
+  if (state.prefix_weight > 0) prefixes = PrefixPlaces::keys(sequence.prompt, sequence.cache_salt);
+  const auto best = best_of(state, prefixes);
+  if (!best) return;
+  entry.replica = best->number;
+  entry.owed = 0;
+  owe(state, entry, sequence.prompt.size() - best->matched + entry.log.size() + still_to_sample(entry));
+  state.places.note(prefixes, best->number);
+  self->send(state.replicas[best->number].scheduler, Submit{entry.request, entry.log, entry.surprise_bound});
 }
 
 /// Ends a request: where it is served its replica hears of it first, and ends it in order.
@@ -144,6 +171,7 @@ void join(Self self, const Joined& joined) {
 void leave(Self self, const Left& left) {
   RouterState& state = self->state;
   const bool drained = left.how == Left::For::drained;
+  state.places.forget(left.replica);
   std::vector<SequenceId> lost;
   for (auto& [id, entry] : state.open) {
     if (entry.replica != left.replica) continue;
@@ -171,6 +199,7 @@ void emit(Self self, const Emit& emit) {
   RouterState::Entry* const entry = entry_of(self->state, emit.id, emit.epoch);
   if (entry == nullptr) return;
   if (emit.token.id != no_token) entry->log.push_back(emit.token.id);
+  owe(self->state, *entry, still_to_sample(*entry));
   entry->surprise_bound = emit.surprise_bound;
   entry->losses = 0;
   const auto thrown = entry->request->stream->push(emit.token);
@@ -180,9 +209,10 @@ void emit(Self self, const Emit& emit) {
 
 }  // namespace
 
-RouterActor::behavior_type router(Self self, Log log, std::size_t most_losses) {
+RouterActor::behavior_type router(Self self, Log log, std::size_t most_losses, float prefix_weight) {
   end_on_exception(self);
   self->state.most_losses = most_losses;
+  self->state.prefix_weight = prefix_weight;
   return {
       [self](const Joined& joined) { join(self, joined); },
       [self](const Left& left) { leave(self, left); },

@@ -54,7 +54,9 @@ Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
   auto workshop = std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store,
                                                              patience, options.memory_limit, sinks, house.transports});
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
-  if (made) made->sinks = sinks;
+  if (!made) return made;
+  made->sinks = sinks;
+  made->prefix_weight = options.prefix_cache ? options.prefix_weight : 0.0F;
   return made;
 }
 

@@ -21,6 +21,7 @@ struct Deployment {
   std::shared_ptr<ReplicaBuilder> builder;
   std::shared_ptr<LogitsSinks> sinks;
   actors::RestartLimit limit{};
+  float prefix_weight = 0.0F;  ///< see LoadOptions
 };
 
 /// What of a runtime its models share.

@@ -42,10 +42,10 @@ struct Ensemble::Actors {
 Ensemble::Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
                    const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
                    const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log,
-                   actors::RestartLimit limit)
+                   actors::RestartLimit limit, float prefix_weight)
     : control_(control), actors_(std::make_unique<Actors>()) {
   caf::actor_system& system = control.system();
-  actors_->router = system.spawn(actors::router, log, limit.losses);
+  actors_->router = system.spawn(actors::router, log, limit.losses, prefix_weight);
   actors_->supervisor =
       system.spawn(actors::supervisor, actors_->router, std::move(replicas), builder, tokenizer, board, log, limit);
   try {

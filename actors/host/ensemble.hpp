@@ -15,7 +15,8 @@ class Ensemble {
  public:
   Ensemble(actors::Control& control, std::vector<actors::Incarnation> replicas,
            const std::shared_ptr<actors::Builder>& builder, const std::shared_ptr<const Tokenizer>& tokenizer,
-           const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log, actors::RestartLimit limit);
+           const std::shared_ptr<actors::ReplicaBoard>& board, const actors::Log& log, actors::RestartLimit limit,
+           float prefix_weight);
   Ensemble(const Ensemble&) = delete;
   Ensemble& operator=(const Ensemble&) = delete;
 

@@ -26,7 +26,7 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
   // The tokenizer looks into the file, which stays open as long as an actor knows of it.
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
   ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), std::move(deployment.replicas), builder_, tokenizer,
-                                               board_, log(), deployment.limit);
+                                               board_, log(), deployment.limit, deployment.prefix_weight);
   if (runtime_->metrics) meter_.emplace(runtime_->metrics_interval, [this] { tell_metrics(); });
 }
 

@@ -34,6 +34,7 @@ troupe_load_options load_defaults() {
   made.fusion = options.fusion ? 1 : 0;
   made.copy = TROUPE_COPY_AUTO;
   made.prefix_cache = options.prefix_cache ? 1 : 0;
+  made.prefix_weight = options.prefix_weight;
   return made;
 }
 
@@ -113,10 +114,10 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.fusion = from.fusion != 0;
   to.copy = copy_of(from.copy);
   to.prefix_cache = from.prefix_cache != 0;
+  to.prefix_weight = from.prefix_weight;
   to.progress = progress_of(from);
   to.ignore_keys = texts(from.ignore_keys, from.ignore_key_count, "ignore_keys");
   to.adapters = adapters_of(from);
-  if (from.reserved != 0) throw unknown_field("troupe_load_options");
   to.experts_used = from.experts_used;
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);

@@ -226,7 +226,7 @@ typedef struct troupe_load_options {
   const troupe_adapter* adapters;     ///< added to the model, one after the other; count where its file is opened
   size_t adapter_count;
   uint32_t experts_used;  ///< of each row; 0: as many as the file says. Counts where the file is opened
-  uint32_t reserved;      ///< 0
+  float prefix_weight;    ///< of a replica's load, against a prompt's tokens in its cache: 0 to 10^6; default 1
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);

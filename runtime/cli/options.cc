@@ -199,6 +199,8 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));
+  add_real(verb, "--prefix-weight", load.prefix_weight, {0.0F, 1e6F, "a number from 0 to 1000000"},
+           "of what a replica's cache has of a prompt, against what it has to do (default 1)");
   add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
   begin_group(verb);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/memory/kv_groups.hpp"
+#include "runtime/memory/mixed_hash.hpp"
 
 namespace troupe {
 namespace {
@@ -15,11 +16,6 @@ constexpr std::uint32_t block_size = kernels::kv_block;
 std::uint64_t draw_seed() {
   std::random_device random;
   return std::uint64_t{random()} << 32 | random();
-}
-
-std::uint64_t mixed(std::uint64_t hash, std::uint64_t with) {
-  hash = (hash ^ with) * 0x9E3779B97F4A7C15;
-  return hash ^ hash >> 32;
 }
 
 std::array<TokenId, kernels::kv_block> chunk_of(std::span<const TokenId> tokens, std::uint32_t block) {

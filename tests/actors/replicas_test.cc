@@ -87,6 +87,30 @@ TEST_CASE("a new replica takes requests, and has a number of its own") {
   door.close();
 }
 
+/// Of four equal prompts of two blocks and a bit, the first of which has been computed, which replicas have them.
+std::vector<std::uint32_t> replicas_of_alike(float prefix_weight) {
+  StageDoor door(first_seed(), {.rows = 200, .parallel = 8, .context = 400}, 2, 1, {}, prefix_weight);
+  const SequenceId first = door.submit({.prompt = 140, .max_tokens = 60, .ignore_end = true});
+  while (door.stream(first).tokens.empty()) REQUIRE(door.turn());
+  for (int i = 0; i < 3; ++i) door.submit({.prompt = 140, .max_tokens = 60, .ignore_end = true});
+  door.run_actors();
+  std::vector<std::uint32_t> replicas;
+  for (const auto& [id, entry] : StageDoor::state<actors::RouterActor, actors::RouterState>(door.router()).open) {
+    replicas.push_back(entry.replica.value());
+  }
+  door.run();
+  for (SequenceId id = first; id <= 4; ++id) door.check_complete(id);
+  door.check_clean();
+  door.close();
+  return replicas;
+}
+
+TEST_CASE("a prompt goes where its beginning has been computed, as long as that saves more than it waits") {
+  CHECK(replicas_of_alike(1.0F) == std::vector<std::uint32_t>{0, 0, 1, 0});
+  CHECK(replicas_of_alike(100.0F) == std::vector<std::uint32_t>{0, 0, 0, 0});
+  CHECK(replicas_of_alike(0.0F) == std::vector<std::uint32_t>{0, 1, 0, 1});
+}
+
 TEST_CASE("replicas that are asked for together are all there, or none is", "[bad-input]") {
   StageDoor door(first_seed(), limits);
   auto answer = door.replicate(3);

@@ -68,7 +68,7 @@ class KeptStream final : public actors::Stream {
 class StageDoor {
  public:
   StageDoor(std::uint32_t seed, BatchLimits limits, std::size_t replica_count = 1, std::size_t members = 1,
-            actors::RestartLimit limit = {})
+            actors::RestartLimit limit = {}, float prefix_weight = 1.0F)
       : random(seed),
         limits_(limits),
         members_(members),
@@ -78,7 +78,7 @@ class StageDoor {
     std::vector<actors::Incarnation> made;
     for (Epoch epoch = 1; epoch <= replica_count; ++epoch) made.push_back({{epoch, {}, {}}, make_replica(epoch)});
     const actors::Log log([this](LogLevel level, std::string_view line) { logged.emplace_back(level, line); });
-    router_ = system_.spawn(actors::router, log, limit.losses);
+    router_ = system_.spawn(actors::router, log, limit.losses, prefix_weight);
     supervisor_ = system_.spawn(actors::supervisor, router_, std::move(made), builder_, tokenizer_, board, log, limit);
     run_actors();
   }
@@ -216,7 +216,7 @@ class StageDoor {
     const auto& router = state<actors::RouterActor, actors::RouterState>(router_);
     REQUIRE(router.open.empty());
     REQUIRE(router.deadlines.empty());
-    for (const auto& [number, replica] : router.replicas) REQUIRE(replica.load == 0);
+    for (const auto& [number, replica] : router.replicas) REQUIRE(replica.owes == 0);
   }
 
   /// Ends the troupe, and checks that nothing is left of it.

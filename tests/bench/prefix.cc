@@ -1,11 +1,13 @@
 // What the prefix cache saves, and what a bound on KV memory costs and holds.
-//   prefix MODEL.gguf             first-token times, a mixed load with and without the cache, 200 requests in a pool
-//   for 6 prefix --windows GEMMA.gguf   memory of the KV cache at 8192 positions, where some layers have a window
+//   prefix MODEL.gguf             first-token times, a mixed load with and without the cache, 200 requests where 6 fit
+//   prefix --replicas MODEL.gguf  two replicas: where requests go that begin alike
+//   prefix --windows GEMMA.gguf   memory of the KV cache at 8192 positions, where some layers have a window
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <random>
 #include <string>
@@ -114,6 +116,38 @@ void measure_mixed_load(const Runtime& runtime, const Checkpoint& checkpoint) {
               off, on, off / on);
 }
 
+/// Sixteen at once, of requests that begin with one of twelve texts of 800 tokens: a replica's cache has room for seven
+/// of these.
+void measure_replicas(const Runtime& runtime, const Checkpoint& checkpoint) {
+  LoadOptions options{.plan = "dp2", .threads = 1, .context = 1024, .parallel = 8};
+  options.kv_memory = promised(checkpoint, options, true) / 2;  // of both
+  std::vector<double> taken;
+  for (const float weight : {0.0F, 1.0F, 4.0F}) {
+    options.prefix_weight = weight;
+    const Model model = runtime.load(checkpoint, options);
+    std::mt19937_64 random(2);
+    std::vector<Ids> shared;
+    for (int i = 0; i < 12; ++i) shared.push_back(random_ids(random, checkpoint.vocabulary(), 800));
+    const auto start = Clock::now();
+    std::deque<Generation> streams;
+    for (int i = 0; i < 240; ++i) {
+      if (streams.size() == 16) {
+        (void)read(std::move(streams.front()));
+        streams.pop_front();
+      }
+      const Ids own = random_ids(random, checkpoint.vocabulary(), 40);
+      streams.push_back(model.generate(joined(shared[random() % shared.size()], own), some_tokens(8 + random() % 48)));
+    }
+    for (Generation& stream : streams) (void)read(std::move(stream));
+    taken.push_back(seconds_since(start));
+    const Stats stats = model.stats();
+    std::printf("prefix weight %.0f: 240 requests of 840 tokens in %.1f s, %.0f %% of their tokens found: %.2f times\n",
+                double{weight}, taken.back(),
+                100 * static_cast<double>(stats.cached_tokens) / static_cast<double>(stats.prompt_tokens),
+                taken.front() / taken.back());
+  }
+}
+
 void measure_bound(const Runtime& runtime, const Checkpoint& checkpoint) {
   LoadOptions options{.threads = 1, .context = 512, .chunk = 128, .parallel = 6};
   options.kv_memory = promised(checkpoint, options, true);
@@ -163,9 +197,10 @@ void measure_windows(const Runtime& runtime, const Checkpoint& checkpoint) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool windows = argc == 3 && std::strcmp(argv[1], "--windows") == 0;
-  if ((argc != 2 || argv[1][0] == '-') && !windows) {
-    std::fprintf(stderr, "prefix MODEL.gguf | prefix --windows GEMMA.gguf\n");
+  const auto asks_for = [&](const char* what) { return argc == 3 && std::strcmp(argv[1], what) == 0; };
+  const bool windows = asks_for("--windows"), replicas = asks_for("--replicas");
+  if ((argc != 2 || argv[1][0] == '-') && !windows && !replicas) {
+    std::fprintf(stderr, "prefix MODEL.gguf | prefix --replicas MODEL.gguf | prefix --windows GEMMA.gguf\n");
     return 2;
   }
   try {
@@ -173,6 +208,10 @@ int main(int argc, char** argv) {
     const Checkpoint checkpoint = runtime.open(argv[argc - 1]);
     if (windows) {
       measure_windows(runtime, checkpoint);
+      return 0;
+    }
+    if (replicas) {
+      measure_replicas(runtime, checkpoint);
       return 0;
     }
     measure_bound(runtime, checkpoint);

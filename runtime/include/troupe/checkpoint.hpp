@@ -88,6 +88,10 @@ struct LoadOptions {
   /// of the host's takes hidden states: it sees every row.
   bool prefix_cache = true;
 
+  /// A request goes to the replica that owes the fewest tokens, prompts' and those that may still be generated; of its
+  /// prompt's, each that the replica's cache has counts so many less, from 0 (what caches have does not count) to 10^6.
+  float prefix_weight = 1.0F;
+
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at
   /// before each piece of weights that is packed. Later they count for nothing.
   std::stop_token cancel{};
