@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/deploy/order.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/schedule/batcher.hpp"
 #include "runtime/schedule/step.hpp"
@@ -158,9 +159,19 @@ struct TryAgain {
 };
 
 // host -> supervisor, and back; a promise that is dropped says that the supervisor has ended
+/// What a change has added, and how many it has taken away.
+struct Changed {
+  std::vector<std::uint32_t> numbers;
+  std::size_t gone = 0;
+};
+using ChangePromise = std::shared_ptr<std::promise<Result<Changed>>>;
 struct Replicate {
   std::uint32_t count;
-  std::shared_ptr<std::promise<Result<std::vector<std::uint32_t>>>> numbers;
+  ChangePromise done;
+};
+struct Replace {
+  std::vector<Order> orders;  ///< of all replicas that are to serve in place of those that do, in order
+  ChangePromise done;
 };
 struct Drain {
   std::uint32_t replica;
@@ -184,13 +195,15 @@ struct Joined {
     SchedulerActor scheduler;
   };
   std::vector<Replica> replicas;
+  std::vector<std::uint32_t> instead_of{};  ///< these serve nobody any more
 };
 
 using RouterActor =
     caf::typed_actor<caf::reacts_to<Joined>, caf::reacts_to<Left>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
                      caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<Suspects>, caf::reacts_to<LookAtClock>>;
-using SupervisorActor = caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<TryAgain>,
-                                         caf::reacts_to<Replicate>, caf::reacts_to<Drain>, caf::reacts_to<Close>>;
+using SupervisorActor =
+    caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<TryAgain>,
+                     caf::reacts_to<Replicate>, caf::reacts_to<Replace>, caf::reacts_to<Drain>, caf::reacts_to<Close>>;
 
 }  // namespace troupe::actors
 
@@ -211,5 +224,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Built)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Retired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TryAgain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicate)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replace)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Close)

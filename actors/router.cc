@@ -161,13 +161,6 @@ void place_waiting(Self self) {
   for (const SequenceId id : waiting) place(self, id, self->state.open.at(id));
 }
 
-void join(Self self, const Joined& joined) {
-  for (const Joined::Replica& each : joined.replicas) {
-    self->state.replicas[each.number] = {each.epoch, each.scheduler, 0, {}, false};
-  }
-  place_waiting(self);
-}
-
 void leave(Self self, const Left& left) {
   RouterState& state = self->state;
   const bool drained = left.how == Left::For::drained;
@@ -184,6 +177,18 @@ void leave(Self self, const Left& left) {
   } else {
     state.replicas[left.replica] = {0, {}, 0, left.why, left.how == Left::For::a_while};
   }
+  place_waiting(self);
+}
+
+void join(Self self, const Joined& joined) {
+  for (const Joined::Replica& each : joined.replicas) {
+    self->state.replicas[each.number] = {each.epoch, each.scheduler, 0, {}, false};
+  }
+  const Error replaced(Code::aborted, "replaced");
+  for (const std::uint32_t number : joined.instead_of) {
+    self->state.replicas[number].away = replaced;  // all of them, before the requests of the first go elsewhere
+  }
+  for (const std::uint32_t number : joined.instead_of) leave(self, {number, replaced, Left::For::drained});
   place_waiting(self);
 }
 

@@ -102,6 +102,50 @@ void died(Self self, const caf::down_msg& down) {
   }
 }
 
+/// Its requests go on elsewhere from here on, so its scheduler and executors may end at once.
+void take_out(Self self, std::uint32_t number, Replica& replica) {
+  self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
+  replica.at_work.plan = {};
+  replica.stage = Stage::retiring;
+  replica.counters->leave(ReplicaState::draining);
+  if (!replica.scheduler) return retire(self, replica.at_work.order.epoch, number);
+  post(replica.scheduler, std::move(replica.dismissal));
+}
+
+/// One that is being made is taken out when it is there.
+void depart(Self self, std::uint32_t number, std::shared_ptr<Departure> departure) {
+  Replica& replica = self->state.replicas.at(number);
+  replica.departure = std::move(departure);
+  if (replica.stage != Stage::building) take_out(self, number, replica);
+}
+
+/// All that there were before a change, but those that are on their way already.
+std::vector<std::uint32_t> others_than(const SupervisorState& state, const std::vector<std::uint32_t>& numbers) {
+  std::vector<std::uint32_t> others;
+  for (const auto& [number, replica] : state.replicas) {
+    const bool made = std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+    if (!made && !replica.departure) others.push_back(number);
+  }
+  return others;
+}
+
+/// What has been made serves in place of all others, which end.
+void take_over(Self self, const Growth& growth, Joined joined) {
+  SupervisorState& state = self->state;
+  state.pattern = state.replicas.at(growth.numbers[0]).at_work.order;
+  state.pattern.graph = renamed(state.pattern.graph, growth.numbers[0], 0);
+  joined.instead_of = others_than(state, growth.numbers);
+  const std::vector<std::uint32_t> old = joined.instead_of;
+  self->send(state.router, std::move(joined));
+  const auto ended = [self, done = growth.done, changed = Changed{growth.numbers, old.size()}] {
+    self->state.replacing = false;
+    done->set_value(changed);
+  };
+  if (old.empty()) return ended();
+  const auto departure = std::make_shared<Departure>(Departure{old.size(), ended});
+  for (const std::uint32_t number : old) depart(self, number, departure);
+}
+
 /// What has been asked for together is whole: it serves, or it goes.
 void finish(Self self, const Growth& growth) {
   SupervisorState& state = self->state;
@@ -116,19 +160,13 @@ void finish(Self self, const Growth& growth) {
       state.replicas.erase(replica);
     }
   }
-  if (growth.why) return growth.asked.numbers->set_value(*growth.why);
+  if (growth.why) {
+    state.replacing &= !growth.replaces;
+    return growth.done->set_value(*growth.why);
+  }
+  if (growth.replaces) return take_over(self, growth, std::move(joined));
   self->send(state.router, std::move(joined));
-  growth.asked.numbers->set_value(growth.numbers);
-}
-
-/// Its requests go on elsewhere from here on, so its scheduler and executors may end at once.
-void take_out(Self self, std::uint32_t number, Replica& replica) {
-  self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
-  replica.at_work.plan = {};
-  replica.stage = Stage::retiring;
-  replica.counters->leave(ReplicaState::draining);
-  if (!replica.scheduler) return retire(self, replica.at_work.order.epoch, number);
-  post(replica.scheduler, std::move(replica.dismissal));
+  growth.done->set_value(Changed{growth.numbers});
 }
 
 void built(Self self, const Built& message) {
@@ -143,7 +181,7 @@ void built(Self self, const Built& message) {
     if (--growth->missing == 0) finish(self, *growth);
     return;
   }
-  if (replica.drain) return take_out(self, message.replica, replica);
+  if (replica.departure) return take_out(self, message.replica, replica);
   if (!plan) {
     const Error why(plan.error().code(), name_of(message.replica) + " cannot be made again: " + plan.error().message());
     ++replica.failed_builds;
@@ -160,28 +198,49 @@ void try_again(Self self, const TryAgain& message) {
   const auto found = replicas.find(message.replica);
   if (found == replicas.end() || found->second.at_work.order.epoch != message.epoch) return;
   Replica& replica = found->second;
-  if (replica.drain) return take_out(self, message.replica, replica);
+  if (replica.departure) return take_out(self, message.replica, replica);
   build(self, message.replica, replica, message.epoch);
 }
 
-void replicate(Self self, const Replicate& asked) {
+/// Has replicas made of these orders, together.
+void grow(Self self, std::vector<Order> orders, const std::shared_ptr<Growth>& growth) {
   SupervisorState& state = self->state;
-  const auto growth = std::make_shared<Growth>(Growth{asked, {}, asked.count});
-  for (std::uint32_t i = 0; i < asked.count; ++i) {
+  growth->missing = orders.size();
+  for (std::uint32_t i = 0; i < orders.size(); ++i) {
     const std::uint32_t number = state.next_number++;
     growth->numbers.push_back(number);
     Replica& replica = state.replicas[number];
     replica.growth = growth;
-    replica.at_work.order = state.pattern;
-    replica.at_work.order.graph = renamed(state.pattern.graph, 0, number);
+    replica.at_work.order = std::move(orders[i]);
+    replica.at_work.order.graph = renamed(replica.at_work.order.graph, growth->replaces ? i : 0, number);
   }
   for (const std::uint32_t number : growth->numbers) build(self, number, state.replicas[number], 0);
+}
+
+/// Whether nothing of the kind is under way; who asks is told.
+bool may_change(const SupervisorState& state, const ChangePromise& done) {
+  const bool growing = std::any_of(state.replicas.begin(), state.replicas.end(),
+                                   [](const auto& each) { return each.second.growth != nullptr; });
+  if (!growing && !state.replacing) return true;
+  done->set_value(Error(Code::invalid_argument, "another change of the model's replicas is under way"));
+  return false;
+}
+
+void replicate(Self self, const Replicate& asked) {
+  if (self->state.replacing && !may_change(self->state, asked.done)) return;
+  grow(self, std::vector<Order>(asked.count, self->state.pattern), std::make_shared<Growth>(Growth{asked.done}));
+}
+
+void replace_all(Self self, const Replace& asked) {
+  if (!may_change(self->state, asked.done)) return;
+  self->state.replacing = true;
+  grow(self, asked.orders, std::make_shared<Growth>(Growth{.done = asked.done, .replaces = true}));
 }
 
 void drain(Self self, const Drain& asked) {
   auto& replicas = self->state.replicas;
   const auto found = replicas.find(asked.replica);
-  if (found == replicas.end() || found->second.growth || found->second.drain) {
+  if (found == replicas.end() || found->second.growth || found->second.departure) {
     return asked.done->set_value(Error(Code::not_found, "there is no " + name_of(asked.replica)));
   }
   const bool others = std::any_of(replicas.begin(), replicas.end(), [&](const auto& each) {
@@ -191,17 +250,17 @@ void drain(Self self, const Drain& asked) {
     return asked.done->set_value(
         Error(Code::invalid_argument, name_of(asked.replica) + " cannot be drained: no other serves"));
   }
-  found->second.drain = asked;
-  if (found->second.stage != Stage::building) take_out(self, asked.replica, found->second);
+  const auto ended = [done = asked.done] { done->set_value(Result<void>()); };
+  depart(self, asked.replica, std::make_shared<Departure>(Departure{1, ended}));
 }
 
 void retired(Self self, const Retired& message) {
   auto& replicas = self->state.replicas;
   const auto found = replicas.find(message.replica);
-  const Drain asked = *found->second.drain;
+  const std::shared_ptr<Departure> departure = found->second.departure;
   replicas.erase(found);
   self->state.board->remove(message.replica);
-  asked.done->set_value(Result<void>());
+  if (--departure->missing == 0) departure->ended();
   self->state.log(LogLevel::info, [&] { return name_of(message.replica) + " is drained"; });
 }
 
@@ -241,6 +300,7 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
       [self](const Retired& message) { retired(self, message); },
       [self](const TryAgain& message) { try_again(self, message); },
       [self](const Replicate& message) { replicate(self, message); },
+      [self](const Replace& message) { replace_all(self, message); },
       [self](const Drain& message) { drain(self, message); },
       [self](const Close&) { self->quit(caf::exit_reason::user_shutdown); },
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -37,10 +38,17 @@ struct RestartLimit {
 
 /// Replicas that are asked for together: all of them serve, or none is there.
 struct Growth {
-  Replicate asked;
-  std::vector<std::uint32_t> numbers;
+  ChangePromise done;
+  bool replaces = false;  ///< all that are there
+  std::vector<std::uint32_t> numbers{};
   std::size_t missing = 0;
   std::optional<Error> why{};
+};
+
+/// Replicas that are taken out together, and who is told once all of them have ended.
+struct Departure {
+  std::size_t missing;
+  std::function<void()> ended;
 };
 
 struct SupervisorState {
@@ -53,7 +61,7 @@ struct SupervisorState {
     std::deque<caf::actor_clock::time_point> restarts{};
     std::size_t failed_builds = 0;     ///< since it served
     std::shared_ptr<Growth> growth{};  ///< of which it is a part, until that is whole
-    std::optional<Drain> drain{};
+    std::shared_ptr<Departure> departure{};
     std::shared_ptr<ReplicaCounters> counters{};
   };
   RouterActor router;
@@ -62,7 +70,8 @@ struct SupervisorState {
   std::shared_ptr<ReplicaBoard> board;
   Log log;
   RestartLimit limit;
-  Order pattern;  ///< of replicas to come: the first one's
+  Order pattern;           ///< of replicas to come: the first one's
+  bool replacing = false;  ///< from when it is asked for until the last that is replaced has ended
   std::map<std::uint32_t, Replica> replicas;
   std::uint32_t next_number = 0;
   Epoch last_epoch = 0;
@@ -76,7 +85,8 @@ struct SupervisorState {
 /// The root of a model's actors, and owner of what is at work: for each replica {graph, executors} of an epoch. Links
 /// itself to the router, starts a scheduler for each replica (which starts its stages, they their members) and watches
 /// them. A replica that dies is aborted and made again, at an epoch of its own, by the builder; one that dies too often
-/// is given up. Adds replicas and takes them away. When it ends, all of them end.
+/// is given up. Adds replicas, takes them away, and has others in their place: one such change at a time. When it ends,
+/// all of them end.
 [[nodiscard]] SupervisorActor::behavior_type supervisor(SupervisorActor::stateful_pointer<SupervisorState> self,
                                                         RouterActor router, std::vector<Incarnation> replicas,
                                                         std::shared_ptr<Builder> builder,

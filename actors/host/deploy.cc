@@ -9,18 +9,6 @@
 namespace troupe::host {
 namespace {
 
-/// An order for each replica. What is wrong with the graph is said of the whole.
-Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& settings, const ModelDescription& model,
-                                     const NodeKinds& kinds, const KnownNames& devices, const KnownNames& transports) {
-  const auto whole = draw({0, graph, settings}, model, kinds, devices, transports);
-  if (!whole) return whole.error();
-  std::vector<Order> orders;
-  for (std::uint32_t replica = 0; replica < whole->replicas.size(); ++replica) {
-    orders.push_back({replica + 1, replica_of(graph, replica), settings});
-  }
-  return orders;
-}
-
 Result<Deployment> make_all(std::unique_ptr<Workshop> workshop, std::vector<Order> orders, Progress& progress) {
   const auto plots = workshop->prepare(orders, progress);
   if (!plots) return plots.error();
@@ -47,12 +35,11 @@ Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
                         Progress& progress) {
   const auto settings = resolve(*checkpoint, options);
   if (!settings) return settings.error();
-  auto orders = orders_of(graph, deploy_settings(*settings, options), checkpoint->model, house.kinds.nodes(),
-                          known_devices(*checkpoint), Transports(house.transports).known());
-  if (!orders) return orders.error();
   const auto sinks = std::make_shared<LogitsSinks>();
   auto workshop = std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store,
                                                              patience, options.memory_limit, sinks, house.transports});
+  auto orders = workshop->orders_of(graph, deploy_settings(*settings, options));
+  if (!orders) return orders.error();
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
   if (!made) return made;
   made->sinks = sinks;

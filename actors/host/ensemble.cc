@@ -85,10 +85,16 @@ Result<T> Ensemble::ask(Asked asked, std::future<Result<T>> answer) {
   }
 }
 
-Result<std::vector<std::uint32_t>> Ensemble::replicate(std::uint32_t count) {
-  auto numbers = std::make_shared<std::promise<Result<std::vector<std::uint32_t>>>>();
-  auto answer = numbers->get_future();
-  return ask(actors::Replicate{count, std::move(numbers)}, std::move(answer));
+Result<actors::Changed> Ensemble::replicate(std::uint32_t count) {
+  auto done = std::make_shared<std::promise<Result<actors::Changed>>>();
+  auto answer = done->get_future();
+  return ask(actors::Replicate{count, std::move(done)}, std::move(answer));
+}
+
+Result<actors::Changed> Ensemble::replace(std::vector<Order> orders) {
+  auto done = std::make_shared<std::promise<Result<actors::Changed>>>();
+  auto answer = done->get_future();
+  return ask(actors::Replace{std::move(orders), std::move(done)}, std::move(answer));
 }
 
 Result<void> Ensemble::drain(std::uint32_t replica) {

@@ -29,8 +29,9 @@ class Ensemble {
   /// Ends a request; nothing where it has ended.
   void stop(SequenceId id, const Error& why);
 
-  /// These wait: see Model::replicate and Model::drain.
-  [[nodiscard]] Result<std::vector<std::uint32_t>> replicate(std::uint32_t count);
+  /// These wait: see Model::replicate, replace and drain.
+  [[nodiscard]] Result<actors::Changed> replicate(std::uint32_t count);
+  [[nodiscard]] Result<actors::Changed> replace(std::vector<Order> orders);
   [[nodiscard]] Result<void> drain(std::uint32_t replica);
 
  private:

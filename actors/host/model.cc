@@ -101,8 +101,18 @@ std::vector<std::uint32_t> Model::Impl::replicate(std::uint32_t count) {
     throw Error(Code::invalid_argument, "replicate is asked for " + std::to_string(count) +
                                             " replicas; it must be between 1 and " + std::to_string(most));
   }
-  auto numbers = ensemble_->replicate(count).value();
-  open_->add_room(static_cast<std::ptrdiff_t>(places_ * count));
+  return noted(ensemble_->replicate(count));
+}
+
+std::vector<std::uint32_t> Model::Impl::replace(const Graph& graph) {
+  check_wait();
+  return noted(ensemble_->replace(builder_->orders_of(graph).value()));
+}
+
+/// As many more requests may come as there are replicas more.
+std::vector<std::uint32_t> Model::Impl::noted(Result<actors::Changed> changed) {
+  const auto [numbers, gone] = std::move(changed).value();
+  open_->add_room(static_cast<std::ptrdiff_t>(places_) * (std::ssize(numbers) - static_cast<std::ptrdiff_t>(gone)));
   return numbers;
 }
 
@@ -121,6 +131,11 @@ Stats Model::stats() const { return host::held(impl_, "the model").stats(); }
 std::vector<std::uint32_t> Model::replicate(std::uint32_t count) const {
   const kernels::FloatingPointScope floats;
   return host::held(impl_, "the model").replicate(count);
+}
+
+std::vector<std::uint32_t> Model::replace(const Graph& graph) const {
+  const kernels::FloatingPointScope floats;
+  return host::held(impl_, "the model").replace(graph);
 }
 
 void Model::drain(std::uint32_t replica) const {

@@ -44,6 +44,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
 
   /// See Model.
   [[nodiscard]] std::vector<std::uint32_t> replicate(std::uint32_t count);
+  std::vector<std::uint32_t> replace(const Graph& graph);
   void drain(std::uint32_t replica);
 
   /// Throws invalid_argument where the calling thread could wait for ever: it is one that the model needs to go on, or
@@ -60,6 +61,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   [[nodiscard]] const host::Process& process() const { return process_; }
 
  private:
+  [[nodiscard]] std::vector<std::uint32_t> noted(Result<actors::Changed> changed);
   void tell_metrics() const noexcept;
 
   const host::Process process_;

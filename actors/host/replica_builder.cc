@@ -9,13 +9,17 @@
 namespace troupe::host {
 
 ReplicaBuilder::ReplicaBuilder(std::unique_ptr<Workshop> workshop, std::vector<MadeReplica> made)
-    : workshop_(std::move(workshop)) {
+    : workshop_(std::move(workshop)), settings_(made.at(0).blueprint.settings) {
   for (MadeReplica& replica : made) {
     const Epoch epoch = replica.epoch;
     made_.emplace(epoch, std::move(replica));
   }
   thread_ = start_thread(
       "troupe.build", [this] { work(); }, workshop_.get());
+}
+
+Result<std::vector<Order>> ReplicaBuilder::orders_of(const Graph& graph) const {
+  return workshop_->orders_of(graph, settings_);
 }
 
 void ReplicaBuilder::build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) {

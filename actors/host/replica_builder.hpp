@@ -25,6 +25,9 @@ class ReplicaBuilder final : public actors::Builder {
   ReplicaBuilder(std::unique_ptr<Workshop> workshop, std::vector<MadeReplica> made);
   ~ReplicaBuilder() override { close(); }
 
+  /// See Workshop; with the settings of what it was made with. Any thread.
+  [[nodiscard]] Result<std::vector<Order>> orders_of(const Graph& graph) const;
+
   void build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) override;
   void retire(Epoch epoch, std::function<void()> done) override;
 
@@ -44,6 +47,7 @@ class ReplicaBuilder final : public actors::Builder {
   std::shared_ptr<const CoreLedger::Lease> end(Epoch epoch);
 
   const std::unique_ptr<Workshop> workshop_;
+  const DeploySettings settings_;
   std::map<Epoch, MadeReplica> made_;  ///< the thread's own
   std::mutex mutex_;
   std::condition_variable changed_;

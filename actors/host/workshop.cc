@@ -53,6 +53,17 @@ std::vector<int> take(std::vector<int>& cores, std::uint32_t count) {
 
 }  // namespace
 
+Result<std::vector<Order>> Workshop::orders_of(const Graph& graph, const DeploySettings& settings) const {
+  const auto whole = draw({0, graph, settings}, tools_.checkpoint->model, tools_.kinds.nodes(),
+                          known_devices(*tools_.checkpoint), Transports(tools_.transports).known());
+  if (!whole) return whole.error();
+  std::vector<Order> orders;
+  for (std::uint32_t replica = 0; replica < whole->replicas.size(); ++replica) {
+    orders.push_back({replica + 1, replica_of(graph, replica), settings});
+  }
+  return orders;
+}
+
 Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& orders, Progress& progress) {
   const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
   std::vector<Plot> plots;

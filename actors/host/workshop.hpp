@@ -46,6 +46,10 @@ class Workshop {
 
   explicit Workshop(Tools tools) : tools_(std::move(tools)), transports_(tools_.transports) {}
 
+  /// An order for each replica of a graph, whose epochs are counted from 1. What is wrong with it is said of the whole.
+  /// Any thread.
+  [[nodiscard]] Result<std::vector<Order>> orders_of(const Graph& graph, const DeploySettings& settings) const;
+
   /// An order's blueprint and what its shards run. Its weights are in memory for as long as somebody has it.
   struct Plot {
     Blueprint blueprint;

@@ -74,6 +74,10 @@ troupe_status troupe_model_replicate(const troupe_model* model, uint32_t count, 
   });
 }
 
+troupe_status troupe_model_replace(const troupe_model* model, const char* graph, troupe_error* error) {
+  return guarded(error, [&] { needed(model, "model").model.replace(parse_graph(&needed(graph, "graph"))); });
+}
+
 troupe_status troupe_model_drain(const troupe_model* model, uint32_t replica, troupe_error* error) {
   return guarded(error, [&] { needed(model, "model").model.drain(replica); });
 }

@@ -640,6 +640,11 @@ troupe_status troupe_model_replicas(const troupe_model* model, troupe_replica_vi
 /// `numbers`, which has room for `count` or is NULL. Where it fails, none is added.
 troupe_status troupe_model_replicate(const troupe_model* model, uint32_t count, uint32_t* numbers, troupe_error* error);
 
+/// Has the model run as another graph (TOML) of its checkpoint while its streams go on, with the same tokens; waits
+/// until the old one's threads and memory are given back. TROUPE_INVALID_ARGUMENT while another change is under way;
+/// where it fails, the old one goes on. troupe_model_replicas tells the new replicas.
+troupe_status troupe_model_replace(const troupe_model* model, const char* graph, troupe_error* error);
+
 /// Takes a replica out of a running model: its streams go on elsewhere, where their positions are computed again. Waits
 /// for the steps that are being run, a host's actor's among them, and until its threads and memory are given back.
 /// TROUPE_NOT_FOUND where there is none of that number, TROUPE_INVALID_ARGUMENT for the last one that serves.

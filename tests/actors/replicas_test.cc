@@ -25,10 +25,12 @@ void check_changes(std::uint32_t seed, std::size_t changes, std::size_t failures
   };
   while (made + gone < changes) {
     while (door.unfinished() < 8) more();
-    std::vector<std::future<Result<Numbers>>> grown;
+    std::vector<std::future<Result<actors::Changed>>> grown;
     std::vector<std::future<Result<void>>> drained;
     const auto& replicas = door.supervisor_state().replicas;
-    if (replicas.size() < 4) grown.push_back(door.replicate(1 + door.random() % 2));
+    const bool all = door.random() % 3 == 0;
+    if (all) grown.push_back(door.replace(1 + door.random() % 3));
+    if (!all && replicas.size() < 4) grown.push_back(door.replicate(1 + door.random() % 2));
     if (door.random() % 2 == 0) {
       auto victim = replicas.begin();
       std::advance(victim, door.random() % replicas.size());
@@ -40,7 +42,9 @@ void check_changes(std::uint32_t seed, std::size_t changes, std::size_t failures
     };
     for (auto& each : grown) {
       while (!settled(each)) REQUIRE(door.turn());
-      made += each.get().value().size();
+      const actors::Changed changed = each.get().value();
+      made += changed.numbers.size();
+      gone += changed.gone;
     }
     for (auto& each : drained) {
       while (!settled(each)) REQUIRE(door.turn());
@@ -76,12 +80,12 @@ TEST_CASE("500 failures and 200 changes leave every stream as it is", "[long]") 
 
 TEST_CASE("a new replica takes requests, and has a number of its own") {
   StageDoor door(first_seed(), limits, 2);
-  CHECK(now(door, door.replicate(2)).value() == Numbers{2, 3});
+  CHECK(now(door, door.replicate(2)).value().numbers == Numbers{2, 3});
   for (int i = 0; i < 8; ++i) door.submit({.prompt = 1, .max_tokens = 9});
   door.run();
   for (const auto& replica : door.replicas) CHECK(replica->most_at_once() > 0);
   CHECK(now(door, door.drain(3)).ok());
-  CHECK(now(door, door.replicate(1)).value() == Numbers{4});
+  CHECK(now(door, door.replicate(1)).value().numbers == Numbers{4});
   for (SequenceId id = 1; id <= 8; ++id) door.check_complete(id);
   door.check_clean();
   door.close();
@@ -124,6 +128,56 @@ TEST_CASE("replicas that are asked for together are all there, or none is", "[ba
   const SequenceId id = door.submit({.prompt = 1, .max_tokens = 9});
   door.run();
   door.check_complete(id);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("others in place of all: no request goes to one that is on its way, and all of these end") {
+  StageDoor door(first_seed(), limits, 3);
+  for (int i = 0; i < 8; ++i) door.submit({.prompt = 3, .max_tokens = 9});
+  for (int i = 0; i < 40; ++i) door.turn();
+  const actors::Changed changed = now(door, door.replace(2)).value();
+  CHECK(changed.numbers == Numbers{3, 4});
+  CHECK(changed.gone == 3);
+  CHECK(door.supervisor_state().replicas.size() == 2);
+  CHECK_FALSE(door.supervisor_state().replacing);
+  for (SequenceId id = 1; id <= 8; ++id) door.check_complete(id);
+  CHECK(now(door, door.replicate(1)).value().numbers == Numbers{5});
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("others in place of all that cannot be made leave those that serve", "[bad-input]") {
+  StageDoor door(first_seed(), limits, 2);
+  const SequenceId id = door.submit({.prompt = 3, .max_tokens = 9});
+  door.builds_fail = Error(Code::out_of_memory, "no room for a lamp");
+  const auto refused = now(door, door.replace(2));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Code::out_of_memory);
+  CHECK(door.supervisor_state().replicas.size() == 2);
+  door.check_complete(id);
+  door.builds_fail.reset();
+  CHECK(now(door, door.replace(1)).value().gone == 2);
+  door.check_clean();
+  door.close();
+}
+
+TEST_CASE("one change in place of all at a time", "[bad-input]") {
+  StageDoor door(first_seed(), limits);
+  auto first = door.replace(2), second = door.replace(1);
+  auto more = door.replicate(1);
+  door.run();
+  CHECK(first.get().ok());
+  for (auto* refused : {&second, &more}) {
+    const auto answer = refused->get();
+    REQUIRE_FALSE(answer);
+    CHECK_THAT(answer.error().message(), Contains("another change"));
+  }
+  auto grown = door.replicate(1), late = door.replace(1);
+  door.run();
+  CHECK(grown.get().ok());
+  CHECK_FALSE(late.get().ok());
+  CHECK(door.supervisor_state().replicas.size() == 3);
   door.check_clean();
   door.close();
 }

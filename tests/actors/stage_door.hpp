@@ -112,10 +112,17 @@ class StageDoor {
     return id;
   }
 
-  [[nodiscard]] std::future<Result<std::vector<std::uint32_t>>> replicate(std::uint32_t count) {
-    auto numbers = std::make_shared<std::promise<Result<std::vector<std::uint32_t>>>>();
-    auto answer = numbers->get_future();
-    caf::anon_send(supervisor_, actors::Replicate{count, std::move(numbers)});
+  [[nodiscard]] std::future<Result<actors::Changed>> replicate(std::uint32_t count) {
+    auto done = std::make_shared<std::promise<Result<actors::Changed>>>();
+    auto answer = done->get_future();
+    caf::anon_send(supervisor_, actors::Replicate{count, std::move(done)});
+    return answer;
+  }
+  /// All replicas by so many others.
+  [[nodiscard]] std::future<Result<actors::Changed>> replace(std::size_t count) {
+    auto done = std::make_shared<std::promise<Result<actors::Changed>>>();
+    auto answer = done->get_future();
+    caf::anon_send(supervisor_, actors::Replace{std::vector<Order>(count), std::move(done)});
     return answer;
   }
   [[nodiscard]] std::future<Result<void>> drain(std::uint32_t replica) {

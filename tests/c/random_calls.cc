@@ -503,6 +503,7 @@ void World::ask_model() {
   });
   if (bytes_.rarely()) call([&](auto* error) { return troupe_model_drain(model, last, error); });
   if (bytes_.rarely()) call([&](auto* error) { return troupe_model_replicate(model, 1, &last, error); });
+  if (bytes_.rarely()) call([&](auto* error) { return troupe_model_replace(model, graph_.c_str(), error); });
   auto** const out = place(checkpoints_, troupe_checkpoint_free);
   call([&](auto* error) { return troupe_model_checkpoint(model, out, error); });
 }

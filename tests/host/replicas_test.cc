@@ -74,7 +74,61 @@ void check_changes(const char* plan, std::size_t changes, std::uint32_t seed) {
   CHECK(continued(model, {1, 2, 3}, count) == expected);
 }
 
+/// From any plan to any other.
+void check_replacements(std::size_t changes, std::uint32_t seed) {
+  INFO("seed " << seed);
+  Random random(seed);
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 4});
+  const Ids expected = continued(model, {1, 2, 3}, count);
+  const std::vector<std::string> plans = checkpoint.plans(4);
+  const std::size_t before = threads_now();
+  {
+    const Load load(model, expected);
+    for (std::size_t i = 0; i <= changes; ++i) {
+      const std::string plan = i == changes ? "tp1" : plans[random() % plans.size()];
+      INFO(plan);
+      const Numbers numbers = model.replace(checkpoint.expand({.plan = plan, .threads = 1}));
+      const Stats stats = model.stats();
+      REQUIRE(stats.replicas.size() == numbers.size());
+      for (std::size_t k = 0; k < numbers.size(); ++k) REQUIRE(stats.replicas[k].number == numbers[k]);
+    }
+  }
+  CHECK(threads_now() <= before);
+  CHECK(continued(model, {1, 2, 3}, count) == expected);
+}
+
 }  // namespace
+
+TEST_CASE("replicas: any plan takes another's place under load, no stream notices, and nothing is left behind") {
+  check_replacements(12, first_seed());
+}
+
+TEST_CASE("replicas: 200 plans, one in place of the other, under load", "[long]") {
+  check_replacements(200, first_seed());
+}
+
+TEST_CASE("replicas: a graph that cannot be had leaves the one that serves", "[bad-input]") {
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const LoadOptions options{.threads = 1, .parallel = 2, .memory_limit = [&] {
+                              std::uint64_t one = 0;
+                              const LoadOptions alone{.threads = 1, .parallel = 2};
+                              for (const auto& each : checkpoint.memory(checkpoint.expand(alone), alone))
+                                one += each.total();
+                              return one;
+                            }()};
+  const Model model = runtime.load(checkpoint, options);
+  const Ids expected = continued(model, {1, 2, 3}, 8);
+  CHECK(error_of([&] { (void)model.replace(checkpoint.expand({.threads = 1})); }).code() == Code::out_of_memory);
+  Graph wrong = checkpoint.expand({.plan = "pp2", .threads = 1});
+  wrong.nodes[0].kind = "lamp";
+  CHECK_THAT(error_of([&] { (void)model.replace(wrong); }).message(), Contains("lamp"));
+  CHECK_THAT(error_of([&] { (void)model.replace({}); }).message(), Contains("graph"));
+  CHECK(continued(model, {1, 2, 3}, 8) == expected);
+  CHECK(model.stats().replicas[0].number == 0);
+}
 
 TEST_CASE("replicas: they come and go under load, no stream notices, and nothing is left behind") {
   for (const char* plan : {"tp1", "pp2"}) check_changes(plan, 8, first_seed());

@@ -19,7 +19,7 @@ cmake --install "$TROUPE_BUILD" --prefix "$work/prefix" > "$work/install.log" 2>
 export CXXFLAGS=${TROUPE_SANITIZE:+-fsanitize=$TROUPE_SANITIZE} CFLAGS=${TROUPE_SANITIZE:+-fsanitize=$TROUPE_SANITIZE}
 grep -q 'C++ Actor Framework' "$work"/prefix/share/doc/troupe/THIRD_PARTY_LICENSES || fail "fault 22: CAF's licence is not installed"
 [ -z "$(find "$work/prefix" -name '*caf*')" ] || fail "fault 22: a CAF is installed beside the library"
-for sample in embed custom_graph c; do
+for sample in embed live_change custom_graph c; do
   cmake -G Ninja -S "$samples/$sample" -B "$work/$sample" -DCMAKE_PREFIX_PATH="$work/prefix" > "$work/$sample.log" 2>&1 &&
     cmake --build "$work/$sample" >> "$work/$sample.log" 2>&1 || fail "building $sample against the installed package"
 done
@@ -29,6 +29,8 @@ grep -q Paris "$work/embed.log" || fail "embed does not say Paris"
 "$work/prefix/bin/troupe" run -m "$model" -p "The capital of France is" -n 32 > "$work/troupe.log" 2>&1 || fail "the command"
 [ "$(cat "$work/embed.log")" = "$(cat "$work/troupe.log")" ] || fail "embed and the command say different things"
 
+"$work/live_change/live_change" "$model" > "$work/live_change.log" || fail "live_change"
+grep -q "the same tokens" "$work/live_change.log" || fail "live_change says other tokens"
 "$work/custom_graph/custom_graph" "$model" > "$work/custom_graph.log" 2> "$work/norms.log" || fail "custom_graph"
 grep -q . "$work/custom_graph.log" || fail "custom_graph says nothing"
 ! grep -q ' Paris' "$work/custom_graph.log" || fail "custom_graph says what its filter forbids"

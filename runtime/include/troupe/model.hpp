@@ -107,6 +107,14 @@ class Model {
   /// cannot be had; then none is added.
   std::vector<std::uint32_t> replicate(std::uint32_t count = 1) const;
 
+  /// Has the model run as another graph of the same checkpoint, of other plans or shapes, while its streams go on: with
+  /// the same tokens, since no graph shows in them. The new one is made beside the old one, with whose weights it shares
+  /// what is alike; once all of it serves, requests go on there between two steps, and their positions are computed
+  /// again. Waits until the old one's threads and memory are given back, and returns the numbers of the new replicas.
+  /// Throws Error where it cannot be had, and invalid_argument while another change is under way; then the old one goes
+  /// on. Where the process has no more cores than the old one fills, threads of the new one are not pinned.
+  std::vector<std::uint32_t> replace(const Graph& graph) const;
+
   /// Takes a replica out of a running model: it gets no more requests, and its streams go on elsewhere, where their
   /// positions are computed again. Waits for the steps that are being run, an actor's of the host's among them; when
   /// the call is over its threads and memory are given back. Throws not_found, and invalid_argument for the last one
