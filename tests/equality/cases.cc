@@ -146,8 +146,9 @@ std::vector<Case> values(const std::vector<std::string>& plans, Factors factors,
 }
 
 const char* name_of(Meanwhile meanwhile) {
-  constexpr const char* names[] = {"nothing happens",  "prefixes are found", "blocks are short",
-                                   "a replica breaks", "one is added",       "one is drained"};
+  constexpr const char* names[] = {
+      "nothing happens", "prefixes are found",          "blocks are short", "a replica breaks", "one is added",
+      "one is drained",  "another plan takes its place"};
   return names[static_cast<std::size_t>(meanwhile)];
 }
 

@@ -15,9 +15,11 @@ enum class Meanwhile {
   restart,      ///< a replica breaks, at a random step, and comes back
   growth,       ///< a replica is added
   drain,        ///< a replica is taken away
+  change,       ///< another plan takes the place of this one
 };
 inline constexpr Meanwhile all_that_happens[] = {Meanwhile::nothing, Meanwhile::prefix_hits, Meanwhile::preemption,
-                                                 Meanwhile::restart, Meanwhile::growth,      Meanwhile::drain};
+                                                 Meanwhile::restart, Meanwhile::growth,      Meanwhile::drain,
+                                                 Meanwhile::change};
 
 /// One way to run a model. None of it may show in the logits.
 struct Case {

@@ -59,7 +59,11 @@ plugins::Registry test_plugins() {
 }
 
 Happening::Happening(const Runtime& runtime, const Checkpoint& checkpoint, const Case& run, std::size_t longest)
-    : run_(run), random_(static_cast<std::uint32_t>(run.seed)), replicas_(replicas_of(run.plan)) {
+    : run_(run),
+      checkpoint_(checkpoint),
+      random_(static_cast<std::uint32_t>(run.seed)),
+      longest_(longest),
+      replicas_(replicas_of(run.plan)) {
   LoadOptions options = options_of(run, longest);
   const Graph graph = graph_of(checkpoint, run, options);
   shards_ = static_cast<std::size_t>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const GraphNode& node) {
@@ -107,6 +111,11 @@ void Happening::during() {
     const auto leaver = replicas_.begin() + static_cast<std::ptrdiff_t>(random_() % replicas_.size());
     model_->drain(*leaver);
     replicas_.erase(leaver);
+  } else if (run_.meanwhile == Meanwhile::change) {
+    const std::vector<std::string> plans = checkpoint_.plans(4);
+    Case other = run_;
+    other.plan = plans[random_() % plans.size()];
+    replicas_ = model_->replace(graph_of(checkpoint_, other, options_of(other, longest_)));
   }
 }
 

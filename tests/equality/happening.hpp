@@ -37,7 +37,9 @@ class Happening {
   void send_older_requests(std::size_t length, std::span<const TokenId> text);
 
   const Case run_;
+  const Checkpoint checkpoint_;
   Random random_;
+  std::size_t longest_ = 0;
   std::size_t shards_ = 0;  ///< of a replica
   std::size_t rows_ = 0;    ///< of a step at most
   std::size_t blocks_ = 0;  ///< that a sequence has at full context
