@@ -1,4 +1,5 @@
-// A text goes on while the model that writes it is spread another way, and another. Usage: live_change MODEL.gguf
+// A text goes on while the model that writes it is spread another way, and another. Usage: live_change MODEL.gguf [PLAN
+// ...]
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -36,7 +37,9 @@ Told tell(const troupe::Model& model, std::atomic<std::size_t>& tokens) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 2) throw troupe::Error(troupe::Code::invalid_argument, "usage: live_change MODEL.gguf");
+  if (argc < 2) throw troupe::Error(troupe::Code::invalid_argument, "usage: live_change MODEL.gguf [PLAN ...]");
+  std::vector<std::string> plans(argv + 2, argv + argc);
+  if (plans.empty()) plans = {"pp2", "tp2", "sp2", "dp2", "pp2.tp2", "tp1"};
   const troupe::Runtime runtime;
   const troupe::Checkpoint checkpoint = runtime.open(argv[1]);
   const troupe::Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 2});
@@ -45,21 +48,29 @@ int main(int argc, char** argv) try {
   std::cout << "one shard: " << undisturbed.ids.size() << " tokens, longest pause " << undisturbed.longest_pause
             << " ms\n";
 
+  std::vector<troupe::Graph> graphs;
+  for (const std::string& plan : plans) graphs.push_back(checkpoint.expand({.plan = plan, .threads = 1}));
   tokens = 0;
   std::atomic<bool> over{false};
   std::thread changes([&] {
-    for (const char* plan : {"pp2", "tp2", "sp2", "dp2", "pp2.tp2", "tp1"}) {
-      for (const std::size_t from = tokens; tokens < from + 60 && !over;) std::this_thread::yield();
-      const std::size_t at = tokens;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const std::size_t from = tokens;
+      while (tokens < from + 60 && !over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (over) return;
       const auto start = Clock::now();
-      model.replace(checkpoint.expand({.plan = plan, .threads = 1}));
-      std::cout << "behind token " << at << ": " << plan << ", after " << milliseconds(Clock::now() - start) << " ms\n";
+      try {
+        model.replace(graphs[i]);
+        std::cout << "behind token " << from + 60 << ": " << plans[i] << ", after "
+                  << milliseconds(Clock::now() - start) << " ms\n";
+      } catch (const troupe::Error& error) {
+        std::cerr << plans[i] << ": " << error.what() << "\n";
+      }
     }
   });
   const Told disturbed = tell(model, tokens);
   over = true;
   changes.join();
-  std::cout << "changed six times: longest pause " << disturbed.longest_pause << " ms, "
+  std::cout << "while it changed: longest pause " << disturbed.longest_pause << " ms, "
             << (disturbed.ids == undisturbed.ids ? "the same tokens\n" : "OTHER TOKENS\n");
   return disturbed.ids == undisturbed.ids ? 0 : 1;
 } catch (const troupe::Error& error) {
