@@ -7,7 +7,9 @@
 namespace troupe::testing {
 namespace {
 
-void poison(std::vector<float>& values) { std::memset(values.data(), 0xAB, values.size() * sizeof(float)); }
+void poison(std::vector<float>& values) {
+  if (!values.empty()) std::memset(values.data(), 0xAB, values.size() * sizeof(float));  // memset takes no null pointer
+}
 
 std::size_t columns_of(const Program& program, ValueId id) { return program.values[id].columns; }
 
