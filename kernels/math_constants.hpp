@@ -42,6 +42,10 @@ inline constexpr float c11 = -0x1.75e0bep-8F;
 inline constexpr float gelu_cubic = 0.044715F;
 inline constexpr float gelu_factor = -1.5957691216057308F;  ///< -2 sqrt(2 / pi)
 
+/// swiglu_oai: what of a gate and of its up counts, and what the gate is multiplied by before its sigmoid.
+inline constexpr float swiglu_oai_limit = 7.0F;
+inline constexpr float swiglu_oai_alpha = 1.702F;
+
 /// A block whose largest magnitude is below it is quantised to zeros: the inverse of its scale could overflow.
 inline constexpr float smallest_quantized = 0x1p-120F;
 

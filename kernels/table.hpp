@@ -38,11 +38,12 @@ struct AttentionArgs {
   const std::byte* const* kv_blocks;  ///< for each block of 64 positions from position 0: its KV heads of every layer
   const std::uint16_t* kv_head;       ///< [heads]: which KV head, in units of kv_head_bytes, head h reads
   std::size_t heads;
-  std::size_t head_dim;       ///< a multiple of 16, at most max_head_dim
-  float scale;                ///< multiplies q.k
-  std::size_t window;         ///< a query at p sees positions > p - window; 0: all
-  std::size_t kv_offset = 0;  ///< bytes from the start of a block to this layer's first KV head
-  float softcap = 0.0F;       ///< scores are softcapped to it (see KernelTable::softcap); 0: they are not
+  std::size_t head_dim;          ///< a multiple of 16, at most max_head_dim
+  float scale;                   ///< multiplies q.k
+  std::size_t window;            ///< a query at p sees positions > p - window; 0: all
+  std::size_t kv_offset = 0;     ///< bytes from the start of a block to this layer's first KV head
+  float softcap = 0.0F;          ///< scores are softcapped to it (see KernelTable::softcap); 0: they are not
+  const float* sinks = nullptr;  ///< [heads]: a score each that has no value (see KernelTable::attention); null: none
 };
 
 inline constexpr std::size_t attention_tile = 8;
@@ -106,6 +107,10 @@ struct KernelTable {
   /// out = gelu(gate) * up, the tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
   void (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
 
+  /// out = g / (1 + exp(-1.702 g)) * (u + 1), g = min(gate, 7), u = max(-7, min(up, 7)) (gpt-oss model card, 2025). A
+  /// NaN stays one.
+  void (*swiglu_oai)(const float* gate, const float* up, std::size_t n, float* out);
+
   /// Rotates the first `dims` (even) dimensions of `heads` consecutive heads of one token in place. cos_sin: [dims/2]
   /// cosines, then as many sines.
   void (*rope)(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin,
@@ -118,7 +123,8 @@ struct KernelTable {
   /// Per numerics block of kv_block positions: score = (sum over d in order of fma(q, k)) * scale [softcapped], m =
   /// max, p = exp(score - m), l = sum of p (16 lanes, then the tree of rms_norm), a = sum over positions in order of
   /// fma(p, v). Blocks are merged by a binary tree over absolute block numbers; a block with no visible position is
-  /// skipped. out = a / l.
+  /// skipped. out = a / l. A sink s joins once, behind the last merge (Xiao et al. 2023): with M = max(m, s), out =
+  /// (a * exp(m - M)) / fma(l, exp(m - M), exp(s - M)); where s is minus infinity these are the bits of none.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
   /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position
@@ -156,6 +162,7 @@ struct KernelTable {
   KERNEL(gelu)                 \
   KERNEL(silu_mul)             \
   KERNEL(gelu_mul)             \
+  KERNEL(swiglu_oai)           \
   KERNEL(rope)                 \
   KERNEL(kv_append)            \
   KERNEL(attention)            \

@@ -10,7 +10,7 @@
 
 namespace troupe::plugins {
 
-/// The architectures: each file in architectures/ defines the one of its name.
+/// The architectures: each file in architectures/ defines the one of its name, "_" for "-".
 #define TROUPE_ARCHITECTURES(ARCHITECTURE) \
   ARCHITECTURE(llama)                      \
   ARCHITECTURE(mistral3)                   \
@@ -31,7 +31,9 @@ namespace troupe::plugins {
   ARCHITECTURE(stablelm)                   \
   ARCHITECTURE(starcoder2)                 \
   ARCHITECTURE(glm4)                       \
-  ARCHITECTURE(cohere2)
+  ARCHITECTURE(cohere2)                    \
+  ARCHITECTURE(gpt_oss)                    \
+  ARCHITECTURE(dots1)
 
 #define TROUPE_DECLARE(name) extern const Architecture name;
 TROUPE_ARCHITECTURES(TROUPE_DECLARE)

@@ -16,15 +16,17 @@ struct Rows {
   const float* q[max_rows];
   float* out[max_rows];
   std::size_t position[max_rows];
+  float sink[max_rows];  ///< where there are any
 };
 
 /// Rows [first, first + count) of the queries at tokens first_token.. by `heads` heads from first_head.
 Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t first_head, std::size_t heads,
                std::size_t first, std::size_t count) {
-  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}};
+  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}, {}};
   for (std::size_t r = 0; r < count; ++r) {
-    const std::size_t token = first_token + (first + r) / heads;
-    const std::size_t column = (first_head + (first + r) % heads) * args.head_dim;
+    const std::size_t token = first_token + (first + r) / heads, head = first_head + (first + r) % heads;
+    const std::size_t column = head * args.head_dim;
+    if (args.sinks != nullptr) rows.sink[r] = args.sinks[head];
     rows.q[r] = args.q + token * args.q_stride + column;
     rows.out[r] = args.out + token * args.out_stride + column;
     rows.position[r] = args.first_position + token;
@@ -206,6 +208,21 @@ void block_tree(const Rows& rows, const Leaf& leaf, std::size_t first, std::size
   merge(rows, node, later);
 }
 
+/// For every row a score more, whose value is nothing.
+void join_sinks(const Rows& rows, Node& root) {
+  const std::size_t head_dim = rows.args.head_dim;
+  float scale[max_rows];
+  for (std::size_t r = 0; r < rows.count; r += 16) {
+    const F32x16 m = load(root.m + r), sink = load(rows.sink + r), both = larger(m, sink), by = exp(m - both);
+    store(scale + r, by);
+    store(root.l + r, fma(load(root.l + r), by, exp(sink - both)));
+  }
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    float* const a = root.a + r * head_dim;
+    for (std::size_t d = 0; d < head_dim; d += 16) store(a + d, load(a + d) * broadcast(scale[r]));
+  }
+}
+
 template <class Leaf>
 void attend(const Rows& rows, const Leaf& leaf) {
   const Range blocks{first_visible(rows, 0) / kv_block, rows.position[rows.count - 1] / kv_block + 1};
@@ -213,6 +230,7 @@ void attend(const Rows& rows, const Leaf& leaf) {
   while (count < blocks.end) count *= 2;
   Node root;
   block_tree(rows, leaf, 0, count, blocks, root);
+  if (rows.args.sinks != nullptr) join_sinks(rows, root);
   const std::size_t head_dim = rows.args.head_dim;
   for (std::size_t r = 0; r < rows.count; ++r) {
     const F32x16 l = broadcast(root.l[r]);

@@ -176,6 +176,15 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   });
 }
 
+void swiglu_oai(const float* gate, const float* up, std::size_t n, float* out) {
+  const F32x16 one = broadcast(1.0F), factor = broadcast(-swiglu_oai_alpha);
+  const F32x16 most = broadcast(swiglu_oai_limit), least = broadcast(-swiglu_oai_limit);
+  map(gate, up, n, out, [=](F32x16 x, F32x16 y) {
+    const F32x16 g = smaller(most, x), u = larger(least, smaller(most, y));
+    return g / (one + exp(g * factor)) * (u + one);
+  });
+}
+
 void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin, RopeStyle style) {
   const auto rotate = style == RopeStyle::adjacent ? rope_adjacent : rope_halves;
   for (std::size_t h = 0; h < heads; ++h) rotate(x + h * head_dim, dims, cos_sin, cos_sin + dims / 2);

@@ -84,11 +84,19 @@ Node block_tree(const Leaf& leaf, std::size_t first, std::size_t count, std::siz
   return merge(block_tree(leaf, first, half, blocks), block_tree(leaf, first + half, half, blocks));
 }
 
+// A score more, whose value is nothing.
+void join_sink(float sink, Node& root) {
+  const Rescale by = rescale(root.stats, {sink, 1.0F});
+  root.stats = {by.m, std::fma(root.stats.l, by.earlier, by.later)};
+  for (float& a : root.a) a *= by.earlier;
+}
+
 template <class Leaf>
 void attend(const Query& query, const Leaf& leaf) {
   std::size_t count = 1;
   while (count < query.blocks()) count *= 2;
-  const Node root = block_tree(leaf, 0, count, query.blocks());
+  Node root = block_tree(leaf, 0, count, query.blocks());
+  if (query.args.sinks != nullptr) join_sink(query.args.sinks[query.head], root);
   float* out = query.args.out + query.token * query.args.out_stride + query.head * query.args.head_dim;
   for (std::size_t d = 0; d < query.args.head_dim; ++d) out[d] = root.a[d] / root.stats.l;
 }

@@ -114,6 +114,16 @@ void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
   }
 }
 
+void swiglu_oai(const float* gate, const float* up, std::size_t n, float* out) {
+  constexpr float limit = swiglu_oai_limit;
+  const auto at_most = [](float x) { return limit < x ? limit : x; };
+  for (std::size_t i = 0; i < n; ++i) {
+    const float g = at_most(gate[i]), below = at_most(up[i]);
+    const float u = -limit > below ? -limit : below;
+    out[i] = g / (1.0F + exp_f32(g * -swiglu_oai_alpha)) * (u + 1.0F);
+  }
+}
+
 void rope(float* x, std::size_t heads, std::size_t head_dim, std::size_t dims, const float* cos_sin, RopeStyle style) {
   const std::size_t half = dims / 2;
   const bool adjacent = style == RopeStyle::adjacent;

@@ -10,22 +10,37 @@
 namespace troupe::plugins {
 namespace {
 
-/// Layers are alike in this.
+/// How many of the first layers have no experts.
+std::size_t leading_dense(Reader& read, std::size_t layers) {
+  const auto count = read.file().integer_or(read.key("leading_dense_block_count"), 0);
+  if (!count) return read.fail(count.error()), 0;
+  if (*count <= layers) return *count;
+  read.fail({Code::bad_file, read.file().path + ": " + read.key("leading_dense_block_count") + " is " +
+                                 std::to_string(*count) + "; the model has " + std::to_string(layers) + " layers"});
+  return 0;
+}
+
+/// Layers that have some are alike in this.
 void read_experts(Reader& read, std::optional<TransformerDefaults::Experts> defaults, ModelDescription& model) {
   const MetaValue* count = read.file().find(read.key("expert_count"));
   if (!defaults || count == nullptr || shown_value(*count) == "0") return read.must_have_no_experts();
   constexpr std::uint32_t most = 4096;
   const std::uint32_t experts = read.integer("expert_count", most);
   model.experts = {read.integer("expert_used_count", experts), read.truth("expert_weights_norm", defaults->normalised),
-                   static_cast<float>(read.factor("expert_weights_scale"))};
-  for (LayerShape& layer : model.layers) {
+                   static_cast<float>(read.factor("expert_weights_scale")), defaults->gating};
+  using Shared = TransformerDefaults::Experts::Shared;
+  const std::size_t first = defaults->leading_dense ? leading_dense(read, model.layers.size()) : 0;
+  for (std::size_t i = first; i < model.layers.size(); ++i) {
+    LayerShape& layer = model.layers[i];
     const std::uint32_t dense = layer.ffn;
     layer.experts = experts;
     layer.ffn = read.integer("expert_feed_forward_length", 1U << 20, layer.ffn);
     read.must_have_leaves("expert_feed_forward_length", layer.ffn, layer.ffn_leaves());
-    if (!defaults->shared) continue;
-    layer.shared_ffn = read.integer("expert_shared_feed_forward_length", 1U << 20, dense);
-    read.must_have_leaves("expert_shared_feed_forward_length", layer.shared_ffn, layer.shared_leaves());
+    if (defaults->shared == Shared::none) continue;
+    const bool counted = defaults->shared == Shared::counted;
+    const char* const key = counted ? "expert_shared_count" : "expert_shared_feed_forward_length";
+    layer.shared_ffn = counted ? read.integer(key, 64) * layer.ffn : read.integer(key, 1U << 20, dense);
+    read.must_have_leaves(key, layer.shared_ffn, layer.shared_leaves());
   }
 }
 

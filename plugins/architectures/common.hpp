@@ -16,8 +16,14 @@ struct TransformerDefaults {
 
   /// Where the architecture's layers may have experts in place of one FFN; others' files are refused.
   struct Experts {
-    bool normalised;      ///< see ExpertChoice; the key "expert_weights_norm" says otherwise
-    bool shared = false;  ///< whether there is one that every row goes to
+    /// Those that every row goes to, side by side: as wide as "expert_shared_feed_forward_length" says, or as many of
+    /// the others' width as "expert_shared_count".
+    enum class Shared : std::uint8_t { none, wide, counted };
+
+    bool normalised;  ///< see ExpertChoice; the key "expert_weights_norm" says otherwise
+    Shared shared = Shared::none;
+    Gating gating = Gating::softmax;
+    bool leading_dense = false;  ///< whether the first "leading_dense_block_count" layers have none
   };
   std::optional<Experts> experts{};
 };

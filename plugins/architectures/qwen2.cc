@@ -12,7 +12,8 @@ Result<ModelDescription> describe_with_experts(const ModelFile& file) {
   return describe_transformer(file, "qwen2moe",
                               {.default_theta = 10000.0,
                                .rope_style = kernels::RopeStyle::halves,
-                               .experts = TransformerDefaults::Experts{.normalised = false, .shared = true}});
+                               .experts = TransformerDefaults::Experts{
+                                   .normalised = false, .shared = TransformerDefaults::Experts::Shared::wide}});
 }
 
 constexpr auto keys = joined(transformer_keys, std::to_array<KnownKey>({

@@ -15,15 +15,14 @@ ValueId project_back(ProgramBuilder& b, ValueId x, const std::string& name, Cut 
 }
 
 ValueId activated(ProgramBuilder& b, ValueId gate, ValueId up, Activation activation) {
-  return activation == Activation::silu ? b.silu_mul(gate, up) : b.gelu_mul(gate, up);
-}
-
-ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
-  constexpr std::string_view readers[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight"};
-  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight", readers);
-  const ValueId gate = b.expert_matmul(routed, readers[0]);
-  const ValueId up = b.expert_matmul(routed, readers[1]);
-  return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
+  switch (activation) {
+    case Activation::gelu:
+      return b.gelu_mul(gate, up);
+    case Activation::swiglu_oai:
+      return b.swiglu_oai(gate, up);
+    default:
+      return b.silu_mul(gate, up);
+  }
 }
 
 /// Of the expert that every row goes to, as far as its score wants it.
@@ -83,6 +82,14 @@ ValueId gated_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
   add_bias(b, gate, "ffn_gate", Cut::ffn);
   add_bias(b, up, "ffn_up", Cut::ffn);
   return project_back(b, activated(b, gate, up, activation), "ffn_down", Cut::ffn);
+}
+
+ValueId expert_ffn(ProgramBuilder& b, ValueId x, Activation activation) {
+  constexpr std::string_view readers[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight"};
+  const ValueId routed = b.dispatch(x, "ffn_gate_inp.weight", readers);
+  const ValueId gate = b.expert_matmul(routed, readers[0]);
+  const ValueId up = b.expert_matmul(routed, readers[1]);
+  return b.combine(activated(b, gate, up, activation), "ffn_down_exps.weight");
 }
 
 ValueId fused_gated_ffn(ProgramBuilder& b, const LayerShape& shape, ValueId x, Activation activation) {

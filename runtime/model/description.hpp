@@ -69,12 +69,17 @@ struct RotationShape {
 /// et al. 2016).
 enum class Norm : std::uint8_t { rms, layer };
 
+/// What an expert counts by its score: the softmax among all experts' scores, or among those of the chosen ones alone,
+/// or its sigmoid.
+enum class Gating : std::uint8_t { softmax, softmax_of_chosen, sigmoid };
+
 /// Which experts of a layer a row goes to, and how much each counts (Shazeer et al. 2017): those with the highest
-/// scores, the lowest number first of equals; the softmax of their scores among all experts'.
+/// scores, the lowest number first of equals.
 struct ExpertChoice {
   std::uint32_t used = 0;   ///< of each row
   bool normalised = false;  ///< so that the weights of a row come to 1
   float scale = 1.0F;       ///< of the weights
+  Gating gating = Gating::softmax;
 };
 
 /// The tensors that stand before and behind the layers.

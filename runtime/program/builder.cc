@@ -1,5 +1,7 @@
 #include "runtime/program/builder.hpp"
 
+#include <cmath>
+
 #include "kernels/kv_layout.hpp"
 #include "kernels/math.hpp"
 #include "runtime/memory/kv_groups.hpp"
@@ -87,10 +89,15 @@ const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t ro
   return nullptr;
 }
 
-WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t columns, Range part) {
-  const FileTensor* tensor = find(name, 1, columns);
+void ProgramBuilder::must_have(std::string_view tensor) {
+  if (!has(tensor)) fail({Code::bad_file, file_.path + ": tensor " + in_layer(tensor) + " is missing"});
+}
+
+/// Of a tensor of one row.
+WeightId ProgramBuilder::vector_weight(const std::string& name, const FileTensor* tensor, Range part) {
   Weight weight{name, Weight::Use::vector, {}};
   if (tensor != nullptr) {
+    const auto columns = static_cast<std::uint32_t>(tensor->columns);
     weight.source = {tensor->format, tensor->data.data(), columns, 0, 1, part.first, 1, part.size()};
     if (kernels::info(tensor->format).block_columns > 1) {
       fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
@@ -310,11 +317,28 @@ void ProgramBuilder::rope(ValueId x, std::optional<std::uint32_t> rotation) {
   append(ops::Rope{x, program_.values[x].columns / head_dim, head_dim, *rotation});
 }
 
-ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) const {
+/// Of the query heads whose attention is computed here. Each must be a number, lest a head have no weights.
+WeightId ProgramBuilder::sinks(Range query_heads) {
+  const std::string name = in_layer("attn_sinks.weight");
+  const FileTensor* const tensor = find(name, 1, model_.layers[layer_].heads);
+  const WeightId weight = vector_weight(name, tensor, query_heads);
+  if (!fine()) return weight;
+  std::vector<float> values(tensor->columns);
+  kernels::info(tensor->format).dequantize(tensor->data.data(), values.size(), values.data());
+  for (std::size_t head = 0; head < values.size(); ++head) {
+    if (std::isfinite(values[head])) continue;
+    fail({Code::bad_file, file_.path + ": tensor " + name + " is " + shown_value(double{values[head]}) + " for head " +
+                              std::to_string(head) + "; it must be a number"});
+  }
+  return weight;
+}
+
+ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t window) {
   const LayerShape& layer = model_.layers[layer_];
   const auto [query_heads, kv_heads] = own_attention();
   ops::AttentionShape shape{
       layer_ - shard_.layers.first, query_heads.size(), layer.head_dim, window, scale, model_.attention_softcap, {}};
+  if (has("attn_sinks.weight")) shape.sinks = sinks(query_heads);
   const std::uint32_t group = layer.heads / layer.kv_heads;
   for (std::uint32_t head = query_heads.first; head < query_heads.last; ++head) {
     shape.kv_head.push_back(static_cast<std::uint16_t>(head / group - kv_heads.first));
@@ -364,6 +388,12 @@ ValueId ProgramBuilder::silu_mul(ValueId gate, ValueId up) {
 ValueId ProgramBuilder::gelu_mul(ValueId gate, ValueId up) {
   const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
   append(ops::GeluMul{gate, up, y});
+  return y;
+}
+
+ValueId ProgramBuilder::swiglu_oai(ValueId gate, ValueId up) {
+  const ValueId y = value("ffn", ValueType::f32, program_.values[gate].columns);
+  append(ops::SwigluOai{gate, up, y});
   return y;
 }
 

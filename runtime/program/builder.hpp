@@ -41,6 +41,7 @@ class ProgramBuilder {
 
   /// Whether the file has a tensor.
   [[nodiscard]] bool has(std::string_view tensor) const { return file_.tensor(in_layer(tensor)) != nullptr; }
+  void must_have(std::string_view tensor);  ///< of what is used where the file has it
 
   [[nodiscard]] ValueId hidden() const { return stream_; }  ///< [hidden]
   ValueId rms_norm(ValueId x, std::string_view weight);     ///< the same shape
@@ -59,17 +60,21 @@ class ProgramBuilder {
 
   /// Sends each row to the experts that the scores of a router, "ffn_gate_inp", choose: the routed rows, of which all
   /// is made up to combine(). `readers`: the products that read these; where all are of quantised weights, it is
-  /// quantised rows that travel.
+  /// quantised rows that travel. Where the file has them, the scores' "<router>.bias", and of sigmoids'
+  /// "exp_probs_b.bias", which counts for the choice alone. The biases of experts are "<weights>.bias",
+  /// [experts][columns], where the file has them.
   ValueId dispatch(ValueId x, std::string_view router, std::span<const std::string_view> readers);
   ValueId expert_matmul(ValueId x, std::string_view weights);  ///< cut by the FFN's columns
   /// What the experts make of their rows, weighed and summed over the ranks: [hidden] of the rows that were dispatched.
   ValueId combine(ValueId x, std::string_view weights);
 
   void kv_append(ValueId k, ValueId v);
-  ValueId attention(ValueId q, float scale, std::uint32_t window);  ///< over the layer's KV cache
+  /// Over the layer's KV cache, with a sink for each head, "attn_sinks.weight", where the file has it.
+  ValueId attention(ValueId q, float scale, std::uint32_t window);
   ValueId gelu(ValueId x);
   ValueId silu_mul(ValueId gate, ValueId up);
   ValueId gelu_mul(ValueId gate, ValueId up);
+  ValueId swiglu_oai(ValueId gate, ValueId up);
   void add(ValueId into, ValueId y);
 
   /// The ends of the model, where this shard holds them. The embedding comes before the layers, the head after their
@@ -129,7 +134,10 @@ class ProgramBuilder {
   [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1);
   ValueId normed(ValueId x, const std::string& weight);
-  WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
+  WeightId vector_weight(const std::string& name, const FileTensor* tensor, Range part);
+  WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part) {
+    return vector_weight(name, find(name, 1, columns), part);
+  }
   WeightId vector_weight(const std::string& name, std::uint32_t columns) {
     return vector_weight(name, columns, {0, columns});
   }
@@ -142,6 +150,7 @@ class ProgramBuilder {
   WeightId matrix_weight(const std::string& name, const FileTensor* tensor, const MatrixPart& part);
   std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
                                        const MatrixPart& part);
+  std::vector<WeightId> expert_biases(const std::string& name, std::uint32_t columns, Range part);
   [[nodiscard]] Range own_experts() const;
   /// Of rows and their experts, one for all layers: those that are sent to the ranks that have them, those that have
   /// come, and one for each of their experts here.
@@ -149,7 +158,8 @@ class ProgramBuilder {
     SpaceId sent, guests, routed;
   };
   [[nodiscard]] const ExpertSpaces& expert_spaces();
-  [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window) const;
+  [[nodiscard]] ops::AttentionShape attention_shape(float scale, std::uint32_t window);
+  WeightId sinks(Range query_heads);
   [[nodiscard]] std::string in_layer(std::string_view weight) const;
   void fail(Error error);
 

@@ -1,6 +1,12 @@
 #include "runtime/program/builder.hpp"
 
 namespace troupe {
+namespace {
+
+/// "ffn_up_exps.weight" has "ffn_up_exps.bias".
+std::string bias_of(std::string_view weight) { return std::string(weight.substr(0, weight.rfind('.'))) + ".bias"; }
+
+}  // namespace
 
 /// Of this rank's experts, all in one tensor: its planes.
 std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
@@ -16,6 +22,19 @@ std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, st
     const std::size_t bytes = rows * kernels::row_bytes(tensor->format, columns);
     const FileTensor plane{tensor->name, tensor->format, rows, columns, tensor->data.subspan(expert * bytes, bytes)};
     weights.push_back(matrix_weight(name, &plane, part));
+  }
+  return weights;
+}
+
+/// The same of a tensor that has a row for each expert: some columns of these.
+std::vector<WeightId> ProgramBuilder::expert_biases(const std::string& name, std::uint32_t columns, Range part) {
+  const FileTensor* const tensor = find(name, model_.layers[layer_].experts, columns);
+  const Range mine = own_experts();
+  std::vector<WeightId> weights;
+  for (std::uint32_t expert = mine.first; expert < mine.last && tensor != nullptr; ++expert) {
+    const std::size_t bytes = kernels::row_bytes(tensor->format, columns);
+    const FileTensor row{tensor->name, tensor->format, 1, columns, tensor->data.subspan(expert * bytes, bytes)};
+    weights.push_back(vector_weight(name, &row, part));
   }
   return weights;
 }
@@ -42,8 +61,13 @@ const ProgramBuilder::ExpertSpaces& ProgramBuilder::expert_spaces() {
 ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<const std::string_view> readers) {
   const std::uint32_t experts = model_.layers[layer_].experts, columns = program_.values[x].columns;
   const ValueId scores = column_parallel("scores", x, in_layer(router), experts, {0, experts});
+  if (const std::string tensor = bias_of(router); has(tensor)) bias(scores, tensor);
   ValueId choice = value("choice", ValueType::f32, 2 * model_.experts.used);
-  append(ops::Route{scores, choice, model_.experts});
+  ops::Route route{scores, choice, model_.experts};
+  constexpr std::string_view for_choice = "exp_probs_b.bias";
+  if (model_.experts.gating == Gating::sigmoid && has(for_choice))
+    route.bias = vector_weight(in_layer(for_choice), experts);
+  append(route);
   const auto quantised = [&](std::string_view reader) {
     const FileTensor* const tensor = file_.tensor(in_layer(reader));
     return tensor != nullptr && kernels::packing_of(tensor->format).planes != kernels::floats;
@@ -84,10 +108,14 @@ ValueId ProgramBuilder::expert_matmul(ValueId x, std::string_view weights) {
   const ValueId y = value(std::string(weights.substr(0, weights.find('.'))), ValueType::f32, part.size());
   auto experts = expert_weights(in_layer(weights), all, columns, {part, {0, 1}, columns});
   append(ops::ExpertMatmul{multiplied(x, experts[0]), std::move(experts), y});
+  if (const std::string bias = bias_of(weights); has(bias)) {
+    append(ops::ExpertBias{y, expert_biases(in_layer(bias), all, part)});
+  }
   return y;
 }
 
-/// What is weighed is what the last product reads, and not its sums, which have been rounded then.
+/// What is weighed is what the last product reads, and not its sums, which have been rounded then. Their bias is a leaf
+/// of its own.
 ValueId ProgramBuilder::combine(ValueId x, std::string_view weights) {
   append(ops::WeighExperts{x});
   quantized_.erase(x);
@@ -96,6 +124,9 @@ ValueId ProgramBuilder::combine(ValueId x, std::string_view weights) {
   auto experts = expert_weights(in_layer(weights), model_.hidden, part_.ffn.count * leaf_columns,
                                 {{0, model_.hidden}, part_.ffn_leaves, leaf_columns});
   append(ops::ExpertPartial{multiplied(x, experts[0]), std::move(experts), routed});
+  if (const std::string bias = bias_of(weights); has(bias) && ranks_.tp_rank() == 0) {
+    append(ops::ExpertBiasLeaf{routed, expert_biases(in_layer(bias), model_.hidden, {0, model_.hidden})});
+  }
   const bool guests = ranks_.ep > 1;
   program_.sections.push_back(guests ? Section{"guests", expert_spaces().guests}
                                      : Section{"layers", program_.own_rows});

@@ -298,6 +298,10 @@ struct AttentionShape {
   float scale;                         ///< of the products of queries and keys
   float softcap;                       ///< of the scores; 0: none
   std::vector<std::uint16_t> kv_head;  ///< [heads]: which of the shard's KV heads each reads
+  std::optional<WeightId> sinks{};     ///< [heads]: a score more for each, whose value is nothing
+  void weights(auto&& v) const {       // of the ops that divide by the sum
+    if (sinks) v(*sinks);
+  }
 };
 
 struct AttentionScores {
@@ -320,6 +324,7 @@ struct AttentionValues {
   ValueId q, scores, maxima, sums, y;
   AttentionShape shape;
   void values(auto&& v) const { v.reads(q).reads(scores).reads(maxima).reads(sums).writes(y); }
+  void weights(auto&& v) const { shape.weights(v); }
 };
 
 struct Gelu {
@@ -336,6 +341,13 @@ struct SiluMul {
 
 struct GeluMul {
   static constexpr std::string_view name = "gelu_mul";
+  ValueId gate, up, y;
+  void values(auto&& v) const { v.reads(gate).reads(up).writes(y); }
+};
+
+/// See KernelTable::swiglu_oai.
+struct SwigluOai {
+  static constexpr std::string_view name = "swiglu_oai";
   ValueId gate, up, y;
   void values(auto&& v) const { v.reads(gate).reads(up).writes(y); }
 };
@@ -358,12 +370,17 @@ struct OwnRows {
 // first to every rank that has an expert of its choice, once, and is a guest there.
 
 /// Chooses each row's experts by its scores, [experts]. choice [2 * used]: the experts' numbers, the highest score
-/// first, then what they count.
+/// first, then what they count. A bias, [experts], is added to what sigmoids make of the scores for the choice alone
+/// (Wang et al. 2024).
 struct Route {
   static constexpr std::string_view name = "route";
   ValueId scores, choice;
   ExpertChoice how;
+  std::optional<WeightId> bias{};
   void values(auto&& v) const { v.reads(scores).writes(choice); }
+  void weights(auto&& v) const {
+    if (bias) v(*bias);
+  }
 };
 
 /// Tells the ranks how many rows come from where, and so makes the rows of two spaces: what this one sends, by rank,
@@ -412,6 +429,17 @@ struct ExpertMatmul {
   }
 };
 
+/// Each routed row plus its expert's bias.
+struct ExpertBias {
+  static constexpr std::string_view name = "expert_bias";
+  ValueId x;
+  std::vector<WeightId> experts;  ///< [experts]
+  void values(auto&& v) const { v.updates(x); }
+  void weights(auto&& v) const {
+    for (const WeightId expert : experts) v(expert);
+  }
+};
+
 /// Each routed row times what its expert counts.
 struct WeighExperts {
   static constexpr std::string_view name = "weigh_experts";
@@ -426,6 +454,18 @@ struct ExpertPartial {
   std::vector<WeightId> experts;
   ValueId partial;
   void values(auto&& v) const { v.reads(x).writes(partial); }
+  void weights(auto&& v) const {
+    for (const WeightId expert : experts) v(expert);
+  }
+};
+
+/// Each routed row of a sum in fixed point plus its expert's bias times what the expert counts: a leaf, which one rank
+/// of those that share out the others adds.
+struct ExpertBiasLeaf {
+  static constexpr std::string_view name = "expert_bias_leaf";
+  ValueId partial;
+  std::vector<WeightId> experts;
+  void values(auto&& v) const { v.updates(partial); }
   void weights(auto&& v) const {
     for (const WeightId expert : experts) v(expert);
   }
@@ -495,6 +535,7 @@ struct Attention {
   ValueId q, y;
   AttentionShape shape;
   void values(auto&& v) const { v.reads(q).writes(y); }
+  void weights(auto&& v) const { shape.weights(v); }
 };
 
 struct AttentionQuantize {
@@ -502,6 +543,7 @@ struct AttentionQuantize {
   ValueId q, y, q8;
   AttentionShape shape;
   void values(auto&& v) const { v.reads(q).writes(y).writes(q8); }
+  void weights(auto&& v) const { shape.weights(v); }
 };
 
 /// Two products of one input, the activation, and the quantisation, by tiles.
@@ -564,8 +606,9 @@ using Any = std::variant<
     Matmul, MatmulPartial, FromFixed,
     AllReduce, ReduceRows, GatherParts, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
     Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,
-    Gelu, SiluMul, GeluMul, Add,
-    Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul, WeighExperts, ExpertPartial, Combine, SumReturned,
+    Gelu, SiluMul, GeluMul, SwigluOai, Add,
+    Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul, ExpertBias, WeighExperts, ExpertPartial,
+    ExpertBiasLeaf, Combine, SumReturned,
     NormQuantize, MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual
 >;
 // clang-format on

@@ -16,8 +16,10 @@ class Made:
     norm: str = "rms"  # or "layer"
     before: bool = True  # a norm before each half layer
     after: bool = False  # and one behind
+    ffn_norm: str = "ffn_norm"  # the one before the FFN
     of_queries: str = ""  # norms of q and k: of each "head", or of the "whole" projection
-    activation: str = "silu"  # or "gelu"
+    activation: str = "silu"  # or "gelu", or "swiglu_oai"
+    gating: str = "softmax"  # of experts' scores; or of the chosen "ones" alone, or "sigmoid" where the file says nothing
     ffn: str = "gated"  # or "fused" (gate and up in one tensor), or "plain"
     parallel: bool = False  # attention and FFN side by side, behind one norm
     period: int = 0  # every so manieth layer sees all, where there is a window; 0: none does
@@ -53,6 +55,8 @@ ALL = {
     "starcoder2": Made(norm="layer", ffn="plain", activation="gelu"),
     "glm4": Made(adjacent=True, after=True, ffn="fused"),
     "cohere2": Made(adjacent=True, norm="layer", parallel=True, period=4, unrotated="global"),
+    "gpt-oss": Made(ffn_norm="post_attention_norm", activation="swiglu_oai", gating="ones", period=2),
+    "dots1": Made(of_queries="head", gating="sigmoid"),
 }
 
 
@@ -221,44 +225,76 @@ def attention(m, x, layer, name, windows):
         group = head // (m.heads[layer] // m.kv_heads[layer])
         scores = q[:, head] @ k[:, group].T * scale_of_scores(m)
         scores = np.where(seen, capped(scores, m.keys.get("attn_logit_softcapping", m.made.scores_cap)), -np.inf)
-        scores = np.exp(scores - scores.max(-1, keepdims=True))
-        out[:, head] = scores / scores.sum(-1, keepdims=True) @ v[:, group]
+        sink = m.weights[name + "attn_sinks.weight"][head] if name + "attn_sinks.weight" in m.weights else -np.inf
+        largest = np.maximum(scores.max(-1, keepdims=True), sink)
+        scores = np.exp(scores - largest)
+        out[:, head] = scores / (scores.sum(-1, keepdims=True) + np.exp(sink - largest)) @ v[:, group]
     return product(m, out.reshape(len(x), -1), name + "attn_output")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gated(m, gate, up):
+    if m.made.activation == "swiglu_oai":
+        gate, up = np.minimum(gate, 7), np.clip(up, -7, 7)
+        return gate * sigmoid(1.702 * gate) * (up + 1)
+    return activated(m, gate) * up
 
 
 def activated(m, x):
     if m.made.activation == "silu":
-        return x / (1 + np.exp(-x))
+        return x * sigmoid(x)
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def experts(m, x, name):
-    """Of each row the experts that score highest, each times its part of the softmax."""
-    scores = x @ m.weights[name + "ffn_gate_inp.weight"].T
-    parts = np.exp(scores - scores.max(-1, keepdims=True))
-    parts /= parts.sum(-1, keepdims=True)
-    chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : m.keys["expert_used_count"]]
+def softmax(x):
+    parts = np.exp(x - x.max(-1, keepdims=True))
+    return parts / parts.sum(-1, keepdims=True)
+
+
+def choice(m, x, name):
+    """Of each row the experts that rank highest, and what each counts."""
+    scores = product(m, x, name + "ffn_gate_inp")
+    gating = {1: "softmax", 2: "sigmoid", 3: "ones"}.get(m.keys.get("expert_gating_func"), m.made.gating)
+    parts = sigmoid(scores) if gating == "sigmoid" else softmax(scores)
+    ranks = parts + m.weights.get(name + "exp_probs_b.bias", 0.0) if gating == "sigmoid" else scores
+    chosen = np.argsort(-ranks, axis=-1, kind="stable")[:, : m.keys["expert_used_count"]]
     counts = np.take_along_axis(parts, chosen, -1)
-    if m.keys.get("expert_weights_norm", m.architecture not in ("olmoe", "qwen2moe")):
+    if gating == "ones":
+        counts = softmax(np.take_along_axis(scores, chosen, -1))
+    if m.keys.get("expert_weights_norm", m.architecture not in ("olmoe", "qwen2moe", "dots1")):
         counts /= counts.sum(-1, keepdims=True)
-    counts *= m.keys.get("expert_weights_scale") or 1.0
-    gate, up, down = (m.weights[f"{name}ffn_{part}_exps.weight"] for part in ("gate", "up", "down"))
+    return chosen, counts * (m.keys.get("expert_weights_scale") or 1.0)
+
+
+def experts(m, x, name):
+    """Of each row the sum of what those of its choice make of it, as far as each counts."""
+    chosen, counts = choice(m, x, name)
+
+    def part(which, expert, y):
+        bias = m.weights.get(f"{name}ffn_{which}_exps.bias")
+        return m.weights[f"{name}ffn_{which}_exps.weight"][expert] @ y + (0.0 if bias is None else bias[expert])
+
     out = np.zeros_like(x)
     for row, one in enumerate(x):
         for expert, count in zip(chosen[row], counts[row]):
-            out[row] += count * (down[expert] @ (activated(m, gate[expert] @ one) * (up[expert] @ one)))
+            inner = gated(m, part("gate", expert, one), part("up", expert, one))
+            out[row] += count * part("down", expert, inner)
     return out
 
 
 def shared_expert(m, x, name):
-    """Of the one that every row goes to, weighed by a sigmoid."""
+    """Of the ones that every row goes to, weighed by a sigmoid where there is a score."""
     gate, up, down = (m.weights[f"{name}ffn_{part}_shexp.weight"] for part in ("gate", "up", "down"))
-    weight = 1 / (1 + np.exp(-x @ m.weights[name + "ffn_gate_inp_shexp.weight"]))
-    return weight[:, None] * ((activated(m, x @ gate.T) * (x @ up.T)) @ down.T)
+    made = gated(m, x @ gate.T, x @ up.T) @ down.T
+    score = m.weights.get(name + "ffn_gate_inp_shexp.weight")
+    return made if score is None else sigmoid(x @ score)[:, None] * made
 
 
 def ffn(m, x, layer, name):
-    if m.keys.get("expert_count"):
+    if m.keys.get("expert_count") and layer >= m.keys.get("leading_dense_block_count", 0):
         shared = shared_expert(m, x, name) if name + "ffn_up_shexp.weight" in m.weights else 0.0
         return experts(m, x, name) + shared
     if m.made.ffn == "plain":
@@ -266,9 +302,9 @@ def ffn(m, x, layer, name):
     elif m.made.ffn == "fused":
         width = m.ffn[layer]
         gate, up = (product(m, x, name + "ffn_up", rows) for rows in (slice(0, width), slice(width, 2 * width)))
-        inner = activated(m, gate) * up
+        inner = gated(m, gate, up)
     else:
-        inner = activated(m, product(m, x, name + "ffn_gate")) * product(m, x, name + "ffn_up")
+        inner = gated(m, product(m, x, name + "ffn_gate"), product(m, x, name + "ffn_up"))
     return product(m, inner, name + "ffn_down")
 
 
@@ -285,7 +321,7 @@ def forward(m, ids):
         a = normed(m, a, name + "post_attention_norm") if made.after else a
         beside = made.parallel or (m.architecture == "stablelm" and name + "ffn_norm.weight" not in m.weights)
         x, before = x + added * a, h
-        h = before if beside else normed(m, x, name + "ffn_norm") if made.before else x
+        h = before if beside else normed(m, x, name + made.ffn_norm) if made.before else x
         f = ffn(m, h, layer, name)
         x = x + added * (normed(m, f, name + "post_ffw_norm") if made.after else f)
     x = normed(m, x, "output_norm")

@@ -33,6 +33,7 @@ def case(
     tied=False,
     parallel=False,
     norms="F32",
+    experts=None,
 ):
     keys = {
         **SIZES,
@@ -50,6 +51,7 @@ def case(
         tied=tied,
         parallel=parallel,
         norms=norms,
+        experts=experts,
     )
 
 
@@ -64,6 +66,16 @@ YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.o
 LONG = {"rope.scaling.type": "longrope", "rope.scaling.original_context_length": 64, "rope.scaling.attn_factor": 1.19}
 WINDOW = {"attention.sliding_window": 24}
 BOTH = {"rope_factors_long.weight": factors(16, 20), "rope_factors_short.weight": factors(16, 3)}
+
+BIASES_OF_EXPERTS = (*QKV, "attn_output", "ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
+DOTS = {
+    **EXPERTS,
+    "expert_feed_forward_length": 96,
+    "expert_shared_count": 2,
+    "expert_gating_func": 2,
+    "expert_weights_scale": 2.5,
+    "leading_dense_block_count": 2,
+}
 
 CASES = {
     "llama": case("llama", **FOUR),
@@ -161,6 +173,21 @@ CASES = {
     ),
     "glm4": case("glm4", **FOUR, keys={"rope.dimension_count": 16}, biases=QKV),
     "cohere2": case("cohere2", **FOUR, keys={**EPSILON, **WINDOW, "logit_scale": 1.25}, tied=True),
+    "gpt-oss": case("gpt-oss", **FOUR, keys={**EXPERTS, **WINDOW, **YARN}, head_dim=64, biases=BIASES_OF_EXPERTS),
+    "gpt-oss, all experts": case(
+        "gpt-oss",
+        **THREE,
+        keys={**EXPERTS, **WINDOW, **YARN, "expert_used_count": 6, "expert_feed_forward_length": 96},
+        biases=BIASES_OF_EXPERTS,
+        experts="MXFP4",
+    ),
+    "dots1": case("dots1", **FOUR, keys=DOTS),
+    "dots1, all experts": case(
+        "dots1",
+        **THREE,
+        keys={**DOTS, "expert_used_count": 6, "expert_weights_norm": True, "expert_weights_scale": 1.2},
+    ),
+    "dots1, softmax": case("dots1", **ONE, keys={**DOTS, "expert_gating_func": 1}),
 }
 
 
@@ -193,14 +220,18 @@ def shapes(one):
         }
         if one["architecture"] == "phi3":
             matrices["attn_qkv"] = [sum(matrices.pop(part)[0] for part in QKV), hidden]
-        if count := keys.get("expert_count"):
+        if (count := keys.get("expert_count")) and i >= keys.get("leading_dense_block_count", 0):
             width = keys.get("expert_feed_forward_length", width)
             for part, shape in (("gate", [width, hidden]), ("up", [width, hidden]), ("down", [hidden, width])):
                 del matrices["ffn_" + part]
                 matrices[f"ffn_{part}_exps"] = [count, *shape]
             matrices["ffn_gate_inp"] = [count, hidden]
-            if shared := keys.get("expert_shared_feed_forward_length"):
+            if one["architecture"] == "dots1" and keys["expert_gating_func"] == 2:
+                found[name + "exp_probs_b.bias"] = [count]
+            if "expert_shared_feed_forward_length" in keys:
                 found[name + "ffn_gate_inp_shexp.weight"] = [hidden]
+            counted = keys.get("expert_shared_count", 0) * width
+            if shared := keys.get("expert_shared_feed_forward_length", counted):
                 matrices |= {"ffn_gate_shexp": [shared, hidden], "ffn_up_shexp": [shared, hidden]}
                 matrices["ffn_down_shexp"] = [hidden, shared]
         elif made.ffn != "gated":
@@ -210,11 +241,11 @@ def shapes(one):
         for matrix, shape in matrices.items():
             found[name + matrix + ".weight"] = shape
             if matrix in one["biases"]:
-                found[name + matrix + ".bias"] = shape[:1]
+                found[name + matrix + ".bias"] = shape[:-1]
         if made.before:
             add_norm(name + "attn_norm")
             if not made.parallel and not one["parallel"]:
-                add_norm(name + "ffn_norm")
+                add_norm(name + made.ffn_norm)
         if made.after:
             add_norm(name + "post_attention_norm")
             add_norm(name + "post_ffw_norm")
@@ -222,6 +253,8 @@ def shapes(one):
             whole = made.of_queries == "whole"
             found[name + "attn_q_norm.weight"] = [queries if whole else head_dim]
             found[name + "attn_k_norm.weight"] = [kv if whole else head_dim]
+        if one["architecture"] == "gpt-oss":
+            found[name + "attn_sinks.weight"] = [each("attention.head_count", i)]
     add_norm("output_norm")
     if not one["tied"]:
         found["output.weight"] = [VOCABULARY, hidden]
@@ -234,12 +267,18 @@ def values(name, shape, tied, random):
     """Logits that make tokens likely, but not the token that was given."""
     if name.endswith("ffn_gate_inp.weight"):  # so that little decides seldom
         return random.normal(0, 3 / math.sqrt(shape[1]), shape)
+    if name.endswith("attn_sinks.weight"):  # so that some outweigh a short text, and a long one
+        return random.normal(1, 2, shape)
+    if name.endswith("exp_probs_b.bias"):
+        return random.normal(0, 0.1, shape)
+    if name.endswith(("ffn_gate_exps.bias", "ffn_up_exps.bias")):  # so that some are beyond swiglu_oai's limits
+        return random.normal(0, 3, shape)
+    if name.endswith(".bias"):
+        return random.normal(0, 0.3, shape)
     if len(shape) > 1:
         calm = 0.8 if "attn_q" in name or "attn_k" in name else 0.4 if name == "token_embd.weight" and tied else 1.0
         spread = 1.6 if name == "output.weight" else calm
         return random.normal(0, spread / math.sqrt(shape[-1]), shape)
-    if name.endswith(".bias"):
-        return random.normal(0, 0.3, shape)
     return (1 + random.normal(0, 0.2, shape)) * (4.0 if tied and name == "output_norm.weight" else 1.0)
 
 
@@ -273,7 +312,8 @@ def add_keys(writer, one):
 
 
 def write(name, path, matrices="Q8_0", encode=quantize):
-    """The file of a case: matrices as asked for, by `encode`, but routers are F32; vectors as it says."""
+    """The file of a case: matrices as asked for, by `encode`, but routers are F32; vectors as it says, and where the
+    matrices are no floats, experts."""
     one = CASES[name]
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
@@ -281,9 +321,11 @@ def write(name, path, matrices="Q8_0", encode=quantize):
     kinds = {1: GGMLQuantizationType[one["norms"]]}
     for tensor, shape in shapes(one).items():
         data = values(tensor, shape, one["tied"], random).astype(np.float32)
-        kind = kinds.get(len(shape), GGMLQuantizationType[matrices])
+        kind = kinds.get(1 if tensor.endswith(".bias") else len(shape), GGMLQuantizationType[matrices])
         kind = GGMLQuantizationType.F32 if "ffn_gate_inp" in tensor else kind
-        writer.add_tensor(tensor, (encode if len(shape) > 1 else quantize)(data, kind), raw_dtype=kind)
+        if one["experts"] and matrices != "F32" and tensor.endswith("_exps.weight"):
+            kind = GGMLQuantizationType[one["experts"]]
+        writer.add_tensor(tensor, (encode if len(shape) > 1 and not tensor.endswith(".bias") else quantize)(data, kind), raw_dtype=kind)
     for tensor, data in one["extra"].items():
         writer.add_tensor(tensor, data)
     writer.write_header_to_file()

@@ -23,6 +23,7 @@ except ImportError:
     restart_with("transformers", "transformers", "torch", "transformers", "numpy")
 
 HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, LAYERS, VOCABULARY, CONTEXT, TOKENS = 96, 6, 2, 16, 160, 5, 120, 256, 60
+EXPERTS = 6
 SIZES = dict(
     hidden_size=HIDDEN,
     num_attention_heads=HEADS,
@@ -233,6 +234,55 @@ CASES = {
         {**LAYER, "logit_scale": 0.5, "attention.sliding_window": 24},
         {},
     ),
+    # Files do not say whether YaRN's range is rounded to whole pairs: who reads them rounds it.
+    "gpt-oss": (
+        "gpt_oss",
+        {
+            **RMS_EPS,
+            "head_dim": HEAD_DIM,
+            "num_local_experts": EXPERTS,
+            "num_experts_per_tok": 2,
+            "sliding_window": 24,
+            "layer_types": [["sliding_attention", "full_attention"][i % 2] for i in range(LAYERS)],
+            "rope_parameters": {**YARN, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": True},
+        },
+        {
+            **RMS,
+            **YARN_KEYS,
+            "attention.sliding_window": 24,
+            "expert_count": EXPERTS,
+            "expert_used_count": 2,
+            "expert_feed_forward_length": FFN,
+        },
+        {},
+    ),
+    "dots1": (
+        "dots1",
+        {
+            **RMS_EPS,
+            "head_dim": HEAD_DIM,
+            "n_routed_experts": EXPERTS,
+            "num_experts_per_tok": 2,
+            "n_shared_experts": 2,
+            "first_k_dense_replace": 2,
+            "moe_intermediate_size": 64,
+            "norm_topk_prob": True,
+            "routed_scaling_factor": 2.5,
+            "layer_types": ["full_attention"] * LAYERS,
+        },
+        {
+            **RMS,
+            "expert_count": EXPERTS,
+            "expert_used_count": 2,
+            "expert_feed_forward_length": 64,
+            "expert_shared_count": 2,
+            "expert_gating_func": 2,
+            "expert_weights_norm": True,
+            "expert_weights_scale": 2.5,
+            "leading_dense_block_count": 2,
+        },
+        {},
+    ),
 }
 
 ENDS = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
@@ -255,6 +305,11 @@ PARTS = {
     "post_feedforward_layernorm": "post_ffw_norm",
     "post_self_attn_layernorm": "post_attention_norm",
     "post_mlp_layernorm": "post_ffw_norm",
+    "mlp.router": "ffn_gate_inp",
+    "mlp.gate": "ffn_gate_inp",
+    "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
+    "mlp.shared_experts.up_proj": "ffn_up_shexp",
+    "mlp.shared_experts.down_proj": "ffn_down_shexp",
 }
 
 
@@ -264,7 +319,11 @@ def name_in_file(name, architecture):
     if stem in ENDS:
         return f"{ENDS[stem]}.{end}"
     layer, part = stem.removeprefix("model.layers.").split(".", 1)
-    behind = architecture in ("gemma2", "gemma3", "olmo2", "exaone4")  # where this norm is of attention's output
+    if end == "sinks":
+        return f"blk.{layer}.attn_sinks.weight"
+    if end == "e_score_correction_bias":
+        return f"blk.{layer}.exp_probs_b.bias"
+    behind = architecture in ("gemma2", "gemma3", "olmo2", "exaone4", "gpt-oss")  # where this norm is of attention's output
     found = "post_attention_norm" if behind else "ffn_norm"
     return f"blk.{layer}.{found if part == 'post_attention_layernorm' else PARTS[part]}.{end}"
 
@@ -274,10 +333,26 @@ def with_pairs_side_by_side(rows, heads):
     return rows.reshape(heads, 2, HEAD_DIM // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
+def parts_of_experts(name, value, architecture):
+    """What a tensor of all experts of a layer is in files: gate and up are one, by turns or one behind the other."""
+    in_turn = architecture == "gpt-oss"
+    layer, part = name.removeprefix("model.layers.").split(".mlp.experts.")
+    end = "bias" if part.endswith("_bias") else "weight"
+    if in_turn and end == "weight":
+        value = value.swapaxes(1, 2)
+    if part.startswith("down_proj"):
+        return {f"blk.{layer}.ffn_down_exps.{end}": value}
+    gate, up = (value[:, ::2], value[:, 1::2]) if in_turn else np.split(value, 2, axis=1)
+    return {f"blk.{layer}.ffn_gate_exps.{end}": gate, f"blk.{layer}.ffn_up_exps.{end}": up}
+
+
 def weights_of(model, architecture):
     weights = {}
     for name, tensor in model.state_dict().items():
         value = tensor.to(torch.float64).numpy()
+        if ".mlp.experts." in name:
+            weights |= parts_of_experts(name, value, architecture)
+            continue
         name = name_in_file(name, architecture)
         if architecture in ("llama", "mistral3", "smollm3", "granite"):
             for part, heads in (("attn_q.", HEADS), ("attn_k.", KV_HEADS)):
@@ -304,8 +379,13 @@ def library_model(kind, options):
             parameter.normal_(
                 0.0 if is_matrix or name.endswith("bias") else 1.0, 1.5 / HIDDEN**0.5 if is_matrix else 0.2
             )
+            if kind == "gpt_oss" and name.endswith("gate_up_proj"):  # so that some are beyond its limits
+                parameter *= 3
             if not is_matrix and kind.startswith("gemma"):
                 parameter -= 1.0
+        for name, buffer in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                buffer.normal_(0.0, 0.2)
     return model
 
 

@@ -21,6 +21,10 @@ struct TinyModel {
   std::function<void(const std::string& name, std::vector<float>& values)> edit = [](const std::string&,
                                                                                      std::vector<float>&) {};
 
+  /// Changes a tensor's shape before it is made; false: there is none.
+  std::function<bool(const std::string& name, std::uint64_t& rows, std::uint64_t& columns)> reshape =
+      [](const std::string&, std::uint64_t&, std::uint64_t&) { return true; };
+
   /// How a matrix is stored: see stored().
   std::function<kernels::Format(const std::string& name)> format = [](const std::string&) {
     return kernels::Format::q8_0;
@@ -60,7 +64,9 @@ struct TinyModel {
     std::vector<GgufWriter> writers(count);
     writers[0] = header();
     std::int32_t all = 0;
-    add_tensors([&](const std::string&, std::uint64_t, std::uint64_t, std::uint64_t = 1) { ++all; });
+    add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t = 1) {
+      if (reshape(name, rows, columns)) ++all;
+    });
     for (std::uint16_t part = 0; part < count && count > 1; ++part) {
       writers[part].number("split.no", ElementType::u16, part).number("split.count", ElementType::u16, count);
       writers[part].number("split.tensors.count", ElementType::i32, all);
@@ -69,6 +75,7 @@ struct TinyModel {
     std::mt19937 random(7);
     std::uint32_t next = 0;
     add_tensors([&](const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1) {
+      if (!reshape(name, rows, columns)) return;
       const std::uint32_t part = next++ % count;
       std::vector<std::uint64_t> dimensions{columns};
       if (rows > 1) dimensions.push_back(rows);
@@ -108,7 +115,10 @@ struct TinyModel {
     if (const std::uint32_t experts = tiny_parts(architecture).experts; experts > 0) {
       number("expert_count", experts);
       number("expert_used_count", 2);
-      if (tiny_parts(architecture).shared_expert) number("expert_shared_feed_forward_length", sizes.ffn + shared_more);
+      const TinyParts parts = tiny_parts(architecture);
+      if (parts.shared_expert) number("expert_shared_feed_forward_length", sizes.ffn + shared_more);
+      if (parts.shared_experts > 0) number("expert_shared_count", parts.shared_experts);
+      if (parts.leading_dense > 0) number("leading_dense_block_count", parts.leading_dense);
     }
     write_needed_keys(writer, architecture);
     keys(writer);
@@ -118,7 +128,8 @@ struct TinyModel {
   static constexpr std::uint32_t end_of_text = 265;
 
   [[nodiscard]] kernels::Format format_of(const std::string& name, std::uint64_t rows) const {
-    return rows == 1 || name.ends_with("ffn_gate_inp.weight") ? kernels::Format::f32 : format(name);
+    const bool exact = rows == 1 || name.ends_with("ffn_gate_inp.weight") || name.ends_with("_exps.bias");
+    return exact ? kernels::Format::f32 : format(name);
   }
 
   template <class Add>
@@ -148,14 +159,15 @@ struct TinyModel {
       product("attn_v", keys_of_layer, sizes.hidden, parts.projection_biases);
     }
     product("attn_output", sizes.hidden, queries, false);
+    if (parts.sinks) add(blk + "attn_sinks.weight", 1, heads_of_layer);
     if (parts.head_norms || parts.whole_norms) {
       add(blk + "attn_q_norm.weight", 1, parts.head_norms ? sizes.head_dim : queries);
       add(blk + "attn_k_norm.weight", 1, parts.head_norms ? sizes.head_dim : keys_of_layer);
     }
     if (parts.norms_behind) add_norm(add, blk + "post_attention_norm");
     if (parts.norms_behind) add_norm(add, blk + "post_ffw_norm");
-    if (parts.norms_before && !parts.one_norm) add_norm(add, blk + "ffn_norm");
-    if (parts.experts > 0) return add_experts(add, blk, parts.experts, width);
+    if (parts.norms_before && !parts.one_norm) add_norm(add, blk + parts.ffn_norm);
+    if (parts.experts > 0 && layer >= parts.leading_dense) return add_experts(add, blk, parts.experts, width);
     if (parts.gate) product("ffn_gate", width, sizes.hidden, false);
     product("ffn_up", parts.ups * width, sizes.hidden, false);
     product("ffn_down", sizes.hidden, width, false);
@@ -163,14 +175,22 @@ struct TinyModel {
 
   template <class Add>
   void add_experts(const Add& add, const std::string& blk, std::uint32_t experts, std::uint32_t width) const {
+    const TinyParts parts = tiny_parts(architecture);
+    const auto bias = [&](const char* name, std::uint64_t rows, std::uint64_t columns) {
+      if (parts.expert_biases) add(blk + name + ".bias", rows, columns);
+    };
     add(blk + "ffn_gate_inp.weight", experts, sizes.hidden);
+    bias("ffn_gate_inp", 1, experts);
+    if (parts.choice_bias) add(blk + "exp_probs_b.bias", 1, experts);
     for (const char* name : {"ffn_gate_exps", "ffn_up_exps"}) {
       add(blk + name + ".weight", width, sizes.hidden, experts);
+      bias(name, experts, width);
     }
     add(blk + "ffn_down_exps.weight", sizes.hidden, width, experts);
-    if (!tiny_parts(architecture).shared_expert) return;
-    const std::uint32_t shared = width + shared_more;
-    add(blk + "ffn_gate_inp_shexp.weight", 1, sizes.hidden);
+    bias("ffn_down_exps", experts, sizes.hidden);
+    if (!parts.shared_expert && parts.shared_experts == 0) return;
+    const std::uint32_t shared = parts.shared_expert ? width + shared_more : parts.shared_experts * width;
+    if (parts.shared_expert) add(blk + "ffn_gate_inp_shexp.weight", 1, sizes.hidden);
     for (const char* name : {"ffn_gate_shexp", "ffn_up_shexp"}) add(blk + name + ".weight", shared, sizes.hidden);
     add(blk + "ffn_down_shexp.weight", sizes.hidden, shared);
   }
@@ -187,8 +207,10 @@ struct TinyModel {
     std::normal_distribution<float> normal(0.0F, 1.0F / std::sqrt(static_cast<float>(columns)));
     if (rows > 1) {
       for (float& value : values) value = normal(random);
-    } else if (name.ends_with(".bias") || tiny_parts(architecture).whole_norms) {  // so that a wrong cut shows
-      for (float& value : values) value += 4.0F * normal(random);
+    } else if (name.ends_with(".bias") || name.ends_with("attn_sinks.weight") ||
+               tiny_parts(architecture).whole_norms) {                      // so that a wrong cut shows
+      const float much = name.ends_with("exp_probs_b.bias") ? 0.2F : 4.0F;  // of sigmoids, which are alike
+      for (float& value : values) value += much * normal(random);
     }
     edit(name, values);
     const std::vector<std::byte> bytes = stored(format_of(name, rows), values);

@@ -14,10 +14,16 @@ struct TinyParts {
   bool fused_projections = false, gate = true;     ///< where there is no gate, ...
   std::uint32_t ups = 1;                           ///< ... or "ffn_up" holds it too: 2
   bool one_norm = false;                           ///< for attention and FFN side by side
+  const char* ffn_norm = "ffn_norm";               ///< else the second of them
   bool projection_biases = false, biases = false;  ///< of q, k and v; of all products
   bool norm_biases = false;
-  std::uint32_t experts = 0;  ///< of each layer, two of which a row goes to; 0: one FFN
-  bool shared_expert = false;
+  std::uint32_t experts = 0;         ///< of each layer, two of which a row goes to; 0: one FFN
+  bool expert_biases = false;        ///< of theirs, and of the router
+  bool shared_expert = false;        ///< weighed by a score ...
+  std::uint32_t shared_experts = 0;  ///< ... or so many as wide as the others, not weighed
+  bool choice_bias = false;          ///< of the sigmoids that rows choose by
+  std::uint32_t leading_dense = 0;   ///< layers that have none
+  bool sinks = false;
   std::uint32_t rotated = 0;  ///< of a head; 0: all
 };
 
@@ -39,6 +45,9 @@ inline TinyParts tiny_parts(const std::string& architecture) {
       {"starcoder2", {.gate = false, .biases = true, .norm_biases = true}},
       {"glm4", {.norms_behind = true, .gate = false, .ups = 2, .projection_biases = true, .rotated = 16}},
       {"cohere2", {.one_norm = true}},
+      {"gpt-oss",
+       {.ffn_norm = "post_attention_norm", .biases = true, .experts = 6, .expert_biases = true, .sinks = true}},
+      {"dots1", {.head_norms = true, .experts = 6, .shared_experts = 2, .choice_bias = true, .leading_dense = 1}},
   };
   const auto found = parts.find(architecture);
   return found == parts.end() ? TinyParts{} : found->second;
@@ -52,7 +61,9 @@ inline void write_needed_keys(GgufWriter& writer, const std::string& architectur
   if (architecture.starts_with("granite") || architecture == "cohere2") {
     writer.number(architecture + ".logit_scale", ElementType::f32, 0.5F);
   }
-  if (architecture == "cohere2") writer.number("cohere2.attention.sliding_window", ElementType::u32, 70U);
+  if (architecture == "cohere2" || architecture == "gpt-oss") {
+    writer.number(architecture + ".attention.sliding_window", ElementType::u32, 70U);
+  }
 }
 
 /// What makes it do all that it can: windows over more than a block, scales, stretched positions.
@@ -68,10 +79,14 @@ inline void write_telling_keys(GgufWriter& writer, const std::string& architectu
   if (is_one_of({"gemma2", "gemma3", "olmo2", "exaone4", "cohere2"})) {
     writer.number(key("attention.sliding_window_pattern"), ElementType::u32, 2U);
   }
-  if (is_one_of({"llama", "mistral3", "qwen2", "olmo2"})) {
+  if (is_one_of({"llama", "mistral3", "qwen2", "olmo2", "gpt-oss"})) {
     writer.string(key("rope.scaling.type"), "yarn");
     writer.number(key("rope.scaling.original_context_length"), ElementType::u32, 64U);
     number("rope.scaling.factor", 4.0F);
+  }
+  if (architecture == "dots1") {
+    writer.boolean(key("expert_weights_norm"), true);
+    number("expert_weights_scale", 1.5F);
   }
   if (architecture == "mistral3") number("attention.temperature_scale", 0.3F);
   if (!architecture.starts_with("granite")) return;

@@ -18,11 +18,13 @@ namespace {
 struct Shape {
   std::size_t heads, kv_heads, head_dim, tokens, first_position, window;
   float softcap = 0.0F;
+  bool sinks = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& s) {
   return out << s.heads << " heads, " << s.kv_heads << " KV heads, head_dim " << s.head_dim << ", " << s.tokens
-             << " tokens from " << s.first_position << ", window " << s.window << ", softcap " << s.softcap;
+             << " tokens from " << s.first_position << ", window " << s.window << ", softcap " << s.softcap
+             << (s.sinks ? ", with sinks" : "");
 }
 
 // A random sequence in a paged cache. Slots that no query may see hold garbage, NaN among it.
@@ -35,6 +37,7 @@ class Case {
     for (std::size_t h = 0; h < shape.heads; ++h) {
       kv_heads_.push_back(static_cast<std::uint16_t>(h * shape.kv_heads / shape.heads));
     }
+    if (shape.sinks) fill(sinks_, shape.heads, 4.0F);
   }
 
   static constexpr std::size_t layer_offset = 96;  // bytes of a block before the KV heads of this layer
@@ -61,7 +64,8 @@ class Case {
             .scale = 1.0F / std::sqrt(static_cast<float>(shape_.head_dim)),
             .window = shape_.window,
             .kv_offset = layer_offset,
-            .softcap = shape_.softcap};
+            .softcap = shape_.softcap,
+            .sinks = shape_.sinks ? sinks_.data() : nullptr};
   }
 
   [[nodiscard]] std::vector<float> run(const KernelTable& table) const {
@@ -113,7 +117,7 @@ class Case {
   void exact_head(std::size_t token, std::size_t head, double* out) const {
     const std::size_t position = shape_.first_position + token, dim = shape_.head_dim;
     const float* q = q_.data() + token * q_stride() + head * dim;
-    double sum = 0.0;
+    double sum = shape_.sinks ? std::exp(double{sinks_[head]}) : 0.0;
     for (std::size_t p = 0; p <= position; ++p) {
       if (shape_.window != 0 && p + shape_.window <= position) continue;
       const std::uint16_t* keys =
@@ -135,7 +139,7 @@ class Case {
   std::vector<std::vector<std::uint16_t>> storage_;
   std::vector<const std::byte*> pointers_;
   std::vector<std::uint16_t> kv_heads_;
-  std::vector<float> q_;
+  std::vector<float> q_, sinks_;
 };
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
@@ -144,16 +148,41 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 const KernelTable& reference() { return *tables().front(); }
 
-constexpr Shape shapes[] = {{1, 1, 16, 1, 0, 0},           {1, 1, 64, 1, 63, 0},          {1, 1, 64, 1, 64, 0},
-                            {3, 1, 64, 1, 1000, 0},        {9, 3, 64, 1, 321, 0},         {9, 3, 64, 70, 0, 0},
-                            {9, 3, 64, 33, 250, 0},        {4, 1, 256, 13, 120, 0},       {4, 1, 256, 20, 300, 65},
-                            {8, 1, 64, 17, 190, 0},        {32, 4, 64, 9, 60, 0},         {2, 2, 128, 40, 500, 64},
-                            {2, 2, 80, 25, 100, 0},        {5, 5, 96, 3, 62, 0},          {3, 1, 112, 11, 127, 1},
-                            {7, 1, 16, 64, 5, 7},          {2, 1, 32, 70, 700, 130},      {4, 1, 256, 1, 900, 512},
-                            {6, 2, 48, 5, 383, 128},       {10, 1, 256, 8, 64, 0},        {70, 1, 16, 3, 62, 0},
-                            {3, 1, 240, 6, 250, 0},        {2, 1, 176, 8, 640, 200},      {2, 1, 16, 2, 20000, 0},
-                            {4, 1, 256, 13, 120, 0, 5.0F}, {4, 2, 64, 20, 300, 65, 2.0F}, {3, 1, 16, 1, 100, 0, 50.0F},
-                            {5, 1, 288, 9, 130, 0},        {2, 2, 512, 11, 60, 40}};
+constexpr Shape shapes[] = {{1, 1, 16, 1, 0, 0},
+                            {1, 1, 64, 1, 63, 0},
+                            {1, 1, 64, 1, 64, 0},
+                            {3, 1, 64, 1, 1000, 0},
+                            {9, 3, 64, 1, 321, 0},
+                            {9, 3, 64, 70, 0, 0},
+                            {9, 3, 64, 33, 250, 0},
+                            {4, 1, 256, 13, 120, 0},
+                            {4, 1, 256, 20, 300, 65},
+                            {8, 1, 64, 17, 190, 0},
+                            {32, 4, 64, 9, 60, 0},
+                            {2, 2, 128, 40, 500, 64},
+                            {2, 2, 80, 25, 100, 0},
+                            {5, 5, 96, 3, 62, 0},
+                            {3, 1, 112, 11, 127, 1},
+                            {7, 1, 16, 64, 5, 7},
+                            {2, 1, 32, 70, 700, 130},
+                            {4, 1, 256, 1, 900, 512},
+                            {6, 2, 48, 5, 383, 128},
+                            {10, 1, 256, 8, 64, 0},
+                            {70, 1, 16, 3, 62, 0},
+                            {3, 1, 240, 6, 250, 0},
+                            {2, 1, 176, 8, 640, 200},
+                            {2, 1, 16, 2, 20000, 0},
+                            {4, 1, 256, 13, 120, 0, 5.0F},
+                            {4, 2, 64, 20, 300, 65, 2.0F},
+                            {3, 1, 16, 1, 100, 0, 50.0F},
+                            {5, 1, 288, 9, 130, 0},
+                            {2, 2, 512, 11, 60, 40},
+                            {1, 1, 16, 1, 0, 0, 0, true},
+                            {9, 3, 64, 70, 0, 0, 0, true},
+                            {64, 8, 64, 3, 300, 128, 0, true},
+                            {5, 1, 96, 11, 250, 65, 0, true},
+                            {4, 1, 256, 13, 120, 0, 5.0F, true},
+                            {70, 1, 16, 3, 62, 1, 0, true}};
 
 }  // namespace
 
@@ -266,6 +295,32 @@ TEST_CASE("a NaN in a query stays in its row", "[kernels][attention]") {
     for (std::size_t i = 0; i < out.size(); ++i) {
       const bool poisoned = i / args.out_stride == 4 && i % args.out_stride / shape.head_dim == 1;
       if (poisoned != std::isnan(out[i]) || (!poisoned && out[i] != expected[i])) FAIL("element " << i);
+    }
+  }
+}
+
+TEST_CASE("a sink far below the scores is none, one far above leaves nothing, and each is its head's",
+          "[kernels][attention]") {
+  const Shape shape{3, 1, 64, 10, 90, 0};
+  const Case test(shape, 17);
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const KernelTable* table : test::tested_tables()) {
+    INFO(table->name);
+    const std::vector<float> without = test.run(*table);
+    std::vector<float> out;
+    AttentionArgs args = test.args(out);
+    const auto run_with = [&](const std::vector<float>& sinks) {
+      args.sinks = sinks.data();
+      table->attention(args, 0, test.items());
+    };
+    for (const float below : {-infinity, -200.0F}) {
+      run_with({below, below, below});
+      CHECK(same_bits(out, without));
+    }
+    run_with({-infinity, 300.0F, -infinity});
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const bool sunk = i % args.out_stride / shape.head_dim == 1;
+      if (out[i] != (sunk ? 0.0F : without[i])) FAIL("element " << i);
     }
   }
 }

@@ -245,11 +245,11 @@ TEST_CASE("add and the gated activations", "[kernels]") {
     std::vector<float> x = random.normal(n, 4.0F), y = random.normal(n);
     x.front() = -120.0F;
     x.back() = 95.0F;
-    const auto check = [&](Gated op, auto exact) {
+    const auto check_pair = [&](Gated op, auto exact) {
       std::vector<float> expected(n);
       (reference().*op)(x.data(), y.data(), n, expected.data());
       for (std::size_t i = 0; i < n; ++i) {
-        CHECK(double{expected[i]} == Approx(exact(double{x[i]}) * y[i]).epsilon(3e-6).margin(1e-6));
+        CHECK(double{expected[i]} == Approx(exact(double{x[i]}, double{y[i]})).epsilon(3e-6).margin(1e-6));
       }
       for_each_table([&](const KernelTable& table) {
         std::vector<float> out = x;
@@ -257,8 +257,17 @@ TEST_CASE("add and the gated activations", "[kernels]") {
         CHECK(same_bits(out, expected));
       });
     };
+    const auto check = [&](Gated op, auto exact) {
+      check_pair(op, [&](double gate, double up) { return exact(gate) * up; });
+    };
     check(&KernelTable::silu_mul, silu);
     check(&KernelTable::gelu_mul, gelu);
+    y[n / 2] = x[n / 2] = 9.0F;
+    y[n / 3] = -7.5F;
+    check_pair(&KernelTable::swiglu_oai, [](double gate, double up) {
+      const double g = std::min(gate, 7.0), u = std::clamp(up, -7.0, 7.0);
+      return (u + 1.0) * g / (1.0 + std::exp(-1.702 * g));
+    });
     std::vector<float> sum = x;
     reference().add(y.data(), n, sum.data());
     for (std::size_t i = 0; i < n; ++i) CHECK(sum[i] == x[i] + y[i]);
@@ -267,6 +276,19 @@ TEST_CASE("add and the gated activations", "[kernels]") {
       table.add(y.data(), n, out.data());
       CHECK(same_bits(out, sum));
     });
+  }
+}
+
+TEST_CASE("swiglu_oai clamps what is infinite, and what is no number stays none", "[kernels]") {
+  const std::vector<float> gate{infinity, 1.0F, 1.0F, not_a_number, 1.0F},
+      up{1.0F, infinity, -infinity, 1.0F, not_a_number};
+  for (const KernelTable* table : test::tested_tables()) {
+    INFO("table " << table->name);
+    std::vector<float> out(gate.size());
+    table->swiglu_oai(gate.data(), up.data(), gate.size(), out.data());
+    CHECK(out[0] == Approx(14.0).epsilon(1e-4));
+    CHECK(out[1] == Approx(-4.0 / 3.0 * out[2]));
+    CHECK((std::isnan(out[3]) && std::isnan(out[4])));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/device/cpu/routing.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <limits>
 
 #include "tests/seed.hpp"
@@ -14,9 +15,10 @@ constexpr std::uint32_t used = 3, experts = 10;
 std::vector<float> choices_of(std::size_t rows, Random& random) {
   std::vector<float> choices;
   for (std::size_t row = 0; row < rows; ++row) {
-    std::vector<float> scores(experts), choice(2 * used);
+    std::vector<float> scores(experts), ranks(experts), choice(2 * used);
     for (float& score : scores) score = static_cast<float>(random() % 1000) / 100.0F;
-    REQUIRE(choose_experts(scores.data(), experts, {.used = used, .normalised = true}, choice.data()));
+    REQUIRE(choose_experts(scores.data(), nullptr, experts, {.used = used, .normalised = true}, ranks.data(),
+                           choice.data()));
     choices.insert(choices.end(), choice.begin(), choice.end());
   }
   return choices;
@@ -56,6 +58,51 @@ TEST_CASE("routing: a row is sent once to each rank that has an expert of its ch
     }
     REQUIRE(routing.sent_row.size() == sent);
   }
+}
+
+TEST_CASE("routing: what experts count is the softmax of all scores, or of the chosen ones', or each one's sigmoid") {
+  const std::vector<float> scores{0.5F, 2.0F, -1.0F, 2.0F, 1.0F};
+  const auto chosen_of = [&](const ExpertChoice& how, const std::vector<float>& bias = {}) {
+    std::vector<float> ranks(scores.size()), choice(2 * how.used);
+    REQUIRE(choose_experts(scores.data(), bias.empty() ? nullptr : bias.data(), scores.size(), how, ranks.data(),
+                           choice.data()));
+    return choice;
+  };
+  const auto check = [](const std::vector<float>& choice, const std::vector<double>& expected) {
+    REQUIRE(choice.size() == expected.size());
+    for (std::size_t i = 0; i < choice.size(); ++i) CHECK(double{choice[i]} == Approx(expected[i]));
+  };
+  const auto sigmoid = [](double x) { return 1.0 / (1.0 + std::exp(-x)); };
+  double all = 0.0;
+  for (const float score : scores) all += std::exp(double{score});
+  const double one = std::exp(2.0), other = std::exp(1.0);
+  check(chosen_of({.used = 3}), {1, 3, 4, one / all, one / all, other / all});
+  const double three = 2.0 * one + other;
+  for (const bool normalised : {false, true}) {
+    check(chosen_of({.used = 3, .normalised = normalised, .scale = 2.0F, .gating = Gating::softmax_of_chosen}),
+          {1, 3, 4, 2.0 * one / three, 2.0 * one / three, 2.0 * other / three});
+  }
+  check(chosen_of({.used = 2, .gating = Gating::sigmoid}), {1, 3, sigmoid(2.0), sigmoid(2.0)});
+  // The bias chooses, and does not count.
+  const double both = sigmoid(-1.0) + sigmoid(1.0);
+  check(chosen_of({.used = 2, .normalised = true, .scale = 0.5F, .gating = Gating::sigmoid}, {0, 0, 2, 0, 0.5}),
+        {2, 4, 0.5 * sigmoid(-1.0) / both, 0.5 * sigmoid(1.0) / both});
+}
+
+TEST_CASE("routing: a score or a bias that is no number is told") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> ranks(3), choice(4);
+  for (const Gating gating : {Gating::softmax, Gating::softmax_of_chosen, Gating::sigmoid}) {
+    for (std::size_t at = 0; at < 3; ++at) {
+      std::vector<float> scores{1.0F, 2.0F, 3.0F};
+      scores[at] = nan;
+      CHECK_FALSE(
+          choose_experts(scores.data(), nullptr, 3, {.used = 2, .gating = gating}, ranks.data(), choice.data()));
+    }
+  }
+  const std::vector<float> scores{1.0F, 2.0F, 3.0F}, bias{nan, 0.0F, 0.0F};
+  CHECK_FALSE(choose_experts(scores.data(), bias.data(), 3, {.used = 2, .gating = Gating::sigmoid}, ranks.data(),
+                             choice.data()));
 }
 
 TEST_CASE("routing: of a choice the experts that are here are laid out, each with its rows in order") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <type_traits>
 #include <variant>
 
@@ -16,6 +17,50 @@ float sum_of_exponentials(const float* scores, std::size_t experts, float larges
   float sum = 0.0F;
   for (std::size_t e = 0; e < experts; ++e) sum += kernels::exp_f32(scores[e] - largest);
   return sum;
+}
+
+float sigmoid(float x) { return 1.0F / (1.0F + kernels::exp_f32(-x)); }
+
+/// Softmax keeps the scores' order, and sigmoids do but where they are alike.
+void rank_experts(const float* scores, const float* bias, std::size_t experts, Gating gating, float* ranks) {
+  for (std::size_t e = 0; e < experts; ++e) {
+    ranks[e] = gating == Gating::sigmoid ? sigmoid(scores[e]) : scores[e];
+    if (bias != nullptr) ranks[e] += bias[e];
+  }
+}
+
+/// The numbers of the experts that rank highest; false where one ranks nowhere.
+bool choose_highest(const float* ranks, std::size_t experts, std::uint32_t used, float* mine) {
+  const auto rank = [&](std::uint32_t at) { return ranks[static_cast<std::size_t>(mine[at])]; };
+  bool numbers = true;
+  std::uint32_t held = 0;
+  for (std::size_t e = 0; e < experts; ++e) {
+    numbers &= !std::isnan(ranks[e]);
+    std::uint32_t at = held < used ? held : used - 1;
+    if (held < used) {
+      ++held;
+    } else if (!(ranks[e] > rank(at))) {
+      continue;
+    }
+    for (; at > 0 && ranks[e] > rank(at - 1); --at) mine[at] = mine[at - 1];
+    mine[at] = static_cast<float>(e);
+  }
+  return numbers;
+}
+
+/// What those count, before they are normalised.
+void weigh_chosen(const float* scores, std::size_t experts, const ExpertChoice& how, const float* mine,
+                  float* weights) {
+  const auto score = [&](std::uint32_t at) { return scores[static_cast<std::size_t>(mine[at])]; };
+  if (how.gating == Gating::sigmoid) {
+    for (std::uint32_t i = 0; i < how.used; ++i) weights[i] = sigmoid(score(i));
+    return;
+  }
+  const float largest = score(0);
+  for (std::uint32_t i = 0; i < how.used; ++i) weights[i] = kernels::exp_f32(score(i) - largest);
+  const float all = how.gating == Gating::softmax ? sum_of_exponentials(scores, experts, largest)
+                                                  : std::accumulate(weights, weights + how.used, 0.0F);
+  for (std::uint32_t i = 0; i < how.used; ++i) weights[i] /= all;
 }
 
 /// The most that a step comes to; all 0 where no layer has experts.
@@ -68,28 +113,13 @@ void Routing::reserve(const Program& program, std::size_t rows) {
   all_told.reserve(most.ranks * most.ranks);
 }
 
-bool choose_experts(const float* scores, std::size_t experts, const ExpertChoice& how, float* choice) {
+bool choose_experts(const float* scores, const float* bias, std::size_t experts, const ExpertChoice& how, float* ranks,
+                    float* choice) {
   float *const mine = choice, *const weights = choice + how.used;
-  const auto score = [&](std::uint32_t at) { return scores[static_cast<std::size_t>(mine[at])]; };
-  bool numbers = true;
-  std::uint32_t held = 0;
-  for (std::size_t e = 0; e < experts; ++e) {
-    numbers &= !std::isnan(scores[e]);
-    std::uint32_t at = held < how.used ? held : how.used - 1;
-    if (held < how.used) {
-      ++held;
-    } else if (!(scores[e] > score(at))) {
-      continue;
-    }
-    for (; at > 0 && scores[e] > score(at - 1); --at) mine[at] = mine[at - 1];
-    mine[at] = static_cast<float>(e);
-  }
-  const float largest = score(0), all = sum_of_exponentials(scores, experts, largest);
-  float sum = 0.0F;
-  for (std::uint32_t i = 0; i < how.used; ++i) {
-    weights[i] = kernels::exp_f32(score(i) - largest) / all;
-    sum += weights[i];
-  }
+  rank_experts(scores, bias, experts, how.gating, ranks);
+  bool numbers = choose_highest(ranks, experts, how.used, mine);
+  weigh_chosen(scores, experts, how, mine, weights);
+  const float sum = std::accumulate(weights, weights + how.used, 0.0F);
   for (std::uint32_t i = 0; i < how.used; ++i) {
     if (how.normalised) weights[i] /= sum;
     weights[i] *= how.scale;

@@ -9,7 +9,9 @@
 namespace troupe {
 
 /// Chooses a row's experts by the scores of all, into choice [2 * used] (see ops::Route); false where one is no number.
-[[nodiscard]] bool choose_experts(const float* scores, std::size_t experts, const ExpertChoice& how, float* choice);
+/// `bias`: [experts], of sigmoids, or null. `ranks`, [experts], is written to: what they are chosen by.
+[[nodiscard]] bool choose_experts(const float* scores, const float* bias, std::size_t experts, const ExpertChoice& how,
+                                  float* ranks, float* choice);
 
 /// In a list of places: there is none.
 inline constexpr std::uint32_t nowhere = UINT32_MAX;

@@ -63,6 +63,7 @@ void run(const ops::Gelu& op, OpContext& c) {
 
 void run(const ops::SiluMul& op, OpContext& c) { multiply(op, c, c.kernels().silu_mul); }
 void run(const ops::GeluMul& op, OpContext& c) { multiply(op, c, c.kernels().gelu_mul); }
+void run(const ops::SwigluOai& op, OpContext& c) { multiply(op, c, c.kernels().swiglu_oai); }
 void run(const ops::SiluGate& op, OpContext& c) { run_gate(op, c, c.kernels().silu_mul); }
 void run(const ops::GeluGate& op, OpContext& c) { run_gate(op, c, c.kernels().gelu_mul); }
 

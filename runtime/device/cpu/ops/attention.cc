@@ -21,6 +21,7 @@ kernels::AttentionArgs arguments(const AttentionShape& shape, const OpContext& c
   args.scale = shape.scale;
   args.softcap = shape.softcap;
   args.window = shape.window;
+  if (shape.sinks) args.sinks = c.weight(*shape.sinks).vector;
   args.kv_offset = c.kv_offset(shape.kv);
   return args;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/device/cpu/fixed_leaf.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
@@ -33,6 +34,18 @@ void multiply(const auto& op, OpContext& c, Product product, kernels::MatmulArgs
   }
 }
 
+/// Calls visit(routed row, its expert, counted from the first here) for this thread's share.
+template <class Visit>
+void share_routed(const OpContext& c, const Visit& visit) {
+  const auto [first, last] = c.share(c.rows);
+  const std::vector<std::uint32_t>& begins = c.shard().routing.first;
+  std::size_t expert = 0;
+  for (std::size_t i = first; i < last; ++i) {
+    while (begins[expert + 1] <= i) ++expert;
+    visit(i, expert);
+  }
+}
+
 /// In place of a row's first sum: one of them is beyond what fixed point holds, and no sum is this.
 constexpr std::int64_t out_of_range = INT64_MAX;
 
@@ -51,9 +64,10 @@ void flag_sum(const OpContext& c, std::size_t row) {
 }  // namespace
 
 void run(const ops::Route& op, OpContext& c) {
+  const float* const bias = op.bias ? c.weight(*op.bias).vector : nullptr;
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
-    if (!choose_experts(c.f32(op.scores, row), c.columns(op.scores), op.how, c.f32(op.choice, row)))
+    if (!choose_experts(c.f32(op.scores, row), bias, c.columns(op.scores), op.how, c.scratch(), c.f32(op.choice, row)))
       c.overflow()[row] = router_overflow;
   }
 }
@@ -79,6 +93,12 @@ void run(const ops::ExpertMatmul& op, OpContext& c) {
   multiply(op, c, c.kernels().matmul, args, sizeof(float));
 }
 
+void run(const ops::ExpertBias& op, OpContext& c) {
+  share_routed(c, [&](std::size_t i, std::size_t expert) {
+    c.kernels().add(c.weight(op.experts[expert]).vector, c.columns(op.x), c.f32(op.x, i));
+  });
+}
+
 void run(const ops::WeighExperts& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t i = first; i < last; ++i) {
@@ -92,6 +112,20 @@ void run(const ops::ExpertPartial& op, OpContext& c) {
   args.out_stride = c.columns(op.partial);
   args.overflow = c.shard().routing.overflow.data();
   multiply(op, c, c.kernels().matmul_partial, args, sizeof(std::int64_t));
+}
+
+void run(const ops::ExpertBiasLeaf& op, OpContext& c) {
+  Routing& routing = c.shard().routing;
+  const std::uint32_t columns = c.columns(op.partial);
+  share_routed(c, [&](std::size_t i, std::size_t expert) {
+    const float* const bias = c.weight(op.experts[expert]).vector;
+    std::int64_t* const partial = c.fixed(op.partial, i);
+    for (std::uint32_t column = 0; column < columns; ++column) {
+      const auto leaf = fixed_leaf(bias[column] * routing.weight[i]);
+      if (!leaf) routing.overflow[i] = 1;
+      partial[column] += leaf.value_or(0);
+    }
+  });
 }
 
 /// Whole numbers: in whatever order. What has left its range says so with its row.

@@ -1,19 +1,10 @@
 #include <cmath>
-#include <optional>
 
 #include "kernels/math.hpp"
+#include "runtime/device/cpu/fixed_leaf.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
-namespace {
-
-/// As the leaves of products are rounded.
-std::optional<std::int64_t> fixed_leaf(float leaf) {
-  if (!(std::fabs(leaf) <= kernels::fixed_limit)) return std::nullopt;
-  return std::llrint(static_cast<double>(leaf) * 0x1p32);
-}
-
-}  // namespace
 
 void run(const ops::RmsNorm& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
