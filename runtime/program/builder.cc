@@ -93,11 +93,11 @@ void ProgramBuilder::must_have(std::string_view tensor) {
   if (!has(tensor)) fail({Code::bad_file, file_.path + ": tensor " + in_layer(tensor) + " is missing"});
 }
 
-/// Of a tensor of one row.
+/// A part of a tensor's elements, in which its rows lie one behind the other.
 WeightId ProgramBuilder::vector_weight(const std::string& name, const FileTensor* tensor, Range part) {
   Weight weight{name, Weight::Use::vector, {}};
   if (tensor != nullptr) {
-    const auto columns = static_cast<std::uint32_t>(tensor->columns);
+    const auto columns = static_cast<std::uint32_t>(tensor->rows * tensor->columns);
     weight.source = {tensor->format, tensor->data.data(), columns, 0, 1, part.first, 1, part.size()};
     if (kernels::info(tensor->format).block_columns > 1) {
       fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
@@ -149,6 +149,15 @@ ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
   const ValueId y = value("head_norm", ValueType::f32, columns);
   const WeightId scale = vector_weight(in_layer(weight), head_dim);
   append(ops::HeadNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
+  return y;
+}
+
+ValueId ProgramBuilder::head_layer_norm(ValueId x, std::string_view weight, Cut cut) {
+  const std::uint32_t columns = program_.values[x].columns, head_dim = model_.layers[layer_].head_dim;
+  const auto [all, part] = rows_of(cut, {});
+  const ValueId y = value("head_norm", ValueType::f32, columns);
+  const WeightId scale = vector_weight(in_layer(weight), find(in_layer(weight), all / head_dim, head_dim), part);
+  append(ops::HeadLayerNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
   return y;
 }
 

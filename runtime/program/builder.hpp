@@ -47,6 +47,8 @@ class ProgramBuilder {
   ValueId rms_norm(ValueId x, std::string_view weight);     ///< the same shape
   ValueId layer_norm(ValueId x, std::string_view weight);   ///< with "<name>.bias" where the file has it
   ValueId head_norm(ValueId x, std::string_view weight);    ///< over each head of [heads * head_dim]
+  /// The same, but a LayerNorm without bias, of each head another. Cut by query heads or KV heads.
+  ValueId head_layer_norm(ValueId x, std::string_view weight, Cut cut);
   /// Over the heads of all ranks. Cut by query heads or KV heads.
   ValueId projection_norm(ValueId x, std::string_view weight, Cut cut);
   ValueId matmul(ValueId x, std::string_view weight, Cut cut, Fused fused = {});

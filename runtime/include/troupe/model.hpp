@@ -28,6 +28,9 @@ struct LogitsOptions {
   std::int32_t priority = 0;                            ///< these three as in GenerateOptions
   std::string cache_salt{};
   std::string user{};
+
+  /// Logits of the positions before it are neither wanted nor computed. Below the number of ids.
+  std::uint32_t first = 0;
 };
 
 enum class ReplicaState {
@@ -96,7 +99,8 @@ class Model {
   Request generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
   Request generate(std::vector<TokenId> prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
 
-  /// Logits after the ids' last position, or after every one; waits until all have been given to `sink`.
+  /// Logits after the ids' last position, or after every one from LogitsOptions::first on; waits until all have been
+  /// given to `sink`.
   void logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink,
               const LogitsOptions& options = {}) const;
 
@@ -108,11 +112,12 @@ class Model {
   std::vector<std::uint32_t> replicate(std::uint32_t count = 1) const;
 
   /// Has the model run as another graph of the same checkpoint, of other plans or shapes, while its streams go on: with
-  /// the same tokens, since no graph shows in them. The new one is made beside the old one, with whose weights it shares
-  /// what is alike; once all of it serves, requests go on there between two steps, and their positions are computed
-  /// again. Waits until the old one's threads and memory are given back, and returns the numbers of the new replicas.
-  /// Throws Error where it cannot be had, and invalid_argument while another change is under way; then the old one goes
-  /// on. Where the process has no more cores than the old one fills, threads of the new one are not pinned.
+  /// the same tokens, since no graph shows in them. The new one is made beside the old one, with whose weights it
+  /// shares what is alike; once all of it serves, requests go on there between two steps, and their positions are
+  /// computed again. Waits until the old one's threads and memory are given back, and returns the numbers of the new
+  /// replicas. Throws Error where it cannot be had, and invalid_argument while another change is under way; then the
+  /// old one goes on. Where the process has no more cores than the old one fills, threads of the new one are not
+  /// pinned.
   std::vector<std::uint32_t> replace(const Graph& graph) const;
 
   /// Takes a replica out of a running model: it gets no more requests, and its streams go on elsewhere, where their

@@ -29,6 +29,15 @@ void run(const ops::LayerNorm& op, OpContext& c) {
   }
 }
 
+void run(const ops::HeadLayerNorm& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows * op.heads);
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t row = i / op.heads, at = i % op.heads * op.head_dim;
+    c.kernels().layer_norm(c.f32(op.x, row) + at, c.weight(op.scale).vector + at, op.epsilon, op.head_dim,
+                           c.f32(op.y, row) + at);
+  }
+}
+
 void run(const ops::MeanSquare& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
@@ -36,7 +45,7 @@ void run(const ops::MeanSquare& op, OpContext& c) {
     for (std::uint32_t head = op.first; head < op.first + op.heads; ++head) {
       const float sum = c.kernels().sum_of_squares(c.f32(op.x, row) + head * op.head_dim, op.head_dim);
       const auto leaf = fixed_leaf(sum / static_cast<float>(op.columns));
-      if (!leaf) c.overflow()[row] = 1;
+      if (!leaf) c.flag(row, sum_overflow);
       mean += leaf.value_or(0);
     }
     *c.fixed(op.mean, row) = mean;
