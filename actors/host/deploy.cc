@@ -51,10 +51,13 @@ Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
                           known_devices(*checkpoint), Transports(house.transports).known());
   if (!orders) return orders.error();
   const auto sinks = std::make_shared<LogitsSinks>();
-  auto workshop = std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store,
-                                                             patience, options.memory_limit, sinks, house.transports});
+  const auto trace = options.trace_events == 0 ? nullptr : std::make_shared<trace::Trace>(options.trace_events);
+  auto workshop =
+      std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience,
+                                                 options.memory_limit, sinks, house.transports, trace});
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
   if (made) made->sinks = sinks;
+  if (made) made->trace = trace;
   return made;
 }
 

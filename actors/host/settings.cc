@@ -30,6 +30,7 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   if (options.chunk < 1 || options.chunk > 65536) return out_of_bounds("chunk", options.chunk, 1, 65536);
   if (options.queue < 1 || options.queue > 1U << 20) return out_of_bounds("queue", options.queue, 1, 1U << 20);
   if (options.threads > 256) return out_of_bounds("threads", options.threads, 1, 256);
+  if (options.trace_events > 1U << 24) return out_of_bounds("trace_events", options.trace_events, 0, 1U << 24);
   settings.parallel = options.parallel;
   settings.rows = std::max(options.chunk, options.parallel);
   const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());

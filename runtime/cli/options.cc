@@ -177,6 +177,15 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb);
 }
 
+void add_trace(CLI::App& verb, ModelFlags& flags) {
+  auto read = [&flags](const std::string& file) {
+    constexpr std::uint32_t kept = 1 << 17;
+    flags.trace = file;
+    flags.load.trace_events = kept;
+  };
+  add_taking(verb, "--trace", read, "write what its threads do, for Perfetto and `troupe trace summary`", "FILE");
+}
+
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);

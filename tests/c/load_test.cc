@@ -94,7 +94,7 @@ TEST_CASE("C: options that cannot be are refused", "[bad-input]") {
   refused(TROUPE_OUT_OF_MEMORY, "limit", [](auto& options) { options.memory_limit = 1; });
   refused(TROUPE_INVALID_ARGUMENT, "ignore_keys", [](auto& options) { options.ignore_key_count = 1; });
   refused(TROUPE_INVALID_ARGUMENT, "adapters", [](auto& options) { options.adapter_count = 1; });
-  refused(TROUPE_UNSUPPORTED, "troupe_load_options", [](auto& options) { options.reserved = 1; });
+  refused(TROUPE_INVALID_ARGUMENT, "trace_events", [](auto& options) { options.trace_events = (1U << 24) + 1; });
   refused(TROUPE_INVALID_ARGUMENT, "the model has none", [](auto& options) { options.experts_used = 1; });
   static const troupe_adapter nowhere{"/no/such", 1.0F, 0}, nothing{nullptr, 1.0F, 0}, newer{"/no/such", 1.0F, 1};
   const auto with = [](const troupe_adapter& adapter) {

@@ -236,6 +236,7 @@ void World::set(Struct<troupe_load_options>& options) {
     options->adapter_count = bytes_.below(3);
   }
   if (bytes_.rarely()) options->experts_used = bytes_.below(3);
+  if (bytes_.rarely()) options->trace_events = bytes_.below(3);
   if (bytes_.rarely()) options->progress = [](void*, double fraction) { return fraction > 0.5 ? 1 : 0; };
 }
 
