@@ -51,12 +51,6 @@ Remark of_group(const GroupSummary& group) {
                               " and more for each other, though none computes longer: they have fewer cores than "
                               "threads, or other programs take them"};
   }
-  constexpr double like_others = 1.05;
-  if (group.slower < like_others) {
-    return {group.waited, "the ranks of " + group.stage + " wait " + percent(group.waited) +
-                              " and more for each other, though none computes longer: they have fewer cores than "
-                              "threads, or other programs take them"};
-  }
   std::string text = "the other ranks of " + group.stage + " wait " + percent(group.waited) + " for " + group.straggler;
   if (!group.op.empty()) text += ", most over " + group.op;
   if (!group.better.empty()) return {group.waited, text + ": try " + factor("tp", group.better)};

@@ -14,8 +14,8 @@ namespace troupe::trace {
 
 /// An actor whose executor is seen.
 struct Actor {
-  std::string name;                  ///< its node's: "r0.s0.t1"
-  std::string kind;                  ///< "shard", "sampler", or one of the host's
+  std::string name{};                ///< its node's: "r0.s0.t1"
+  std::string kind{};                ///< "shard", "sampler", or one of the host's
   std::uint64_t epoch = 0;           ///< of its replica
   std::uint32_t stage = 0;           ///< of its replica, counted from 0; actors of the host's are stages, too
   std::uint32_t rank = 0;            ///< in its stage
