@@ -81,8 +81,18 @@ void AbortFlag::raise(Error why) {
   raised_.store(true, std::memory_order_release);  // behind it, why_ may be read
 }
 
+/// What has come already is no wait, and takes no time to tell of.
 Result<void> Counter::wait_until(std::uint64_t target, WaitPolicy policy, Deadline deadline, const AbortFlag& abort,
                                  const char* what) {
+  if (deadline.witness == nullptr || value() >= target) return reach(target, policy, deadline, abort, what);
+  const Clock::time_point begin = Clock::now();
+  Result<void> result = reach(target, policy, deadline, abort, what);
+  deadline.witness->waited(begin, Clock::now());
+  return result;
+}
+
+Result<void> Counter::reach(std::uint64_t target, WaitPolicy policy, Deadline deadline, const AbortFlag& abort,
+                            const char* what) {
   const std::uint32_t spins = policy.spins_now();
   for (std::uint32_t spin = 0;; ++spin) {
     if (value() >= target) return {};

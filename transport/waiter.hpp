@@ -55,6 +55,8 @@ class alignas(64) Counter {
   void interrupt();
 
  private:
+  Result<void> reach(std::uint64_t target, WaitPolicy policy, Deadline deadline, const AbortFlag& abort,
+                     const char* what);
   Result<void> sleep_until(std::uint64_t target, Deadline deadline, const AbortFlag& abort, const char* what);
 
   std::atomic<std::uint64_t> value_{0};

@@ -57,9 +57,9 @@ Result<std::unique_ptr<StepRunner>> make_between(const ActorFactory& factory, co
   const Flow flow = part.in[0].flows == "hidden" ? Flow::hidden : Flow::logits;
   const std::size_t columns = flow == Flow::hidden ? bench.model.hidden : bench.model.vocabulary;
   TokenBoard tokens(bench.settings.parallel, std::move(bench.in[1]));
-  return std::unique_ptr<StepRunner>(
-      std::make_unique<ActorRunner>(part.node.name, std::move(*actor), flow, columns, bench.settings.rows,
-                                    std::move(tokens), std::move(bench.in[0]), std::move(bench.out), bench.deadline));
+  return std::unique_ptr<StepRunner>(std::make_unique<ActorRunner>(
+      part.node.name, std::move(*actor), flow, columns, bench.settings.rows, std::move(tokens), std::move(bench.in[0]),
+      std::move(bench.out), bench.deadline, bench.track()));
 }
 
 ProgramParts program_parts(const Part& part, Workbench& bench) {
@@ -75,6 +75,7 @@ ProgramParts program_parts(const Part& part, Workbench& bench) {
   parts.policy = bench.policy;
   parts.deadline = bench.deadline;
   parts.groups = std::move(bench.groups);
+  parts.tracks = bench.tracks;
   return parts;
 }
 
@@ -97,12 +98,13 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
   auto runner = bench.goods.device->make_runner(program_parts(part, bench));
   if (!runner) return runner.error();
   return std::unique_ptr<StepRunner>(std::make_unique<ShardRunner>(
-      bench.goods.program, std::move(*runner), std::move(ends), bench.settings.rows, bench.deadline));
+      bench.goods.program, std::move(*runner), std::move(ends), bench.settings.rows, bench.deadline, bench.track()));
 }
 
 Result<std::unique_ptr<StepRunner>> make_sampler(const Part& part, Workbench bench) {
-  return std::unique_ptr<StepRunner>(std::make_unique<SamplerRunner>(
-      logits_end(part, bench), bench.model.vocabulary, bench.settings.rows, std::move(bench.in[0]), bench.deadline));
+  return std::unique_ptr<StepRunner>(std::make_unique<SamplerRunner>(logits_end(part, bench), bench.model.vocabulary,
+                                                                     bench.settings.rows, std::move(bench.in[0]),
+                                                                     bench.deadline, bench.track()));
 }
 
 Maker maker_of(ActorFactory factory) {

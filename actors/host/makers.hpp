@@ -13,6 +13,7 @@
 #include "runtime/program/runner.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/program/weights.hpp"
+#include "runtime/trace/track.hpp"
 #include "transport/channel/channel.hpp"
 #include "transport/collective/communicator.hpp"
 #include "transport/waiter.hpp"
@@ -38,8 +39,12 @@ struct Workbench {
   std::vector<std::shared_ptr<transport::Communicator>> groups{};  ///< [Program::groups]
   std::vector<KvGroup> kv{};                                       ///< of the replica
   std::shared_ptr<const LogitsSinks> sinks{};
-  ShardGoods goods{};        ///< of a shard
-  std::vector<int> cores{};  ///< [threads] to pin to, or empty
+  ShardGoods goods{};                                   ///< of a shard
+  std::vector<int> cores{};                             ///< [threads] to pin to, or empty
+  std::vector<std::shared_ptr<trace::Track>> tracks{};  ///< [threads], or empty
+
+  /// Of the thread that runs the steps, or null.
+  [[nodiscard]] std::shared_ptr<trace::Track> track() const { return tracks.empty() ? nullptr : tracks[0]; }
 };
 
 /// Turns a part into what runs its steps.

@@ -6,6 +6,7 @@
 #include "actors/host/callback_stream.hpp"
 #include "actors/host/generation.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/trace/chrome_writer.hpp"
 
 namespace troupe {
 
@@ -17,6 +18,7 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       places_(std::size_t{options.queue} + options.parallel),
       open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() * places_)),
       sinks_(deployment.sinks),
+      trace_(deployment.trace),
       builder_(std::move(deployment.builder)) {
   // Who asks at once finds them, though their actors have yet to begin.
   for (std::uint32_t number = 0; number < deployment.replicas.size(); ++number) {
@@ -85,6 +87,13 @@ Stats Model::Impl::stats() const {
   return stats;
 }
 
+void Model::Impl::write_trace(const std::string& path) const {
+  if (trace_ == nullptr) {
+    throw Error(Code::invalid_argument, "nothing has been recorded: load the model with trace_events, as 131072");
+  }
+  trace::write(trace_->read(), path).value();
+}
+
 void Model::Impl::tell_metrics() const noexcept {
   try {
     const Stats now = stats();
@@ -127,6 +136,11 @@ Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 const Checkpoint& Model::checkpoint() const { return host::held(impl_, "the model").checkpoint; }
 
 Stats Model::stats() const { return host::held(impl_, "the model").stats(); }
+
+void Model::write_trace(const std::string& path) const {
+  const kernels::FloatingPointScope floats;
+  host::held(impl_, "the model").write_trace(path);
+}
 
 std::vector<std::uint32_t> Model::replicate(std::uint32_t count) const {
   const kernels::FloatingPointScope floats;

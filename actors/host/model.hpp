@@ -55,6 +55,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   [[nodiscard]] bool has_lost_actors() const { return runtime_->control().has_lost(); }
 
   [[nodiscard]] Stats stats() const;
+  void write_trace(const std::string& path) const;
 
   [[nodiscard]] std::uint32_t context() const { return context_; }
   [[nodiscard]] const actors::Log& log() const { return runtime_->log; }
@@ -71,6 +72,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   const std::shared_ptr<host::OpenRequests> open_;
   std::atomic<SequenceId> last_id_{0};
   const std::shared_ptr<LogitsSinks> sinks_;
+  const std::shared_ptr<const trace::Trace> trace_;  ///< null where nothing is recorded
   const std::shared_ptr<actors::ReplicaBoard> board_ = std::make_shared<actors::ReplicaBoard>();
   std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;

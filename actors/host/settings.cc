@@ -33,6 +33,7 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   if (!(options.prefix_weight >= 0.0F && options.prefix_weight <= 1e6F)) {
     return Error(Code::invalid_argument, "prefix_weight must be from 0 to 1000000");
   }
+  if (options.trace_events > 1U << 24) return out_of_bounds("trace_events", options.trace_events, 0, 1U << 24);
   settings.parallel = options.parallel;
   settings.rows = std::max(options.chunk, options.parallel);
   const auto ranks = static_cast<std::uint32_t>(settings.plan.ranks());

@@ -43,6 +43,13 @@ bool shares_prefixes(const Blueprint& blueprint) {
   return blueprint.settings.prefix_cache && std::none_of(blueprint.parts.begin(), blueprint.parts.end(), taps);
 }
 
+/// What a trace says of a part.
+trace::Actor traced(const Part& part, std::uint64_t epoch, std::uint32_t stage) {
+  const RankGrid& grid = part.group.ranks;
+  return {part.node.name,   part.node.kind,      epoch, stage, grid.rank, grid.tp, grid.row_ranks(),
+          part.node.layers, part.node.ffn.size()};
+}
+
 /// The next `count` of the cores that are left; none where there are fewer.
 std::vector<int> take(std::vector<int>& cores, std::uint32_t count) {
   if (cores.size() < count) return {};
@@ -182,12 +189,19 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       if (!bench) return bench.error();
       bench->kv = plot.kv;
       bench->sinks = tools_.sinks;
-      bench->deadline = {tools_.patience, activity.get()};
+      if (tools_.trace != nullptr) {
+        const trace::Actor actor =
+            traced(part, blueprint.epoch, static_cast<std::uint32_t>(made.plan.stages.size() - 1));
+        const std::uint32_t threads = goods == nullptr ? 1 : part.node.threads;
+        for (std::uint32_t i = 0; i < threads; ++i) bench->tracks.push_back(tools_.trace->add(actor, i));
+      }
+      const std::shared_ptr<trace::Track> track = bench->track();
+      bench->deadline = {tools_.patience, activity.get(), track.get()};
       if (goods != nullptr) bench->cores = take(cores, part.node.threads);
       const int core = bench->cores.empty() ? -1 : bench->cores[0];
       auto runner = tools_.kinds.maker_of(part.node)(part, std::move(*bench));
       if (!runner) return runner.error();
-      made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this));
+      made.executors.push_back(std::make_shared<ThreadExecutor>(std::move(*runner), core, activity, this, track));
       members.push_back(made.executors.back());
     }
   }

@@ -17,6 +17,7 @@
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/sinks.hpp"
+#include "runtime/trace/trace.hpp"
 
 namespace troupe::host {
 
@@ -42,6 +43,7 @@ class Workshop {
     std::uint64_t memory_limit = 0;  ///< LoadOptions::memory_limit
     std::shared_ptr<LogitsSinks> sinks;
     std::vector<const transport::TransportKind*> transports;
+    std::shared_ptr<trace::Trace> trace;  ///< null: nothing is recorded
   };
 
   explicit Workshop(Tools tools) : tools_(std::move(tools)), transports_(tools_.transports) {}

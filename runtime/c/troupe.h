@@ -227,6 +227,8 @@ typedef struct troupe_load_options {
   size_t adapter_count;
   uint32_t experts_used;  ///< of each row; 0: as many as the file says. Counts where the file is opened
   float prefix_weight;    ///< of a replica's load, against a prompt's tokens in its cache: 0 to 10^6; default 1
+  uint32_t trace_events;  ///< that each thread keeps for troupe_model_write_trace, 56 bytes each; at most 2^24; 0: none
+  uint32_t reserved;      ///< 0
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);
@@ -284,6 +286,13 @@ troupe_status troupe_model_load_checkpoint(const troupe_runtime* runtime, const 
 /// The last of a model and its requests stops it, and waits for the steps that are being run; on a thread of the
 /// runtime, another one does it, later.
 void troupe_model_free(troupe_model* model);
+
+/// Writes what the model's threads have done, as far as it is kept (trace_events), in Chrome's Trace Event Format, which
+/// Perfetto and chrome://tracing open.
+troupe_status troupe_model_write_trace(const troupe_model* model, const char* path, troupe_error* error);
+
+/// What such a file says, in lines to be read; the last says what to change.
+troupe_status troupe_trace_summary(const char* path, char** summary, troupe_error* error);
 
 /// The checkpoint that a model was loaded from, as a handle of its own, to be freed.
 troupe_status troupe_model_checkpoint(const troupe_model* model, troupe_checkpoint** checkpoint, troupe_error* error);

@@ -91,10 +91,12 @@ void bench(const Bench& args) {
   const Checkpoint checkpoint = open(args.flags);
   check_lengths(args, context_of(checkpoint, args.flags.load));
   const Graph graph = graph_of(checkpoint, args.flags);
+  const TraceFile trace(args.flags);
   const Model model = load(runtime, checkpoint, graph, args.flags.load);
   std::vector<BenchTest> tests;
   if (args.prompt > 0) tests.push_back(run_test(model, args, args.prompt, 0));
   if (args.generate > 0) tests.push_back(run_test(model, args, 0, args.generate));
+  trace.write(model);
   print(bench_report(args.form, setup_of(checkpoint, graph, args.flags), tests));
 }
 
@@ -112,6 +114,7 @@ void add_bench(CLI::App& command) {
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "sequences at once, counted together (default 1)");
   add_choice(verb, "-o,--output", args->form, {"table", "json", "csv", "md"}, "table (default), json, csv or md");
+  add_trace(verb, args->flags);
   add_spread(verb, args->flags);
 }
 

@@ -18,6 +18,14 @@ Runtime warning_runtime() {
 
 }  // namespace
 
+TraceFile::TraceFile(const ModelFlags& flags) : file_(flags.trace) {
+  if (file_) write_file(*file_, "");
+}
+
+void TraceFile::write(const Model& model) const {
+  if (file_) model.write_trace(*file_);
+}
+
 Checkpoint open(const ModelFlags& flags) { return warning_runtime().open(flags.model, flags.load); }
 
 Checkpoint open_tokenizer(const ModelFlags& flags) { return warning_runtime().open_tokenizer(flags.model, flags.load); }

@@ -1,10 +1,24 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "runtime/cli/options.hpp"
 #include "troupe/chat.hpp"
 #include "troupe/troupe.hpp"
 
 namespace troupe::cli {
+
+/// The file of --trace, where there is one: it can be written before any work is done for it.
+class TraceFile {
+ public:
+  /// Throws Error.
+  explicit TraceFile(const ModelFlags& flags);
+  void write(const Model& model) const;
+
+ private:
+  std::optional<std::string> file_;
+};
 
 /// The file, open, whole or for its tokenizer alone. What there is to warn of goes to standard error.
 Checkpoint open(const ModelFlags& flags);

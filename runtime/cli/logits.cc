@@ -38,11 +38,13 @@ void logits(const Logits& args) {
   if (ids.empty()) throw Error(Code::invalid_argument, "no ids: logits follow at least one");
   const LoadOptions& options = args.flags.load;
   const Runtime runtime;
+  const TraceFile trace(args.flags);
   const Model model = load(runtime, args.flags);
   LogitsReport answer(ids.size(), args.all, args.raw);
   Mates mates(model, ids, options.parallel - 1, context_of(model.checkpoint(), options));
   report(model, ids, answer);
   mates.stop();
+  trace.write(model);
   print(answer.json(args.top));
 }
 
@@ -60,6 +62,7 @@ void add_logits(CLI::App& command) {
   add_text(verb, "--raw", args->raw, "FILE", "write every position's logits there: float32, [positions, vocabulary]");
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "run among N-1 others of unequal lengths (default 1)");
+  add_trace(verb, args->flags);
   add_spread(verb, args->flags);
 }
 

@@ -118,7 +118,7 @@ int run_command(int argc, char** argv) {
   command.set_version_flag("--version", "troupe " TROUPE_VERSION, "what this build is");
   command.footer("troupe run -m MODEL.gguf -p 'The capital of France is' -n 32 --plan pp2");
   for (auto add : {add_run, add_chat, add_inspect, add_tokenize, add_render, add_logits, add_perplexity, add_bench,
-                   add_graph, add_completion, add_man}) {
+                   add_graph, add_trace_summary, add_completion, add_man}) {
     add(command);
   }
   const std::string name = argc < 2 ? "" : argv[1];

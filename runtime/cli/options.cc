@@ -177,6 +177,15 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb);
 }
 
+void add_trace(CLI::App& verb, ModelFlags& flags) {
+  auto read = [&flags](const std::string& file) {
+    constexpr std::uint32_t kept = 1 << 17;
+    flags.trace = file;
+    flags.load.trace_events = kept;
+  };
+  add_taking(verb, "--trace", read, "write what its threads do, for Perfetto and `troupe trace summary`", "FILE");
+}
+
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);
@@ -199,8 +208,6 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));
-  add_real(verb, "--prefix-weight", load.prefix_weight, {0.0F, 1e6F, "a number from 0 to 1000000"},
-           "of what a replica's cache has of a prompt, against what it has to do (default 1)");
   add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
   begin_group(verb);
 }

@@ -100,6 +100,7 @@ struct ModelFlags {
   std::string model;                 ///< a file
   std::optional<std::string> graph;  ///< a file; none: the plan's graph
   LoadOptions load;                  ///< what opening and loading get
+  std::optional<std::string> trace;  ///< a file for what the model's threads do
 };
 
 /// -m, --no-mmap and --ignore-key: what opening takes. `names` may add a positional name to -m; where it is not
@@ -108,6 +109,9 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m
 
 /// --lora, --plan and -t: what a graph comes from.
 void add_plan(CLI::App& verb, ModelFlags& flags);
+
+/// --trace: of verbs that run a model.
+void add_trace(CLI::App& verb, ModelFlags& flags);
 
 /// A flag that takes bytes: a whole number, behind which K, M or G may stand (of 1024).
 void add_bytes(CLI::App& verb, const std::string& names, std::uint64_t& target, const std::string& help);

@@ -95,9 +95,14 @@ void run(Run& args) {
   args.flags.load.parallel = std::max(args.flags.load.parallel, args.texts);
   const std::vector<BatchLine> lines = lines_of(args);
   const Runtime runtime;
+  const TraceFile trace(args.flags);
   const Model model = load(runtime, args.flags);
-  if (is_batch(args)) return run_lines(args, model, lines);
-  print_texts(args, model, prompt_maker(args, model.checkpoint(), lines)(lines.front()));
+  if (is_batch(args)) {
+    run_lines(args, model, lines);
+  } else {
+    print_texts(args, model, prompt_maker(args, model.checkpoint(), lines)(lines.front()));
+  }
+  trace.write(model);
 }
 
 }  // namespace
@@ -116,6 +121,7 @@ void add_run(CLI::App& command) {
   add_count(verb, "--texts", args->texts, {1, most_parallel},
             "so many of a prompt, with a line of --- between (default 1)");
   add_switch(verb, "--timings", args->timings, "how fast it was, on standard error (a terminal gets it always)");
+  add_trace(verb, args->flags);
   add_model(verb, args->flags);
   add_generate(verb, args->generate);
   add_spread(verb, args->flags);

@@ -23,6 +23,7 @@ void add_render(CLI::App& command);
 void add_logits(CLI::App& command);
 void add_bench(CLI::App& command);
 void add_graph(CLI::App& command);
+void add_trace_summary(CLI::App& command);
 void add_perplexity(CLI::App& command);
 
 }  // namespace troupe::cli

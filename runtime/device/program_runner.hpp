@@ -10,6 +10,7 @@
 #include "runtime/program/runner.hpp"
 #include "runtime/program/weights.hpp"
 #include "runtime/schedule/step.hpp"
+#include "runtime/trace/track.hpp"
 #include "transport/collective/communicator.hpp"
 #include "transport/deadline.hpp"
 #include "transport/waiter.hpp"
@@ -29,6 +30,7 @@ struct ProgramParts {
   transport::WaitPolicy policy;
   transport::Deadline deadline{peer_patience};                   ///< of each wait for a peer
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
+  std::vector<std::shared_ptr<trace::Track>> tracks{};           ///< [threads], or empty: ops are not traced
 };
 
 /// The rows of a step as the ops of one shard see them.

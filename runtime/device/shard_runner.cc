@@ -34,8 +34,12 @@ Error out_of_layers_range(std::size_t layer, std::uint8_t flag) {
 }  // namespace
 
 ShardRunner::ShardRunner(std::shared_ptr<const Program> program, std::unique_ptr<ProgramRunner> runner, ShardEnds ends,
-                         std::size_t rows, transport::Deadline deadline)
-    : program_(std::move(program)), runner_(std::move(runner)), ends_(std::move(ends)), deadline_(deadline) {
+                         std::size_t rows, transport::Deadline deadline, std::shared_ptr<trace::Track> track)
+    : program_(std::move(program)),
+      runner_(std::move(runner)),
+      ends_(std::move(ends)),
+      deadline_(deadline),
+      track_(std::move(track)) {
   rows_.reserve(rows);
 }
 
@@ -78,6 +82,7 @@ void ShardRunner::take_blocks(const Step& step, StepOutcome& outcome) {
 }
 
 Result<void> ShardRunner::receive_tokens(const Step& step) {
+  const trace::Span span(track_.get(), trace::receive_tokens, trace::Kind::transfer);
   if (auto received = ends_.tokens->receive(step.token_messages, deadline_); !received) return received;
   for (const SequenceSlice& slice : step.slices) {
     if (slice.tokens.empty()) rows_.tokens.push_back(ends_.tokens->token(slice.slot));
@@ -89,6 +94,7 @@ Result<void> ShardRunner::receive_tokens(const Step& step) {
 /// One state flows into a group of ranks, whatever stands before it: the first rank receives it for all.
 Result<void> ShardRunner::receive_hidden() {
   if (!ends_.hidden_in) return {};
+  const trace::Span span(track_.get(), trace::receive_hidden, trace::Kind::transfer);
   const std::size_t columns = program_->values[program_->hidden].columns;
   return ends_.hidden_in->receive(transport::tensor_of(runner_->hidden_in(), rows_.rows(), columns), deadline_);
 }
@@ -108,8 +114,9 @@ Result<void> ShardRunner::run_sections(const Step& step, StepOutcome& outcome) {
   if (auto finished = runner_->finish(); !finished) return finished;
   report_overflow(outcome);
   if (auto sent = send_hidden(); !sent) return sent;
-  if (ends_.logits_end) return ends_.logits_end->finish(step, outcome, deadline_);
-  return {};
+  if (!ends_.logits_end) return {};
+  const trace::Span span(track_.get(), trace::send_tokens, trace::Kind::transfer);
+  return ends_.logits_end->finish(step, outcome, deadline_);
 }
 
 Result<void> ShardRunner::run_pass(const Step& step, const Section& section, std::size_t first, std::size_t rows,
@@ -125,12 +132,18 @@ Result<void> ShardRunner::run_pass(const Step& step, const Section& section, std
 Result<void> ShardRunner::hand_on_logits(const Step& step, std::size_t first, std::size_t rows, StepOutcome& outcome) {
   const std::size_t vocabulary = program_->values[*program_->logits].columns;
   const auto wanted = std::span<const WantedRow>(rows_.wanted).subspan(first, rows);
-  if (ends_.logits_end) ends_.logits_end->take(step, wanted, runner_->logits(), vocabulary, outcome);
+  if (ends_.logits_end) {
+    const trace::Span span(track_.get(), trace::sample, trace::Kind::compute);
+    ends_.logits_end->take(step, wanted, runner_->logits(), vocabulary, outcome);
+  }
   if (!ends_.logits_out) return {};
+  const trace::Span span(track_.get(), trace::send_logits, trace::Kind::transfer);
   return ends_.logits_out->send(transport::tensor_of(runner_->logits(), rows, vocabulary), deadline_);
 }
 
 Result<void> ShardRunner::send_hidden() {
+  if (ends_.hidden_out.empty()) return {};
+  const trace::Span span(track_.get(), trace::send_hidden, trace::Kind::transfer);
   const std::size_t columns = program_->values[program_->hidden].columns;
   for (const auto& channel : ends_.hidden_out) {
     if (auto sent = channel->send(transport::tensor_of(runner_->hidden(), rows_.rows(), columns), deadline_); !sent)

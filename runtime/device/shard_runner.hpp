@@ -24,9 +24,9 @@ struct ShardEnds {
 /// because the other ranks and stages count on them.
 class ShardRunner : public StepRunner {
  public:
-  /// `rows`: of a step at most. `deadline`: of each wait for a peer.
+  /// `rows`: of a step at most. `deadline`: of each wait for a peer. `track`: of the thread that runs steps, or null.
   ShardRunner(std::shared_ptr<const Program> program, std::unique_ptr<ProgramRunner> runner, ShardEnds ends,
-              std::size_t rows, transport::Deadline deadline);
+              std::size_t rows, transport::Deadline deadline, std::shared_ptr<trace::Track> track = nullptr);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
@@ -47,6 +47,7 @@ class ShardRunner : public StepRunner {
   std::unique_ptr<ProgramRunner> runner_;
   ShardEnds ends_;
   transport::Deadline deadline_;
+  std::shared_ptr<trace::Track> track_;
   StepRows rows_;
 };
 

@@ -9,10 +9,12 @@
 namespace troupe {
 
 ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
-                               std::shared_ptr<transport::Activity> activity, const void* owner)
+                               std::shared_ptr<transport::Activity> activity, const void* owner,
+                               std::shared_ptr<trace::Track> track)
     : activity_(std::move(activity)),
       runner_(std::move(runner)),
       core_(core),
+      track_(std::move(track)),
       thread_(start_thread(
           "troupe.step", [this] { work(); }, owner)) {}
 
@@ -57,10 +59,18 @@ void ThreadExecutor::work() {
       jobs_.pop_front();
     }
     kernels::set_floating_point_mode();  // `done` may have run code of the host's
-    StepOutcome outcome = run(*job.step);
+    StepOutcome outcome = track_ == nullptr ? run(*job.step) : traced(*job.step);
     outcome.epoch = job.step->epoch;
     job.done(std::move(outcome));
   }
+}
+
+StepOutcome ThreadExecutor::traced(const Step& step) noexcept {
+  track_->begin_step(step.id, step.epoch);
+  const trace::Time begin = trace::now();
+  StepOutcome outcome = run(step);
+  track_->end_step(begin, step.rows(), static_cast<std::uint32_t>(step.slices.size()));
+  return outcome;
 }
 
 StepOutcome ThreadExecutor::run(const Step& step) noexcept {

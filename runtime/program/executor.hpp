@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "runtime/program/runner.hpp"
+#include "runtime/trace/track.hpp"
 #include "transport/activity.hpp"
 
 namespace troupe {
@@ -36,9 +37,9 @@ class ThreadExecutor : public Executor {
  public:
   /// `core`: to pin the thread to, where such threads fill every core; negative: not. `activity`: of the executors that
   /// may wait for each other, where this one is at work from when it is given a step until it has run all that it has.
-  /// `owner`: of its thread (see on_thread_of).
+  /// `owner`: of its thread (see on_thread_of). `track`: of its thread, where steps are traced.
   ThreadExecutor(std::unique_ptr<StepRunner> runner, int core, std::shared_ptr<transport::Activity> activity,
-                 const void* owner = nullptr);
+                 const void* owner = nullptr, std::shared_ptr<trace::Track> track = nullptr);
   ~ThreadExecutor() override { stop(); }
   void submit(std::shared_ptr<const Step> step, Done done) override;
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
@@ -57,12 +58,14 @@ class ThreadExecutor : public Executor {
   void work();
   void note_work(bool at_work);
   [[nodiscard]] StepOutcome run(const Step& step) noexcept;
+  [[nodiscard]] StepOutcome traced(const Step& step) noexcept;
   [[nodiscard]] StepOutcome broken_by(StepId id, Error why) noexcept;
 
   std::shared_ptr<transport::Activity> activity_;  // the runner looks at it
   std::unique_ptr<StepRunner> runner_;
   bool broken_ = false;  ///< a step was: the runner has not seen all that later ones build on
   int core_;
+  std::shared_ptr<trace::Track> track_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;

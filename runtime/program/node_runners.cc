@@ -70,7 +70,8 @@ class Failing final : public RowFailures {
 
 ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns,
                          std::size_t rows, TokenBoard tokens, std::unique_ptr<transport::Receiver> in,
-                         std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline)
+                         std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline,
+                         std::shared_ptr<trace::Track> track)
     : name_(std::move(name)),
       actor_(std::move(actor)),
       flow_(flow),
@@ -79,7 +80,8 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
       users_(tokens_.slots()),
       in_(std::move(in)),
       out_(std::move(out)),
-      deadline_(deadline) {
+      deadline_(deadline),
+      track_(std::move(track)) {
   const std::size_t piece = flow == Flow::hidden ? rows : logit_tile;
   received_.reserve(piece * columns);
   sent_.reserve(piece * columns);
@@ -90,7 +92,7 @@ ActorRunner::ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow fl
 StepOutcome ActorRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   for (const OpenedSlot& opened : step.opened) users_[opened.slot] = opened.user;
-  auto done = tokens_.receive(step.token_messages, deadline_);
+  auto done = receive_tokens(step);
   if (done) {
     done = for_each_piece(flow_, step, flowing_,
                           [&](std::span<const WantedRow> rows) { return pass(step, rows, outcome); });
@@ -99,16 +101,34 @@ StepOutcome ActorRunner::run(const Step& step) {
   return outcome;
 }
 
+Result<void> ActorRunner::receive_tokens(const Step& step) {
+  const trace::Span span(track_.get(), trace::receive_tokens, trace::Kind::transfer);
+  return tokens_.receive(step.token_messages, deadline_);
+}
+
 Result<void> ActorRunner::pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome) {
-  received_.resize(rows.size() * columns_);
-  if (auto received = in_->receive(transport::tensor_of(received_.data(), rows.size(), columns_), deadline_); !received)
-    return received;
-  sent_ = received_;
-  call(step, rows, outcome);
-  check(rows, outcome);
+  if (auto received = receive(rows.size()); !received) return received;
+  {
+    const trace::Span span(track_.get(), trace::on_step, trace::Kind::compute);
+    sent_ = received_;
+    call(step, rows, outcome);
+    check(rows, outcome);
+  }
+  return send(rows.size());
+}
+
+Result<void> ActorRunner::receive(std::size_t rows) {
+  const bool hidden = flow_ == Flow::hidden;
+  const trace::Span span(track_.get(), hidden ? trace::receive_hidden : trace::receive_logits, trace::Kind::transfer);
+  received_.resize(rows * columns_);
+  return in_->receive(transport::tensor_of(received_.data(), rows, columns_), deadline_);
+}
+
+Result<void> ActorRunner::send(std::size_t rows) {
+  const bool hidden = flow_ == Flow::hidden;
+  const trace::Span span(track_.get(), hidden ? trace::send_hidden : trace::send_logits, trace::Kind::transfer);
   for (const auto& channel : out_) {
-    if (auto sent = channel->send(transport::tensor_of(sent_.data(), rows.size(), columns_), deadline_); !sent)
-      return sent;
+    if (auto sent = channel->send(transport::tensor_of(sent_.data(), rows, columns_), deadline_); !sent) return sent;
   }
   return {};
 }
@@ -164,8 +184,9 @@ void ActorRunner::abort(const Error& why) {
 }
 
 SamplerRunner::SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows,
-                             std::unique_ptr<transport::Receiver> in, transport::Deadline deadline)
-    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline) {
+                             std::unique_ptr<transport::Receiver> in, transport::Deadline deadline,
+                             std::shared_ptr<trace::Track> track)
+    : end_(std::move(end)), vocabulary_(vocabulary), in_(std::move(in)), deadline_(deadline), track_(std::move(track)) {
   logits_.reserve(logit_tile * vocabulary);
   flowing_.reserve(rows);
 }
@@ -174,15 +195,23 @@ StepOutcome SamplerRunner::run(const Step& step) {
   StepOutcome outcome{.id = step.id};
   end_.begin(step);
   auto done = for_each_piece(Flow::logits, step, flowing_, [&](std::span<const WantedRow> rows) -> Result<void> {
-    logits_.resize(rows.size() * vocabulary_);
-    const transport::Tensor room = transport::tensor_of(logits_.data(), rows.size(), vocabulary_);
-    if (auto received = in_->receive(room, deadline_); !received) return received;
+    if (auto received = receive(rows.size()); !received) return received;
+    const trace::Span span(track_.get(), trace::sample, trace::Kind::compute);
     end_.take(step, rows, logits_.data(), vocabulary_, outcome);
     return {};
   });
-  if (done) done = end_.finish(step, outcome, deadline_);
+  if (done) {
+    const trace::Span span(track_.get(), trace::send_tokens, trace::Kind::transfer);
+    done = end_.finish(step, outcome, deadline_);
+  }
   if (!done) outcome.broken = done.error();
   return outcome;
+}
+
+Result<void> SamplerRunner::receive(std::size_t rows) {
+  const trace::Span span(track_.get(), trace::receive_logits, trace::Kind::transfer);
+  logits_.resize(rows * vocabulary_);
+  return in_->receive(transport::tensor_of(logits_.data(), rows, vocabulary_), deadline_);
 }
 
 void SamplerRunner::abort(const Error& why) {

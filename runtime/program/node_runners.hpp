@@ -6,6 +6,7 @@
 
 #include "runtime/program/runner.hpp"
 #include "runtime/program/tokens.hpp"
+#include "runtime/trace/track.hpp"
 #include "troupe/actor.hpp"
 
 namespace troupe {
@@ -20,15 +21,19 @@ enum class Flow : std::uint8_t { hidden, logits };
 class ActorRunner : public StepRunner {
  public:
   /// `rows`: of a step at most; `tokens`: what the sampler has sampled, which rows are told; `deadline`: of its waits
-  /// for the others.
+  /// for the others; `track`: of the thread that runs steps, or null.
   ActorRunner(std::string name, std::unique_ptr<Actor> actor, Flow flow, std::size_t columns, std::size_t rows,
               TokenBoard tokens, std::unique_ptr<transport::Receiver> in,
-              std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline);
+              std::vector<std::unique_ptr<transport::Sender>> out, transport::Deadline deadline,
+              std::shared_ptr<trace::Track> track = nullptr);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
  private:
+  Result<void> receive_tokens(const Step& step);
   Result<void> pass(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
+  Result<void> receive(std::size_t rows);
+  Result<void> send(std::size_t rows);
   void call(const Step& step, std::span<const WantedRow> rows, StepOutcome& outcome);
   [[nodiscard]] StepRow seen(const Step& step, const WantedRow& row) const;
   void check(std::span<const WantedRow> rows, StepOutcome& outcome);
@@ -43,6 +48,7 @@ class ActorRunner : public StepRunner {
   std::unique_ptr<transport::Receiver> in_;
   std::vector<std::unique_ptr<transport::Sender>> out_;
   transport::Deadline deadline_;
+  std::shared_ptr<trace::Track> track_;
   // Room for the largest piece from the start, so that no step allocates.
   std::vector<float> received_, sent_;
   std::vector<StepRow> rows_;
@@ -52,17 +58,20 @@ class ActorRunner : public StepRunner {
 /// A sampler whose logits come through a channel, because other actors stand between it and the last stage.
 class SamplerRunner : public StepRunner {
  public:
-  /// `rows`: of a step at most.
+  /// `rows`: of a step at most; `track`: of the thread that runs steps, or null.
   SamplerRunner(LogitsEnd end, std::size_t vocabulary, std::size_t rows, std::unique_ptr<transport::Receiver> in,
-                transport::Deadline deadline);
+                transport::Deadline deadline, std::shared_ptr<trace::Track> track = nullptr);
   [[nodiscard]] StepOutcome run(const Step& step) override;
   void abort(const Error& why) override;
 
  private:
+  Result<void> receive(std::size_t rows);
+
   LogitsEnd end_;
   std::size_t vocabulary_;
   std::unique_ptr<transport::Receiver> in_;
   transport::Deadline deadline_;
+  std::shared_ptr<trace::Track> track_;
   std::vector<float> logits_;       ///< room for a tile
   std::vector<WantedRow> flowing_;  ///< of the step
 };

@@ -24,7 +24,8 @@ MODELS = os.environ.get("TROUPE_MODELS") or os.path.expanduser("~/.cache/troupe/
 MODEL = os.path.join(MODELS, "SmolLM2-135M-Instruct.Q4_1.gguf")
 GOLDEN = os.path.join(os.environ.get("TROUPE_SHARED", ""), "golden", "smollm2.tokenize.jsonl")
 
-VERBS = ("run", "chat", "inspect", "tokenize", "render", "logits", "perplexity", "bench", "graph")
+MODEL_VERBS = ("run", "chat", "inspect", "tokenize", "render", "logits", "perplexity", "bench", "graph")
+VERBS = (*MODEL_VERBS, "trace")
 PATIENCE = 3600  # seconds: a hang, on any machine
 FRANCE = "504,3575,282,4649,314"  # "The capital of France is"
 
@@ -130,7 +131,7 @@ class WrongUse(Case):
         self.fail_with(2, "sing", names="verb")
 
     def test_a_model_is_required(self):
-        for verb in VERBS:
+        for verb in MODEL_VERBS:
             self.fail_with(2, verb, names="--model")
 
     def test_flags(self):
@@ -196,7 +197,7 @@ class WrongUse(Case):
 
     def test_new_flags(self):
         """fault 12: and 8 and 15: flags that every verb which opens a model takes"""
-        for verb in VERBS:
+        for verb in MODEL_VERBS:
             for flags in (("--no-mmap",), ("--ignore-key", "a"), ("--ignore-key", "a", "--no-mmap", "--ignore-key", "++")):
                 text = {"run": ("-p", "x"), "tokenize": ("x",), "logits": ("--ids", "1"),
                         "render": ("--messages", "x"), "perplexity": ("-p", "x")}.get(verb, ())
@@ -204,7 +205,7 @@ class WrongUse(Case):
             self.fail_with(2, verb, "-m", "x", "--ignore-key", names="--ignore-key")
         path = self.folder() / "x.gguf"
         path.write_bytes(b"GGUF")
-        for verb in set(VERBS) - {"tokenize", "render"}:
+        for verb in set(MODEL_VERBS) - {"tokenize", "render"}:
             text = {"run": ("-p", "x"), "logits": ("--ids", "1"), "perplexity": ("-p", "x")}.get(verb, ())
             for given, file in (("/no/a", "/no/a"), ("/no/a:0.5", "/no/a"), ("/no/a:b:-1e-3", "/no/a:b"), ("/no/a:b", "/no/a:b")):
                 self.fail_with(1, verb, "-m", path, *text, "--lora", given, names=f'"{file}"')

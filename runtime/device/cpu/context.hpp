@@ -45,6 +45,7 @@ struct ShardState {
   SlotTables tables;
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]; behind what they write into
   std::vector<transport::Event> events;                          ///< [Program::events]
+  std::vector<std::shared_ptr<trace::Track>> tracks;             ///< [threads], or empty
   transport::Deadline deadline;                                  ///< of each wait for a peer
   Team* team = nullptr;
   const StepRows* step = nullptr;
@@ -77,6 +78,8 @@ class OpContext {
   [[nodiscard]] const StepRows& step() const { return *shard_.step; }
   [[nodiscard]] const kernels::KernelTable& kernels() const { return *shard_.kernels; }
   [[nodiscard]] std::uint32_t thread() const { return thread_; }
+  /// This thread's, or null.
+  [[nodiscard]] trace::Track* track() const { return shard_.tracks.empty() ? nullptr : shard_.tracks[thread_].get(); }
   [[nodiscard]] std::uint32_t threads() const { return shard_.team->threads(); }
   void barrier() const { (void)shard_.team->barrier(thread_); }  // a broken one ends the op's own as well
 

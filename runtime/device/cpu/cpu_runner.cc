@@ -25,6 +25,15 @@ std::uint32_t end_of_layers(const Program& program) {
   return end;
 }
 
+/// Those that meet other ranks, and do nothing else.
+trace::Kind kind_of(const Op& op) {
+  const auto meets = [](const auto& what) {
+    return requires { what.done; };
+  };
+  return std::visit(meets, op.what) || std::holds_alternative<ops::PlanExchange>(op.what) ? trace::Kind::transfer
+                                                                                          : trace::Kind::compute;
+}
+
 KvStore store_of(const ProgramParts& parts) {
   std::vector<KvStore::Group> groups;
   for (const std::uint64_t bytes : kv_block_bytes(*parts.program)) {
@@ -55,7 +64,7 @@ Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const k
 CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Layout layout, Buffer arena,
                      SlotTables tables)
     : parts_(std::move(parts)),
-      team_(parts_.threads, parts_.policy, parts_.cores),
+      team_(parts_.threads, parts_.policy, parts_.cores, {parts_.tracks.begin(), parts_.tracks.end()}),
       state_{.program = parts_.program.get(),
              .weights = parts_.weights.get(),
              .kernels = &kernels,
@@ -65,6 +74,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
              .tables = std::move(tables),
              .groups = std::move(parts_.groups),
              .events = std::vector<transport::Event>(parts_.program->events),
+             .tracks = std::move(parts_.tracks),
              .deadline = parts_.deadline,
              .team = &team_,
              .counts = std::vector<std::size_t>(parts_.program->spaces.size()),
@@ -86,6 +96,8 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
 Result<void> CpuRunner::begin(const StepRows& rows) {
   begun_ = true;
   state_.step = &rows;
+  for (std::size_t thread = 1; thread < state_.tracks.size(); ++thread)
+    state_.tracks[thread]->follow(*state_.tracks[0]);
   state_.counts[0] = rows.rows();
   if (parts_.program->own_rows != 0) state_.counts[parts_.program->own_rows] = rows.own.size();
   state_.overflow.assign(layers_ * rows.rows(), 0);
@@ -97,8 +109,10 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
                                 std::size_t rows) {
   const bool begins = std::exchange(begun_, false);
   const auto pass = [&](std::uint32_t thread) {
-    if (begins && !compute_angles(thread)) return;
     OpContext context(state_, thread);
+    trace::Laps laps(context.track());
+    if (begins && !compute_angles(thread)) return;
+    if (begins && laps.on()) laps.end("rope_angles", trace::Kind::compute);
     context.first = first;
     context.rows = rows;
     if (section.space == 0) {
@@ -114,6 +128,7 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
       context.layer = op.layer;
       cpu::run_op(op, context);
       if (!team_.barrier(thread) || context.broken()) return;
+      if (laps.on()) laps.end(name_of(op).data(), kind_of(op), op.layer);
     }
   };
   team_.run(std::ref(pass));  // by reference, as a function of this size would be allocated

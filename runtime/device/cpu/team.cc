@@ -12,8 +12,9 @@ constexpr transport::Deadline no_deadline;
 
 }  // namespace
 
-Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores)
-    : threads_(threads), policy_(policy), cores_(std::move(cores)), rounds_(threads) {
+Team::Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores,
+           std::vector<std::shared_ptr<transport::WaitWitness>> witnesses)
+    : threads_(threads), policy_(policy), cores_(std::move(cores)), witnesses_(std::move(witnesses)), rounds_(threads) {
   try {
     for (std::uint32_t thread = 1; thread < threads_; ++thread)
       others_.push_back(start_thread("troupe.team", [this, thread] { follow(thread); }));
@@ -55,7 +56,9 @@ bool Team::barrier(std::uint32_t thread) {
   if (threads_ == 1) return true;
   arrivals_.advance();
   const std::uint64_t target = ++rounds_[thread].passed * threads_;
-  return arrivals_.wait_until(target, policy_, no_deadline, thrown_, "the team").ok();
+  transport::Deadline deadline = no_deadline;
+  if (!witnesses_.empty()) deadline.witness = witnesses_[thread].get();
+  return arrivals_.wait_until(target, policy_, deadline, thrown_, "the team").ok();
 }
 
 void Team::follow(std::uint32_t thread) {

@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -13,7 +14,9 @@ namespace troupe {
 /// The threads of one shard: the caller of run() and threads - 1 of its own, which sleep between runs.
 class Team {
  public:
-  Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores);
+  /// `witnesses`: [threads], told of the waits at barriers; or empty.
+  Team(std::uint32_t threads, transport::WaitPolicy policy, std::vector<int> cores,
+       std::vector<std::shared_ptr<transport::WaitWitness>> witnesses = {});
   ~Team() { stop(); }
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
@@ -36,6 +39,7 @@ class Team {
   std::uint32_t threads_;
   transport::WaitPolicy policy_;
   std::vector<int> cores_;  ///< [threads], or empty: not pinned
+  std::vector<std::shared_ptr<transport::WaitWitness>> witnesses_;
   transport::Counter runs_, arrivals_, returns_;
   struct alignas(64) Round {
     std::uint64_t passed = 0;

@@ -126,6 +126,11 @@ class Model {
   /// that serves.
   void drain(std::uint32_t replica) const;
 
+  /// Writes what the model's threads have done, as far as it is kept (LoadOptions::trace_events), in Chrome's Trace
+  /// Event Format, which Perfetto and chrome://tracing open; see troupe/trace.hpp. Steps go on meanwhile. Throws
+  /// invalid_argument where nothing is recorded, and `failed` where the file cannot be written.
+  void write_trace(const std::string& path) const;
+
   [[nodiscard]] const Checkpoint& checkpoint() const;
 
  private:

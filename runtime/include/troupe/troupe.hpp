@@ -11,3 +11,4 @@
 #include "troupe/model.hpp"
 #include "troupe/runtime.hpp"
 #include "troupe/token.hpp"
+#include "troupe/trace.hpp"

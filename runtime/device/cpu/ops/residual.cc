@@ -78,7 +78,10 @@ void run(const ops::Residual& op, OpContext& c) {
   Range mine{0, static_cast<std::uint32_t>(c.rows)};
   if (group != nullptr) {
     mine = part_of_rows(c, *group);
-    if (c.thread() == 0) c.end(reduce_rows(c, op.y, *group));
+    if (c.thread() == 0) {
+      const trace::Span span(c.track(), ops::ReduceRows::name.data(), trace::Kind::transfer, c.layer);
+      c.end(reduce_rows(c, op.y, *group));
+    }
     c.barrier();
   }
   const auto [first, last] = c.share(mine.size());
@@ -102,7 +105,9 @@ void run(const ops::Residual& op, OpContext& c) {
   }
   if (!op.next || !op.next->gathered || mine.size() == c.rows) return;
   c.barrier();
-  if (c.thread() == 0 && !c.broken()) c.end(gather_parts(c, op.next->q8, *group));
+  if (c.thread() != 0 || c.broken()) return;
+  const trace::Span span(c.track(), ops::GatherParts::name.data(), trace::Kind::transfer, c.layer);
+  c.end(gather_parts(c, op.next->q8, *group));
 }
 
 }  // namespace troupe::cpu
