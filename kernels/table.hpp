@@ -21,7 +21,7 @@ struct MatmulArgs {
   std::size_t tokens;
   void* out;               ///< [tokens][out_stride] of float, or of int64 (matmul_partial)
   std::size_t out_stride;  ///< in elements; element r of a row belongs to weight row r
-  std::uint8_t* overflow;  ///< [tokens], set to 1 where a leaf is not within +-fixed_limit; null for matmul
+  std::uint8_t* overflow;  ///< [tokens], 1 in place of 0 where a leaf is not within +-fixed_limit; null for matmul
 };
 
 /// Attention of consecutive positions of one sequence over its paged KV cache.
@@ -137,6 +137,9 @@ struct KernelTable {
   /// log(sum(exp(x))) over fixed segments of 1024 elements, each (max, sum) as one block of attention, merged by the
   /// same tree.
   float (*log_sum_exp)(const float* x, std::size_t n);
+
+  /// out = exp(x).
+  void (*exponentials)(const float* x, std::size_t n, float* out);
 };
 
 /// The kernels by name; prototypes.inl and fill_table.inl make an instruction set of them.
@@ -163,7 +166,8 @@ struct KernelTable {
   KERNEL(attention_softmax)    \
   KERNEL(attention_values)     \
   KERNEL(argmax)               \
-  KERNEL(log_sum_exp)
+  KERNEL(log_sum_exp)          \
+  KERNEL(exponentials)
 
 /// The tables this processor can run, slowest first; the first is always "reference".
 /// On x86 without AVX2, FMA and F16C there is no other.

@@ -208,3 +208,7 @@ float log_sum_exp(const float* x, std::size_t n) {
   const Softmax all = segment_tree(x, n, segments);
   return all.m + static_cast<float>(log_f64(static_cast<double>(all.l)));
 }
+
+void exponentials(const float* x, std::size_t n, float* out) {
+  map(x, x, n, out, [](F32x16 a, F32x16) { return exp(a); });
+}

@@ -149,4 +149,8 @@ std::size_t argmax(const float* x, std::size_t n) {
   return index == n ? 0 : index;  // all NaN
 }
 
+void exponentials(const float* x, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = exp_f32(x[i]);
+}
+
 }  // namespace troupe::kernels::reference

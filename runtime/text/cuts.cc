@@ -1,6 +1,7 @@
 #include "runtime/text/cuts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/math.hpp"
@@ -33,34 +34,39 @@ std::vector<TokenId>& ids_with(const Candidates& candidates, const Has& has) {
   return ids;
 }
 
-/// The ids with the least of something, in no order: enough of them, or all that have a chance.
-template <class Something, class Enough>
-std::vector<TokenId>& with_least(const Candidates& candidates, const Something& something, const Enough& enough) {
-  for (float bound = 1.0F;; bound *= 2) {
-    std::vector<TokenId>& ids = ids_with(candidates, [&](TokenId id) { return something(id) <= bound; });
-    if (bound > deepest || enough(ids)) return ids;
-  }
-}
-
-/// The likeliest of them.
+/// The likeliest ids, in no order: enough of them, or all that have a chance.
 template <class Enough>
 std::vector<TokenId>& likeliest(const Candidates& candidates, const Enough& enough) {
-  return with_least(
-      candidates, [x = candidates.chances().data()](TokenId id) { return -x[id]; }, enough);
+  for (float bound = 1.0F;; bound *= 2) {
+    const auto near = [&, x = candidates.chances().data()](TokenId id) { return -x[id] <= bound; };
+    std::vector<TokenId>& ids = ids_with(candidates, near);
+    if (bound > deepest || enough(ids)) return ids;
+  }
 }
 
 /// The mass of a share of all chances, and of some ids, in whole numbers, whose sum has no order: that of the
 /// likeliest is one such unit, and 2^24 of them can be added.
 constexpr float mass_of_likeliest = 0x1p39F;
 
+std::uint64_t mass_of(float weight) { return static_cast<std::uint64_t>(weight * mass_of_likeliest); }
+
 std::uint64_t mass_of_share(float share, double all) {
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(share * all), 1);
 }
 
-auto mass_by(const Candidates& candidates) {
-  return [x = candidates.chances().data()](auto from, auto to) {
+/// exp of each chance, in the room.
+const std::vector<float>& weigh_each(const Candidates& candidates) {
+  const std::vector<float>& x = candidates.chances();
+  std::vector<float>& weights = candidates.room.weights;
+  weights.resize(x.size());
+  candidates.kernels.exponentials(x.data(), x.size(), weights.data());
+  return weights;
+}
+
+auto mass_by(const std::vector<float>& weights) {
+  return [&weights](auto from, auto to) {
     std::uint64_t sum = 0;
-    for (; from != to; ++from) sum += static_cast<std::uint64_t>(kernels::exp_f32(x[*from]) * mass_of_likeliest);
+    for (; from != to; ++from) sum += mass_of(weights[*from]);
     return sum;
   };
 }
@@ -81,6 +87,40 @@ std::vector<TokenId>::iterator last_needed(std::vector<TokenId>& ids, const Orde
   return first;
 }
 
+/// What surprises on average, in nats: the sum in the order of the ids.
+double entropy_of(const Candidates& candidates, double whole) {
+  const std::vector<float>& x = candidates.chances();
+  std::vector<float>& shares = candidates.room.weights;
+  shares.resize(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) shares[i] = static_cast<float>(x[i] - whole);
+  candidates.kernels.exponentials(shares.data(), x.size(), shares.data());
+  double entropy = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (x[i] >= -deepest) entropy += shares[i] * (whole - x[i]);
+  }
+  return entropy;
+}
+
+/// The last of the fewest ids with the least of something, `off`, of equals the lowest ids, that have a share of all
+/// chances. How much there is of each eighth of a nat says in which of them it is, so that only those ids are ordered.
+template <class Off>
+TokenId last_within(const Candidates& candidates, const Off& off, float share) {
+  const std::vector<float>& weights = weigh_each(candidates);
+  std::array<std::uint64_t, 1024> masses{};
+  const auto place = [&](TokenId id) { return static_cast<std::size_t>(std::min(off(id) * 8.0, masses.size() - 1.0)); };
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    masses[place(static_cast<TokenId>(i))] += mass_of(weights[i]);
+    all += mass_of(weights[i]);
+  }
+  std::uint64_t wanted = mass_of_share(share, static_cast<double>(all));
+  std::size_t in = 0;
+  while (masses[in] < wanted) wanted -= masses[in++];
+  std::vector<TokenId>& ids = ids_with(candidates, [&](TokenId id) { return place(id) == in; });
+  const auto nearer = [&](TokenId a, TokenId b) { return off(a) != off(b) ? off(a) < off(b) : a < b; };
+  return *last_needed(ids, nearer, mass_by(weights), wanted);
+}
+
 }  // namespace
 
 void keep_top_k(const Candidates& candidates, std::uint32_t count) {
@@ -95,7 +135,7 @@ void keep_top_k(const Candidates& candidates, std::uint32_t count) {
 }
 
 void keep_top_p(const Candidates& candidates, float share) {
-  const auto mass = mass_by(candidates);
+  const auto mass = mass_by(weigh_each(candidates));
   const std::uint64_t wanted = mass_of_share(share, sum_of(weigh_segments(candidates)) * mass_of_likeliest);
   std::vector<TokenId>& ids =
       likeliest(candidates, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
@@ -108,20 +148,13 @@ void keep_min_p(const Candidates& candidates, float share) {
 
 void keep_typical(const Candidates& candidates, float share) {
   std::vector<float>& x = candidates.chances();
-  const double whole = candidates.whole();
-  double entropy = 0.0;
-  for (const float chance : x) {
-    if (chance >= -deepest) entropy += kernels::exp_f32(static_cast<float>(chance - whole)) * (whole - chance);
-  }
+  const double whole = candidates.whole(), entropy = entropy_of(candidates, whole);
   const auto off = [&](TokenId id) { return std::abs(whole - x[id] - entropy); };
-  const auto nearer = [&](TokenId a, TokenId b) { return off(a) != off(b) ? off(a) < off(b) : a < b; };
-  const auto mass = mass_by(candidates);
-  const std::vector<TokenId>& all = ids_with(candidates, [&](TokenId id) { return x[id] >= -deepest; });
-  const std::uint64_t wanted = mass_of_share(share, static_cast<double>(mass(all.begin(), all.end())));
-  std::vector<TokenId>& ids =
-      with_least(candidates, off, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
-  const TokenId last = *last_needed(ids, nearer, mass, wanted);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = nearer(last, static_cast<TokenId>(i)) ? no_chance : x[i];
+  const TokenId last = last_within(candidates, off, share);
+  const double most = off(last);
+  const auto beyond = static_cast<std::size_t>(last) + 1;
+  for (std::size_t i = 0; i < beyond; ++i) x[i] = off(static_cast<TokenId>(i)) <= most ? x[i] : no_chance;
+  for (std::size_t i = beyond; i < x.size(); ++i) x[i] = off(static_cast<TokenId>(i)) < most ? x[i] : no_chance;
   centre(candidates);
 }
 

@@ -1,7 +1,5 @@
 #include "runtime/text/sampling_room.hpp"
 
-#include <algorithm>
-
 #include "kernels/table.hpp"
 
 namespace troupe {
@@ -17,14 +15,14 @@ SamplingRoom::SamplingRoom(std::size_t vocabulary, std::size_t context) {
   logits.reserve(vocabulary);
   chances.reserve(vocabulary);
   segments.reserve(segments_in(vocabulary));
-  weights.reserve(std::min(vocabulary, kernels::softmax_segment));
+  weights.reserve(vocabulary);
   ids.reserve(vocabulary);
   counts.reserve(vocabulary);
   repeats.reserve(context + 1);
 }
 
 std::size_t SamplingRoom::bytes(std::size_t vocabulary, std::size_t context) {
-  const std::size_t floats = 2 * vocabulary + segments_in(vocabulary) + std::min(vocabulary, kernels::softmax_segment);
+  const std::size_t floats = 3 * vocabulary + segments_in(vocabulary);
   const std::size_t numbers = vocabulary + context + 1;
   return floats * sizeof(float) + vocabulary * sizeof(TokenId) + numbers * sizeof(std::uint32_t);
 }

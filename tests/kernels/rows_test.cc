@@ -396,6 +396,24 @@ TEST_CASE("argmax finds the first of the largest", "[kernels]") {
   }
 }
 
+TEST_CASE("exponentials are exp_f32 everywhere", "[kernels]") {
+  Random random(12);
+  for (const std::size_t n : {1U, 15U, 16U, 33U, 1000U}) {
+    std::vector<float> x = random.normal(n, 40.0F);
+    x.front() = -infinity;
+    x.back() = n == 1 ? -87.0F : 200.0F;
+    std::vector<float> expected;
+    for (const float value : x) expected.push_back(exp_f32(value));
+    for (const KernelTable* table : test::tested_tables()) {
+      std::vector<float> out(n + 1, 7.0F);
+      table->exponentials(x.data(), n, out.data());
+      CHECK(out[n] == 7.0F);
+      out.pop_back();
+      CHECK(same_bits(out, expected));
+    }
+  }
+}
+
 TEST_CASE("log_sum_exp", "[kernels]") {
   Random random(8);
   for (const std::size_t n : {1U, 5U, 16U, 1000U, 1024U, 1025U, 2048U, 3000U, 5121U, 49152U}) {

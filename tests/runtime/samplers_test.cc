@@ -1,6 +1,7 @@
 #include <cmath>
 #include <set>
 
+#include "kernels/math.hpp"
 #include "runtime/text/candidates.hpp"
 #include "runtime/text/cuts.hpp"
 #include "runtime/text/mirostat.hpp"
@@ -105,6 +106,48 @@ TEST_CASE("each sampler leaves what its definition leaves") {
     check(
         row, 0, [](const auto& candidates, float) { keep_likeliest(candidates); },
         [](auto& all, double) { all.temperature(0); });
+  }
+}
+
+TEST_CASE("typical_p keeps, to the id, what the same numbers in full order say") {
+  Random random(first_seed());
+  for (int i = 0; i < 200; ++i) {
+    std::vector<float> row = random_logits(random, 1 + random() % 5000, static_cast<float>(random() % 80) / 10.0F);
+    if (i % 3 == 0) row[random() % row.size()] = -infinity;
+    if (i % 4 == 0) std::fill_n(row.begin(), row.size() / 2, row[0]);  // ties
+    if (i % 5 == 0) row[random() % row.size()] = 100.0F;
+    if (*std::max_element(row.begin(), row.end()) == -infinity) row[0] = 0.0F;
+    const float share = static_cast<float>(1 + random() % 998) / 1000.0F;
+    SamplingRoom room(row.size(), 0);
+    const Candidates candidates = candidates_of(row, 1.0F, *kernels::find_table(), room);
+    const std::vector<float> before = room.chances;
+    const double whole = candidates.whole();
+    double entropy = 0.0;
+    std::uint64_t all = 0;
+    const auto mass = [&](std::size_t id) {
+      return static_cast<std::uint64_t>(kernels::exp_f32(before[id]) * 0x1p39F);
+    };
+    std::vector<std::size_t> order;
+    for (std::size_t id = 0; id < row.size(); ++id) {
+      if (before[id] < -deepest) continue;
+      entropy += kernels::exp_f32(static_cast<float>(before[id] - whole)) * (whole - before[id]);
+      all += mass(id);
+      order.push_back(id);
+    }
+    const auto off = [&](std::size_t id) { return std::abs(whole - before[id] - entropy); };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return off(a) < off(b); });
+    auto wanted = static_cast<std::int64_t>(share * static_cast<double>(all));
+    std::set<std::size_t> expected, kept;
+    for (std::size_t at = 0; at < order.size() && (wanted > 0 || at == 0); ++at) {
+      expected.insert(order[at]);
+      wanted -= static_cast<std::int64_t>(mass(order[at]));
+    }
+    keep_typical(candidates, share);
+    for (std::size_t id = 0; id < row.size(); ++id) {
+      if (room.chances[id] > no_chance) kept.insert(id);
+    }
+    INFO(row.size() << " logits, share " << share);
+    REQUIRE(kept == expected);
   }
 }
 
