@@ -130,15 +130,16 @@ class MatmulDriver {
   Output output_;
 };
 
-/// Sets the overflow flag of the tokens that have a sum out of range, and puts zero in its place. [vectors][16] sums,
-/// vector v of token v % tokens. A template for the same reason.
+/// Sets the overflow flag of the tokens that have a sum out of range, where it says nothing, and puts zero in its
+/// place. [vectors][16] sums, vector v of token v % tokens. A template for the same reason.
 template <class Isa>
 void drop_overflow(float* sums, std::size_t vectors, std::size_t tokens, std::uint8_t* overflow) {
   for (std::size_t i = 0; i < vectors * group_rows; ++i) {
     if (sums[i] >= -fixed_limit && sums[i] <= fixed_limit) continue;  // false for NaN
     sums[i] = 0.0F;
-    // Relaxed: who reads it has met this thread behind the op.
-    __atomic_store_n(&overflow[i / group_rows % tokens], std::uint8_t{1}, __ATOMIC_RELAXED);
+    // Relaxed: who reads it has met this thread behind the op. Others of this op store what it stores.
+    std::uint8_t* const flag = &overflow[i / group_rows % tokens];
+    if (__atomic_load_n(flag, __ATOMIC_RELAXED) == 0) __atomic_store_n(flag, std::uint8_t{1}, __ATOMIC_RELAXED);
   }
 }
 

@@ -68,8 +68,9 @@ std::int64_t fixed_sum(const MatmulArgs& args, std::size_t row, std::size_t toke
     if (std::fabs(value) <= fixed_limit) {
       sum += std::llrint(std::ldexp(static_cast<double>(value), fixed_fraction_bits));
     } else {  // NaN as well
-      // Relaxed: who reads it has met this thread behind the op.
-      std::atomic_ref(args.overflow[token]).store(1, std::memory_order_relaxed);
+      // Relaxed: who reads it has met this thread behind the op. Others of this op store what it stores.
+      const std::atomic_ref flag(args.overflow[token]);
+      if (flag.load(std::memory_order_relaxed) == 0) flag.store(1, std::memory_order_relaxed);
     }
   }
   return sum;

@@ -82,11 +82,12 @@ struct StepRows {
   }
 };
 
-/// In ProgramRunner::overflow: a row's K or V is beyond what the cache holds.
-inline constexpr std::uint8_t kv_overflow = 2;
-
-/// And: the scores by which it goes to experts are no numbers.
-inline constexpr std::uint8_t router_overflow = 3;
+/// What left its range in a row, in ProgramRunner::overflow.
+inline constexpr std::uint8_t sum_overflow = 1;     ///< a leaf of a fixed-point sum: what products say, see MatmulArgs
+inline constexpr std::uint8_t key_overflow = 2;     ///< it is beyond what the cache holds
+inline constexpr std::uint8_t value_overflow = 3;   ///< the same
+inline constexpr std::uint8_t query_overflow = 4;   ///< it is no finite number
+inline constexpr std::uint8_t router_overflow = 5;  ///< the scores by which it goes to experts are no numbers
 
 /// A shard's program on a device, with its activations and its KV blocks there. What is begun may still be under way
 /// when its call returns, and what it is made from must stay as it is, until finish(). Views are of the host's memory.
@@ -120,8 +121,8 @@ class ProgramRunner {
 
   [[nodiscard]] virtual float* hidden() = 0;  ///< [rows, hidden]
   [[nodiscard]] virtual float* logits() = 0;  ///< [rows of the last pass, columns of Program::logits]
-  /// [layers, counted as the model counts][rows]: 1 where a sum has left the range of fixed point, kv_overflow,
-  /// router_overflow, or 0.
+  /// [layers, counted as the model counts][rows]: 0, or what was the first to leave its range, for the rest follows
+  /// from it.
   [[nodiscard]] virtual std::span<const std::uint8_t> overflow() = 0;
 
   /// From any thread: whatever waits for peers fails with this error, now and from now on.

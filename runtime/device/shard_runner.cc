@@ -10,18 +10,25 @@
 namespace troupe {
 namespace {
 
+std::string said_of(std::uint8_t flag) {
+  const std::string beyond_cache = " is not a number or beyond +-65504, more than the KV cache holds";
+  switch (flag) {
+    case key_overflow:
+      return "a key" + beyond_cache;
+    case value_overflow:
+      return "a value" + beyond_cache;
+    case query_overflow:
+      return "a query is not a finite number";
+    case router_overflow:
+      return "the scores of its experts (ffn_gate_inp) are not numbers";
+    default:
+      return "a sum is not a number or beyond +-" + std::to_string(static_cast<long>(kernels::fixed_limit)) +
+             ", more than the fixed-point sums of the numerics contract hold";
+  }
+}
+
 Error out_of_layers_range(std::size_t layer, std::uint8_t flag) {
-  const std::string where = "layer " + std::to_string(layer) + ": ";
-  if (flag == kv_overflow) {
-    return {Code::out_of_range,
-            where + "a key or value is not a number or beyond +-65504, more than the KV cache holds"};
-  }
-  if (flag == router_overflow) {
-    return {Code::out_of_range, where + "the scores of its experts (ffn_gate_inp) are not numbers"};
-  }
-  return {Code::out_of_range, where + "a sum is not a number or beyond +-" +
-                                  std::to_string(static_cast<long>(kernels::fixed_limit)) +
-                                  ", more than the fixed-point sums of the numerics contract hold"};
+  return {Code::out_of_range, "layer " + std::to_string(layer) + ": " + said_of(flag)};
 }
 
 }  // namespace
@@ -139,9 +146,9 @@ void ShardRunner::report_overflow(StepOutcome& outcome) {
     const StepRows::Slice& slice = rows_.slices[s];
     for (std::size_t layer = 0; layer * rows_.rows() < flags.size(); ++layer) {
       const auto mine = flags.subspan(layer * rows_.rows() + slice.first_row, slice.rows);
-      const std::uint8_t flag = *std::max_element(mine.begin(), mine.end());
-      if (flag == 0 || outcome.failed(s)) continue;
-      outcome.failures.push_back({s, out_of_layers_range(layer, flag)});
+      const auto flag = std::find_if(mine.begin(), mine.end(), [](std::uint8_t each) { return each != 0; });
+      if (flag == mine.end() || outcome.failed(s)) continue;
+      outcome.failures.push_back({s, out_of_layers_range(layer, *flag)});
     }
   }
 }

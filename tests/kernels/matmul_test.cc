@@ -122,11 +122,13 @@ struct Result {
 
 constexpr std::size_t guard = 3;
 
-/// Runs a product over all groups; with `cuts`, in that many random parts, last part first.
+/// Runs a product over all groups; with `cuts`, in that many random parts, last part first. `flag`: of each token,
+/// before.
 template <class Element>
-Result<Element> run(Matmul matmul, const PackedMatrix& weights, const In& in, std::size_t tokens, Random* cuts) {
+Result<Element> run(Matmul matmul, const PackedMatrix& weights, const In& in, std::size_t tokens, Random* cuts,
+                    std::uint8_t flag = 0) {
   const std::size_t stride = weights.rows + guard;
-  Result<Element> result{std::vector<Element>(tokens * stride, Element{-77}), std::vector<std::uint8_t>(tokens)};
+  Result<Element> result{std::vector<Element>(tokens * stride, Element{-77}), std::vector<std::uint8_t>(tokens, flag)};
   const MatmulArgs args{.weights = &weights,
                         .in = in.data,
                         .in_stride = in.stride,
@@ -301,7 +303,7 @@ TEST_CASE("the reference computes the product", "[kernels][matmul]") {
 }
 
 /// One F32 weight row, two leaves of one block: the first leaf sums to `leaf`, the second to 1.
-Result<std::int64_t> sum_of_leaf(const KernelTable& table, float leaf) {
+Result<std::int64_t> sum_of_leaf(const KernelTable& table, float leaf, std::uint8_t flag = 0) {
   std::vector<float> row(64);
   row[0] = leaf;
   row[32] = 1.0F;
@@ -309,7 +311,7 @@ Result<std::int64_t> sum_of_leaf(const KernelTable& table, float leaf) {
   std::vector<float> in(3 * 64);
   for (std::size_t t = 0; t < 3; ++t) in[t * 64 + 32] = 1.0F;
   in[64] = 1.0F;
-  return run<std::int64_t>(table.matmul_partial, packed.matrix(), {in.data(), 64}, 3, nullptr);
+  return run<std::int64_t>(table.matmul_partial, packed.matrix(), {in.data(), 64}, 3, nullptr, flag);
 }
 
 TEST_CASE("a leaf out of range sets its token's flag and adds nothing", "[kernels][matmul]") {
@@ -324,6 +326,7 @@ TEST_CASE("a leaf out of range sets its token's flag and adds nothing", "[kernel
       CHECK(result.out[1 + guard] == one);
       CHECK(result.out[2 * (1 + guard)] == one);
     }
+    CHECK(sum_of_leaf(*table, beyond, 7).overflow == std::vector<std::uint8_t>{7, 7, 7});  // what came before stands
     for (const float leaf : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
       CHECK(sum_of_leaf(*table, leaf).overflow == std::vector<std::uint8_t>{1, 1, 1});  // also where it meets a zero
     }

@@ -120,6 +120,11 @@ class OpContext {
   /// [rows]: where the products of the op's layer, whose rows are the step's or this rank's own, leave word of sums
   /// that are out of range.
   [[nodiscard]] std::uint8_t* overflow() const { return flags + layer * step().rows(); }
+  /// And where other ops do: `what` a row has out of range, if nothing came before it. One thread a row.
+  void flag(std::size_t row, std::uint8_t what) const {
+    std::uint8_t& flag = overflow()[row];
+    if (flag == 0) flag = what;
+  }
 
   /// For thread 0: a collective that was begun, and its end.
   void begin(EventId event, const Result<transport::Event>& begun) const {

@@ -1,3 +1,6 @@
+#include <limits>
+
+#include "runtime/device/cpu/all_within.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
@@ -73,9 +76,19 @@ void share_rows(const AttentionShape& shape, const OpContext& c, ValueId q, Valu
   }
 }
 
+/// Keys and values are numbers, the cache sees to it; a query that is none makes none of all that follows.
+void check_queries(const AttentionShape& shape, ValueId q, const OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t row = first; row < last; ++row) {
+    const bool finite = all_within(c.f32(q, row), shape.heads * shape.head_dim, std::numeric_limits<float>::infinity());
+    if (!finite) c.flag(row, query_overflow);
+  }
+}
+
 }  // namespace
 
 void run(const ops::Attention& op, OpContext& c) {
+  check_queries(op.shape, op.q, c);
   share_items(op.shape, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
     c.kernels().attention(arguments(op.shape, c, slice, op.q, c.f32(op.y, slice.first_row)), first, last);
   });
@@ -83,6 +96,7 @@ void run(const ops::Attention& op, OpContext& c) {
 
 /// y holds this thread's items until they are quantised.
 void run(const ops::AttentionQuantize& op, OpContext& c) {
+  check_queries(op.shape, op.q, c);
   const std::size_t heads = op.shape.heads, head_dim = op.shape.head_dim;
   share_items(op.shape, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
     c.kernels().attention(arguments(op.shape, c, slice, op.q, c.f32(op.y, slice.first_row)), first, last);
@@ -98,6 +112,7 @@ void run(const ops::AttentionQuantize& op, OpContext& c) {
 }
 
 void run(const ops::AttentionScores& op, OpContext& c) {
+  check_queries(op.shape, op.q, c);
   const std::size_t stride = c.columns(op.scores) / op.shape.heads;
   share_rows(op.shape, c, op.q, op.scores, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
     c.kernels().attention_scores(args, token, c.f32(op.scores, row), stride);

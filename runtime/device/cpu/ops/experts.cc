@@ -42,19 +42,13 @@ void add(const std::int64_t* x, std::uint32_t columns, std::int64_t* y) {
     y[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(y[i]) + static_cast<std::uint64_t>(x[i]));
 }
 
-/// What came before is the cause.
-void flag_sum(const OpContext& c, std::size_t row) {
-  std::uint8_t& flag = c.overflow()[row];
-  if (flag == 0) flag = 1;
-}
-
 }  // namespace
 
 void run(const ops::Route& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
     if (!choose_experts(c.f32(op.scores, row), c.columns(op.scores), op.how, c.f32(op.choice, row)))
-      c.overflow()[row] = router_overflow;
+      c.flag(row, router_overflow);
   }
 }
 
@@ -112,7 +106,7 @@ void run(const ops::Combine& op, OpContext& c) {
     if (op.of_guests) {
       y[0] = out_of_range;
     } else {
-      flag_sum(c, row);
+      c.flag(row, sum_overflow);
     }
   }
 }
@@ -129,7 +123,7 @@ void run(const ops::SumReturned& op, OpContext& c) {
       if (routing.sent_at[i] == nowhere) continue;
       const std::int64_t* const x = c.fixed(op.returned, routing.sent_at[i]);
       if (x[0] == out_of_range) {
-        flag_sum(c, row);
+        c.flag(row, sum_overflow);
       } else {
         add(x, columns, y);
       }

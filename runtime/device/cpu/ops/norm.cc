@@ -45,7 +45,7 @@ void run(const ops::MeanSquare& op, OpContext& c) {
     for (std::uint32_t head = op.first; head < op.first + op.heads; ++head) {
       const float sum = c.kernels().sum_of_squares(c.f32(op.x, row) + head * op.head_dim, op.head_dim);
       const auto leaf = fixed_leaf(sum / static_cast<float>(op.columns));
-      if (!leaf) c.overflow()[row] = 1;
+      if (!leaf) c.flag(row, sum_overflow);
       mean += leaf.value_or(0);
     }
     *c.fixed(op.mean, row) = mean;

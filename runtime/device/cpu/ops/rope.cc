@@ -1,5 +1,4 @@
-#include <cmath>
-
+#include "runtime/device/cpu/all_within.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
 namespace troupe::cpu {
@@ -11,19 +10,15 @@ void rotate(const ops::Rope& op, const OpContext& c, std::size_t row) {
 }
 
 /// The cache holds F16: what is no number, or rounds beyond the largest, would be clipped in silence.
-bool beyond_f16(const float* values, std::size_t count) {
-  constexpr float largest = 65520.0F;
-  std::uint32_t beyond = 0;
-  for (std::size_t i = 0; i < count; ++i) beyond |= static_cast<std::uint32_t>(!(std::fabs(values[i]) < largest));
-  return beyond != 0;
-}
+constexpr float beyond_f16 = 65520.0F;
 
 void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row) {
   if (!slice.cached) return;
   const auto [group, offset, heads, head_dim] = c.shard().program->kv[op.kv];
   const float *const k = c.f32(op.k, row), *const v = c.f32(op.v, row);
   const std::size_t columns = heads * head_dim;
-  if (beyond_f16(k, columns) || beyond_f16(v, columns)) c.overflow()[row] = kv_overflow;
+  if (!all_within(k, columns, beyond_f16)) c.flag(row, key_overflow);
+  if (!all_within(v, columns, beyond_f16)) c.flag(row, value_overflow);
   const std::size_t position = slice.first_position + row - slice.first_row;
   std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + offset;
   for (std::size_t head = 0; head < heads; ++head) {
