@@ -36,6 +36,12 @@ void check_salt(const std::string& salt) {
   throw refused("cache_salt has " + std::to_string(salt.size()) + " bytes; it may have " + std::to_string(longest));
 }
 
+void check_first(std::uint32_t first, std::size_t ids) {
+  if (first < ids) return;
+  throw refused("first is " + std::to_string(first) + "; the last of " + std::to_string(ids) + " ids has position " +
+                std::to_string(ids - 1));
+}
+
 void check_min_tokens(std::uint32_t least, std::uint32_t most) {
   if (least <= most) return;
   throw refused("min_tokens is " + std::to_string(least) + "; max_tokens and the context leave room for " +
@@ -159,8 +165,9 @@ void Model::logits(std::vector<TokenId> ids, bool every_position, const LogitsSi
   const LogitsSinks::Entry entry(impl.sinks(), id, sink);
   Generation stream = taken(impl.log(), [&] {
     check_prompt(impl, ids);
+    check_first(options.first, ids.size());
     auto request = request_of(id, options);
-    request->sequence.first_wanted = every_position ? 0 : static_cast<std::uint32_t>(ids.size() - 1);
+    request->sequence.first_wanted = every_position ? options.first : static_cast<std::uint32_t>(ids.size() - 1);
     request->sequence.prompt = std::move(ids);
     return impl.submit(std::move(request));
   });

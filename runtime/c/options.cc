@@ -142,8 +142,8 @@ GenerateOptions generate_options(const troupe_generate_options* given) {
 
 LogitsOptions logits_options(const troupe_logits_options* given) {
   const troupe_logits_options from = read(given, logits_defaults(), "troupe_logits_options");
-  if (from.reserved != 0) throw unknown_field("troupe_logits_options");
   LogitsOptions to;
+  to.first = from.first;
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);
   to.priority = from.priority;

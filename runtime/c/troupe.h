@@ -589,7 +589,7 @@ typedef struct troupe_logits_options {
   size_t user_length;
   int64_t deadline_ms;
   int32_t priority;
-  uint32_t reserved;  ///< 0
+  uint32_t first;  ///< logits of the positions before it are neither wanted nor computed; below the number of ids
 } troupe_logits_options;
 
 void troupe_logits_options_default(troupe_logits_options* options, size_t size);
@@ -599,7 +599,8 @@ void troupe_logits_options_default(troupe_logits_options* options, size_t size);
 typedef troupe_status (*troupe_logits_sink)(void* user, uint32_t position, const float* logits, size_t count,
                                             troupe_error* error);
 
-/// Logits after the ids' last position, or after every one; waits until `sink` has had all. `options` may be NULL.
+/// Logits after the ids' last position, or after every one from `options->first` on; waits until `sink` has had all.
+/// `options` may be NULL.
 troupe_status troupe_model_logits(const troupe_model* model, const int32_t* ids, size_t count, int32_t every_position,
                                   const troupe_logits_options* options, troupe_logits_sink sink, void* user,
                                   troupe_error* error);

@@ -35,13 +35,15 @@ double surprise(std::span<const float> logits, TokenId token) {
 /// Scores the second half of a window, whose tokens have a half before them, as llama.cpp does: after its middle, each
 /// position by the token that follows in the window.
 void score(const Model& model, const std::vector<TokenId>& window, Sums& sums) {
-  model.logits(window, true, [&](std::uint32_t position, std::span<const float> logits) {
-    if (position < window.size() / 2 || position + 1 == window.size()) return;
+  const auto add = [&](std::uint32_t position, std::span<const float> logits) {
     const double value = surprise(logits, window[position + 1]);
     ++sums.count;
     sums.first += value;
     sums.second += value * value;
-  });
+  };
+  LogitsOptions options;
+  options.first = static_cast<std::uint32_t>(window.size() / 2);
+  model.logits({window.begin(), window.end() - 1}, true, add, options);
 }
 
 /// e to the mean; the error is that of the mean, carried through.

@@ -476,6 +476,7 @@ void World::logits() {
   if (options->size >= sizeof(troupe_logits_options)) {
     options->cancel = any(cancellations_);
     if (bytes_.rarely()) options->deadline_ms = bytes_.below(2);
+    if (bytes_.rarely()) options->first = bytes_.below(64);
   }
   const std::vector<std::int32_t> prompt = ids();
   const troupe_logits_sink sink = [](void* user, std::uint32_t position, const float* row, std::size_t count, auto*) {

@@ -135,16 +135,23 @@ TEST_CASE("C: logits come position by position") {
     static_cast<decltype(rows)*>(user)->emplace_back(position, count);
     return troupe_status{TROUPE_OK};
   };
+  auto options = made(troupe_logits_options_default);
   const auto logits = [&](int every) {
     rows.clear();
     succeeds([&](auto* e) {
-      return troupe_model_logits(model, hello.data(), hello.size(), every, nullptr, sink, &rows, e);
+      return troupe_model_logits(model, hello.data(), hello.size(), every, &options, sink, &rows, e);
     });
     return rows.size();
   };
   CHECK(logits(0) == 1);
   CHECK(rows[0] == std::pair<std::uint32_t, std::size_t>(4, TinyModel::vocabulary));
   CHECK(logits(1) == 5);
+  options.first = 3;
+  CHECK(logits(1) == 2);
+  CHECK(rows[0].first == 3);
+  options.first = 5;
+  fails(TROUPE_INVALID_ARGUMENT, "first is 5",
+        [&](auto* e) { return troupe_model_logits(model, hello.data(), hello.size(), 1, &options, sink, &rows, e); });
 }
 
 TEST_CASE("C: a sink ends its call with a status and a line", "[bad-input]") {

@@ -28,6 +28,9 @@ struct LogitsOptions {
   std::int32_t priority = 0;                            ///< these three as in GenerateOptions
   std::string cache_salt{};
   std::string user{};
+
+  /// Logits of the positions before it are neither wanted nor computed. Below the number of ids.
+  std::uint32_t first = 0;
 };
 
 enum class ReplicaState {
@@ -96,7 +99,8 @@ class Model {
   Request generate(std::string_view prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
   Request generate(std::vector<TokenId> prompt, const GenerateOptions& options, StreamCallbacks callbacks) const;
 
-  /// Logits after the ids' last position, or after every one; waits until all have been given to `sink`.
+  /// Logits after the ids' last position, or after every one from LogitsOptions::first on; waits until all have been
+  /// given to `sink`.
   void logits(std::vector<TokenId> ids, bool every_position, const LogitsSink& sink,
               const LogitsOptions& options = {}) const;
 
