@@ -87,11 +87,12 @@ const FileTensor* ProgramBuilder::find(const std::string& name, std::uint64_t ro
   return nullptr;
 }
 
-WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t columns, Range part) {
-  const FileTensor* tensor = find(name, 1, columns);
+/// A part of a tensor's elements, in which its rows lie one behind the other.
+WeightId ProgramBuilder::vector_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part) {
+  const FileTensor* tensor = find(name, rows, columns);
   Weight weight{name, Weight::Use::vector, {}};
   if (tensor != nullptr) {
-    weight.source = {tensor->format, tensor->data.data(), columns, 0, 1, part.first, 1, part.size()};
+    weight.source = {tensor->format, tensor->data.data(), rows * columns, 0, 1, part.first, 1, part.size()};
     if (kernels::info(tensor->format).block_columns > 1) {
       fail({Code::unsupported, file_.path + ": tensor " + name + " is " +
                                    std::string(kernels::info(tensor->format).name) +
@@ -140,6 +141,15 @@ ValueId ProgramBuilder::head_norm(ValueId x, std::string_view weight) {
   const ValueId y = value("head_norm", ValueType::f32, columns);
   const WeightId scale = vector_weight(in_layer(weight), head_dim);
   append(ops::HeadNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
+  return y;
+}
+
+ValueId ProgramBuilder::head_layer_norm(ValueId x, std::string_view weight, Cut cut) {
+  const std::uint32_t columns = program_.values[x].columns, head_dim = model_.layers[layer_].head_dim;
+  const auto [all, part] = rows_of(cut, {});
+  const ValueId y = value("head_norm", ValueType::f32, columns);
+  const WeightId scale = vector_weight(in_layer(weight), all / head_dim, head_dim, part);
+  append(ops::HeadLayerNorm{x, scale, y, model_.norm_epsilon, columns / head_dim, head_dim});
   return y;
 }
 

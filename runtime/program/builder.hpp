@@ -45,6 +45,8 @@ class ProgramBuilder {
   ValueId rms_norm(ValueId x, std::string_view weight);     ///< the same shape
   ValueId layer_norm(ValueId x, std::string_view weight);   ///< with "<name>.bias" where the file has it
   ValueId head_norm(ValueId x, std::string_view weight);    ///< over each head of [heads * head_dim]
+  /// The same, but a LayerNorm without bias, of each head another. Cut by query heads or KV heads.
+  ValueId head_layer_norm(ValueId x, std::string_view weight, Cut cut);
   /// Over the heads of all ranks. Cut by query heads or KV heads.
   ValueId projection_norm(ValueId x, std::string_view weight, Cut cut);
   ValueId matmul(ValueId x, std::string_view weight, Cut cut, Fused fused = {});
@@ -126,7 +128,10 @@ class ProgramBuilder {
   [[nodiscard]] Rows rows_of(Cut cut, Fused fused) const;
   const FileTensor* find(const std::string& name, std::uint64_t rows, std::uint64_t columns, std::uint64_t planes = 1);
   ValueId normed(ValueId x, const std::string& weight);
-  WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part);
+  WeightId vector_weight(const std::string& name, std::uint32_t columns, Range part) {
+    return vector_weight(name, 1, columns, part);
+  }
+  WeightId vector_weight(const std::string& name, std::uint32_t rows, std::uint32_t columns, Range part);
   WeightId vector_weight(const std::string& name, std::uint32_t columns) {
     return vector_weight(name, columns, {0, columns});
   }

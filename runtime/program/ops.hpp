@@ -70,6 +70,18 @@ struct LayerNorm {
   void weights(auto&& v) const { v(scale); }
 };
 
+/// The same of each head by itself, and of each another one: scale [heads * head_dim].
+struct HeadLayerNorm {
+  static constexpr std::string_view name = "head_layer_norm";
+  ValueId x;
+  WeightId scale;
+  ValueId y;
+  float epsilon;
+  std::uint32_t heads, head_dim;
+  void values(auto&& v) const { v.reads(x).writes(y); }
+  void weights(auto&& v) const { v(scale); }
+};
+
 /// A norm over a projection that ranks share out by heads, in two steps. The first: [1] of each row, the mean square of
 /// all of the projection's `columns` as far as this rank's `heads` make it up, those from `first` on, a fixed-point
 /// leaf each.
@@ -539,7 +551,7 @@ struct Residual {
 // clang-format off
 using Any = std::variant<
     Embed, OwnRows, SelectWanted, GatherRows,
-    RmsNorm, HeadNorm, LayerNorm, MeanSquare, NormByMean, Bias, Scale, SigmoidScale, Softcap, Quantize,
+    RmsNorm, HeadNorm, LayerNorm, HeadLayerNorm, MeanSquare, NormByMean, Bias, Scale, SigmoidScale, Softcap, Quantize,
     Matmul, MatmulPartial, FromFixed,
     AllReduce, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
     Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,

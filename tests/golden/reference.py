@@ -186,6 +186,8 @@ def projections(m, x, layer, name):
             for p, n in zip(parts, ("attn_q_norm.weight", "attn_k_norm.weight"))
         ]
     q, k, v = (part.reshape(len(x), -1, m.head_dim) for part in parts)
+    if m.architecture == "stablelm" and name + "attn_q_norm.weight" in m.weights:  # [heads, head_dim]
+        q, k = normed(m, q, name + "attn_q_norm"), normed(m, k, name + "attn_k_norm")
     if m.made.of_queries == "head":
         q, k = (
             rms_norm(p, m.weights[name + n], m.epsilon)

@@ -32,6 +32,7 @@ def case(
     extra=None,
     tied=False,
     parallel=False,
+    head_norms=False,
     norms="F32",
 ):
     keys = {
@@ -49,6 +50,7 @@ def case(
         extra=extra or {},
         tied=tied,
         parallel=parallel,
+        head_norms=head_norms,
         norms=norms,
     )
 
@@ -155,6 +157,9 @@ CASES = {
     ),
     "stablelm": case("stablelm", **FOUR, keys={**EPSILON, "rope.dimension_count": 8}, biases=QKV),
     "stablelm, side by side": case("stablelm", **THREE, keys={**EPSILON, "rope.dimension_count": 8}, parallel=True),
+    "stablelm, norms of heads": case(
+        "stablelm", **FOUR, keys={**EPSILON, "rope.dimension_count": 8}, parallel=True, head_norms=True
+    ),
     "starcoder2": case("starcoder2", **ONE, keys=EPSILON, biases=(*QKV, "attn_output", "ffn_up", "ffn_down")),
     "starcoder2, window": case(
         "starcoder2", **ONE, keys={**EPSILON, **WINDOW}, biases=(*QKV, "attn_output", "ffn_up", "ffn_down")
@@ -218,6 +223,9 @@ def shapes(one):
         if made.after:
             add_norm(name + "post_attention_norm")
             add_norm(name + "post_ffw_norm")
+        if one["head_norms"]:
+            found[name + "attn_q_norm.weight"] = [queries // head_dim, head_dim]
+            found[name + "attn_k_norm.weight"] = [kv // head_dim, head_dim]
         if made.of_queries:
             whole = made.of_queries == "whole"
             found[name + "attn_q_norm.weight"] = [queries if whole else head_dim]
@@ -230,11 +238,16 @@ def shapes(one):
     return found
 
 
+def is_vector(name, shape):
+    """Or several, of norms of heads."""
+    return len(shape) == 1 or name.endswith("_norm.weight")
+
+
 def values(name, shape, tied, random):
     """Logits that make tokens likely, but not the token that was given."""
     if name.endswith("ffn_gate_inp.weight"):  # so that little decides seldom
         return random.normal(0, 3 / math.sqrt(shape[1]), shape)
-    if len(shape) > 1:
+    if not is_vector(name, shape):
         calm = 0.8 if "attn_q" in name or "attn_k" in name else 0.4 if name == "token_embd.weight" and tied else 1.0
         spread = 1.6 if name == "output.weight" else calm
         return random.normal(0, spread / math.sqrt(shape[-1]), shape)
@@ -278,12 +291,12 @@ def write(name, path, matrices="Q8_0", encode=quantize):
     random = np.random.default_rng(zlib.crc32(name.encode()))
     writer = GGUFWriter(path, one["architecture"])
     add_keys(writer, one)
-    kinds = {1: GGMLQuantizationType[one["norms"]]}
+    vectors, matrices = GGMLQuantizationType[one["norms"]], GGMLQuantizationType[matrices]
     for tensor, shape in shapes(one).items():
         data = values(tensor, shape, one["tied"], random).astype(np.float32)
-        kind = kinds.get(len(shape), GGMLQuantizationType[matrices])
-        kind = GGMLQuantizationType.F32 if "ffn_gate_inp" in tensor else kind
-        writer.add_tensor(tensor, (encode if len(shape) > 1 else quantize)(data, kind), raw_dtype=kind)
+        vector = is_vector(tensor, shape)
+        kind = GGMLQuantizationType.F32 if "ffn_gate_inp" in tensor else vectors if vector else matrices
+        writer.add_tensor(tensor, (quantize if vector else encode)(data, kind), raw_dtype=kind)
     for tensor, data in one["extra"].items():
         writer.add_tensor(tensor, data)
     writer.write_header_to_file()

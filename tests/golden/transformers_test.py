@@ -209,6 +209,17 @@ CASES = {
         {**LAYER, "rope.dimension_count": HEAD_DIM // 4},
         {},
     ),
+    "stablelm, norms of heads": (
+        "stablelm",
+        {
+            "layer_norm_eps": 1e-5,
+            "qk_layernorm": True,
+            "use_parallel_residual": True,
+            "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.25, **THETA},
+        },
+        {**LAYER, "rope.dimension_count": HEAD_DIM // 4},
+        {},
+    ),
     "starcoder2": ("starcoder2", {"norm_epsilon": 1e-5, "use_bias": True, "sliding_window": None}, LAYER, {}),
     "starcoder2, window": (
         "starcoder2",
@@ -244,6 +255,8 @@ PARTS = {
     "self_attn.qkv_proj": "attn_qkv",
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
+    "self_attn.q_layernorm": "attn_q_norm",
+    "self_attn.k_layernorm": "attn_k_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
@@ -274,10 +287,19 @@ def with_pairs_side_by_side(rows, heads):
     return rows.reshape(heads, 2, HEAD_DIM // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
+def tensors_of(model):
+    """Norms of heads, a tensor each in the library, are the rows of one in files."""
+    tensors = {name: tensor.to(torch.float64).numpy() for name, tensor in model.state_dict().items()}
+    heads = [name for name in tensors if ".norms." in name]
+    for name in heads:
+        row, norm = tensors.pop(name), name.split(".norms.")[0] + ".weight"
+        tensors[norm] = np.vstack([tensors[norm], row]) if norm in tensors else row[None]
+    return tensors
+
+
 def weights_of(model, architecture):
     weights = {}
-    for name, tensor in model.state_dict().items():
-        value = tensor.to(torch.float64).numpy()
+    for name, value in tensors_of(model).items():
         name = name_in_file(name, architecture)
         if architecture in ("llama", "mistral3", "smollm3", "granite"):
             for part, heads in (("attn_q.", HEADS), ("attn_k.", KV_HEADS)):

@@ -118,7 +118,8 @@ struct TinyModel {
   static constexpr std::uint32_t end_of_text = 265;
 
   [[nodiscard]] kernels::Format format_of(const std::string& name, std::uint64_t rows) const {
-    return rows == 1 || name.ends_with("ffn_gate_inp.weight") ? kernels::Format::f32 : format(name);
+    const bool plain = rows == 1 || name.ends_with("_norm.weight") || name.ends_with("ffn_gate_inp.weight");
+    return plain ? kernels::Format::f32 : format(name);
   }
 
   template <class Add>
@@ -151,6 +152,10 @@ struct TinyModel {
     if (parts.head_norms || parts.whole_norms) {
       add(blk + "attn_q_norm.weight", 1, parts.head_norms ? sizes.head_dim : queries);
       add(blk + "attn_k_norm.weight", 1, parts.head_norms ? sizes.head_dim : keys_of_layer);
+    }
+    if (parts.each_heads_norms) {
+      add(blk + "attn_q_norm.weight", heads_of_layer, sizes.head_dim);
+      add(blk + "attn_k_norm.weight", kv_heads_of_layer, sizes.head_dim);
     }
     if (parts.norms_behind) add_norm(add, blk + "post_attention_norm");
     if (parts.norms_behind) add_norm(add, blk + "post_ffw_norm");

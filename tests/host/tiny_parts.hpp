@@ -11,6 +11,7 @@ namespace troupe::testing {
 struct TinyParts {
   bool norms_before = true, norms_behind = false;
   bool head_norms = false, whole_norms = false;    ///< of queries and keys
+  bool each_heads_norms = false;                   ///< the same, and of each head another
   bool fused_projections = false, gate = true;     ///< where there is no gate, ...
   std::uint32_t ups = 1;                           ///< ... or "ffn_up" holds it too: 2
   bool one_norm = false;                           ///< for attention and FFN side by side
@@ -35,7 +36,7 @@ inline TinyParts tiny_parts(const std::string& architecture) {
       {"phi3", {.fused_projections = true, .gate = false, .ups = 2}},
       {"olmo2", {.norms_before = false, .norms_behind = true, .whole_norms = true}},
       {"exaone4", {.norms_before = false, .norms_behind = true, .head_norms = true}},
-      {"stablelm", {.projection_biases = true, .norm_biases = true, .rotated = 8}},
+      {"stablelm", {.each_heads_norms = true, .projection_biases = true, .norm_biases = true, .rotated = 8}},
       {"starcoder2", {.gate = false, .biases = true, .norm_biases = true}},
       {"glm4", {.norms_behind = true, .gate = false, .ups = 2, .projection_biases = true, .rotated = 16}},
       {"cohere2", {.one_norm = true}},

@@ -11,6 +11,7 @@ void run(const ops::Embed& op, OpContext& c);
 void run(const ops::RmsNorm& op, OpContext& c);
 void run(const ops::HeadNorm& op, OpContext& c);
 void run(const ops::LayerNorm& op, OpContext& c);
+void run(const ops::HeadLayerNorm& op, OpContext& c);
 void run(const ops::MeanSquare& op, OpContext& c);
 void run(const ops::NormByMean& op, OpContext& c);
 void run(const ops::Bias& op, OpContext& c);

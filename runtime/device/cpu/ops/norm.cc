@@ -38,6 +38,15 @@ void run(const ops::LayerNorm& op, OpContext& c) {
   }
 }
 
+void run(const ops::HeadLayerNorm& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows * op.heads);
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t row = i / op.heads, at = i % op.heads * op.head_dim;
+    c.kernels().layer_norm(c.f32(op.x, row) + at, c.weight(op.scale).vector + at, op.epsilon, op.head_dim,
+                           c.f32(op.y, row) + at);
+  }
+}
+
 void run(const ops::MeanSquare& op, OpContext& c) {
   const auto [first, last] = c.share(c.rows);
   for (std::size_t row = first; row < last; ++row) {
