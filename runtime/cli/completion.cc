@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/cli/manual.hpp"
 
 namespace troupe::cli {
@@ -37,6 +39,13 @@ std::string names_of(const FlagText& flag, const std::string& between) {
   return all;
 }
 
+/// What it is that a verb takes without a flag; null where that is a file, or nothing.
+const FlagText* word_of(const VerbText& verb) {
+  const auto is_word = [](const FlagText& flag) { return !flag.names.back().starts_with('-') && !takes_file(flag); };
+  const auto found = std::find_if(verb.flags.begin(), verb.flags.end(), is_word);
+  return found == verb.flags.end() ? nullptr : &*found;
+}
+
 /// A flag as zsh's _arguments wants it: '(-m --model)'{-m,--model}'[help]:FILE:_files'. One that repeats excludes none.
 std::string zsh_argument(const FlagText& flag) {
   const std::string choices = choices_of(flag);
@@ -48,13 +57,16 @@ std::string zsh_argument(const FlagText& flag) {
          quoted("[" + escaped(flag.help, "[]:\\") + "]" + takes);
 }
 
-/// The end of a verb's case: what is offered behind its flags that take something else than a file.
+/// The end of a verb's case: what is offered behind it and its flags, where that is something else than a file.
 std::string bash_takes(const VerbText& verb) {
   std::string cases;
   for (const FlagText& flag : verb.flags) {
     const std::string names = names_of(flag, "|");
     if (flag.type.empty() || takes_file(flag) || names.empty()) continue;
     cases += "        " + names + ") takes='" + choices_of(flag) + "' ;;\n";
+  }
+  if (const FlagText* const word = word_of(verb)) {
+    cases += "        " + verb.name + ") takes=\"" + choices_of(*word) + " $flags\" ;;\n";
   }
   return "\n      case $before in\n" + cases + "      esac ;;\n";
 }
@@ -104,7 +116,9 @@ std::string zsh_completion(const Manual& manual) {
     for (const FlagText& flag : verb.flags) {
       if (flag.names.back().starts_with('-')) cases += " \\\n        " + zsh_argument(flag);
     }
-    cases += " \\\n        '*:file:_files'\n      ;;\n";
+    const FlagText* const word = word_of(verb);
+    cases += " \\\n        " + quoted(word != nullptr ? ":word:(" + choices_of(*word) + ")" : "*:file:_files");
+    cases += "\n      ;;\n";
   }
   return "#compdef troupe\n"
          "_troupe() {\n"
@@ -114,6 +128,7 @@ std::string zsh_completion(const Manual& manual) {
          "  )\n"
          "  if (( CURRENT == 2 )); then\n"
          "    _describe verb verbs\n"
+         "    [[ $PREFIX != -* ]] || compadd -- --help --version\n"
          "    return\n"
          "  fi\n"
          "  shift words\n"
@@ -122,7 +137,8 @@ std::string zsh_completion(const Manual& manual) {
          cases +
          "  esac\n"
          "}\n"
-         "_troupe \"$@\"\n";
+         "# As a file of fpath it is the function itself; otherwise it is sourced.\n"
+         "if [[ $funcstack[1] == _troupe ]]; then _troupe \"$@\"; else compdef _troupe troupe; fi\n";
 }
 
 }  // namespace troupe::cli

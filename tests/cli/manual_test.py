@@ -58,6 +58,8 @@ class Manual(Case):
         (folder / "1").touch()
         self.assertEqual(self.completed("troupe", "run", "--isa", ""), ["avx2", "avx512", "reference"])
         self.assertEqual(self.completed("troupe", "run", "--fusion", "of"), ["off"])
+        self.assertEqual(self.completed("troupe", "completion", ""), ["bash", "zsh", "-h", "--help"])
+        self.assertEqual(self.completed("troupe", "completion", "z"), ["zsh"])
         self.assertEqual(self.completed("troupe", "run", "-n", f"{folder}/"), [])
         self.assertEqual(self.completed("troupe", "run", "--graph", f"{folder}/"), [f"{folder}/1"])
 
