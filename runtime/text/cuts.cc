@@ -54,10 +54,19 @@ std::uint64_t mass_of_share(float share, double all) {
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(share * all), 1);
 }
 
-auto mass_by(const Candidates& candidates) {
-  return [x = candidates.chances().data()](auto from, auto to) {
+/// exp of each chance, in the room.
+const std::vector<float>& weigh_each(const Candidates& candidates) {
+  const std::vector<float>& x = candidates.chances();
+  std::vector<float>& weights = candidates.room.weights;
+  weights.resize(x.size());
+  candidates.kernels.exponentials(x.data(), x.size(), weights.data());
+  return weights;
+}
+
+auto mass_by(const std::vector<float>& weights) {
+  return [&weights](auto from, auto to) {
     std::uint64_t sum = 0;
-    for (; from != to; ++from) sum += mass_of(kernels::exp_f32(x[*from]));
+    for (; from != to; ++from) sum += mass_of(weights[*from]);
     return sum;
   };
 }
@@ -96,14 +105,11 @@ double entropy_of(const Candidates& candidates, double whole) {
 /// chances. How much there is of each eighth of a nat says in which of them it is, so that only those ids are ordered.
 template <class Off>
 TokenId last_within(const Candidates& candidates, const Off& off, float share) {
-  const std::vector<float>& x = candidates.chances();
-  std::vector<float>& weights = candidates.room.weights;
-  weights.resize(x.size());
-  candidates.kernels.exponentials(x.data(), x.size(), weights.data());
+  const std::vector<float>& weights = weigh_each(candidates);
   std::array<std::uint64_t, 1024> masses{};
   const auto place = [&](TokenId id) { return static_cast<std::size_t>(std::min(off(id) * 8.0, masses.size() - 1.0)); };
   std::uint64_t all = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
     masses[place(static_cast<TokenId>(i))] += mass_of(weights[i]);
     all += mass_of(weights[i]);
   }
@@ -112,12 +118,7 @@ TokenId last_within(const Candidates& candidates, const Off& off, float share) {
   while (masses[in] < wanted) wanted -= masses[in++];
   std::vector<TokenId>& ids = ids_with(candidates, [&](TokenId id) { return place(id) == in; });
   const auto nearer = [&](TokenId a, TokenId b) { return off(a) != off(b) ? off(a) < off(b) : a < b; };
-  const auto mass = [&](auto from, auto to) {
-    std::uint64_t sum = 0;
-    for (; from != to; ++from) sum += mass_of(weights[*from]);
-    return sum;
-  };
-  return *last_needed(ids, nearer, mass, wanted);
+  return *last_needed(ids, nearer, mass_by(weights), wanted);
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ void keep_top_k(const Candidates& candidates, std::uint32_t count) {
 }
 
 void keep_top_p(const Candidates& candidates, float share) {
-  const auto mass = mass_by(candidates);
+  const auto mass = mass_by(weigh_each(candidates));
   const std::uint64_t wanted = mass_of_share(share, sum_of(weigh_segments(candidates)) * mass_of_likeliest);
   std::vector<TokenId>& ids =
       likeliest(candidates, [&](const auto& found) { return mass(found.begin(), found.end()) >= wanted; });
