@@ -4,6 +4,7 @@
 
 #include "tests/c/c_api.hpp"
 #include "tests/host/tiny_adapter.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -77,6 +78,30 @@ TEST_CASE("C: loading tells how far it is, and is cancelled by its callback") {
   fails(TROUPE_CANCELLED, "progress",
         [&](auto* error) { return troupe_model_load(runtime, tiny_path().c_str(), &options, &none, error); });
   CHECK(none == nullptr);
+}
+
+TEST_CASE("C: what a model has done is written, and said in lines") {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("t.json");
+  const HeldRuntime runtime = new_runtime();
+  auto options = load_options();
+  options.trace_events = 1024;
+  HeldModel model;
+  succeeds([&](auto* error) { return troupe_model_load(runtime, tiny_path().c_str(), &options, model.out(), error); });
+  const std::int32_t id = 1;
+  const auto ignored = [](void*, std::uint32_t, const float*, std::size_t, troupe_error*) -> troupe_status {
+    return TROUPE_OK;
+  };
+  succeeds([&](auto* error) { return troupe_model_logits(model, &id, 1, 0, nullptr, ignored, nullptr, error); });
+  succeeds([&](auto* error) { return troupe_model_write_trace(model, path.c_str(), error); });
+  char* text = nullptr;
+  succeeds([&](auto* error) { return troupe_trace_summary(path.c_str(), &text, error); });
+  CHECK_THAT(std::string(text), Catch::Matchers::Contains("r0.s0.t0"));
+  troupe_free(text);
+  fails(TROUPE_NOT_FOUND, "nowhere", [&](auto* error) { return troupe_trace_summary("/nowhere", &text, error); });
+  CHECK(text == nullptr);
+  fails(TROUPE_FAILED, "/no/t", [&](auto* error) { return troupe_model_write_trace(model, "/no/t", error); });
+  fails(TROUPE_INVALID_ARGUMENT, "path", [&](auto* error) { return troupe_model_write_trace(model, nullptr, error); });
 }
 
 TEST_CASE("C: options that cannot be are refused", "[bad-input]") {
