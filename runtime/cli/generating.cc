@@ -47,7 +47,7 @@ void add_generate(CLI::App& verb, GenerateFlags& flags) {
   add_count(verb, "-s,--seed", flags.seed, {0, std::numeric_limits<std::uint64_t>::max(), -1},
             "of the choices (default -1: drawn, and printed to standard error)");
   add_sampling(verb, flags.sampling);
-  verb.get_option("--min-tokens")->group(further_flags);
+  show_further(verb, "--min-tokens");
   begin_group(verb);
 }
 

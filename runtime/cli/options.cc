@@ -58,6 +58,8 @@ AdapterFile adapter_of(const std::string& text) {
 
 }  // namespace
 
+void show_further(CLI::App& verb, const char* flag) { verb.get_option(flag)->group(further_flags); }
+
 void begin_group(CLI::App& verb, const std::string& name) { verb.option_defaults()->group(name); }
 
 void add_whole(CLI::App& verb, const std::string& names, std::function<void(std::optional<std::uint64_t>)> set,

@@ -25,6 +25,9 @@ inline constexpr const char* no_group = "Options";
 /// The group of flags that the help leaves to another page.
 inline constexpr const char* further_flags = "Further sampling";
 
+/// Of a flag that has been added: it is one of these.
+void show_further(CLI::App& verb, const char* flag);
+
 /// From here on, flags are of this group of the verb's help.
 void begin_group(CLI::App& verb, const std::string& name = no_group);
 
