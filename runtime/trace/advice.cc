@@ -16,8 +16,18 @@ struct Remark {
 /// "pp17:13"
 std::string factor(const char* name, const std::vector<std::uint32_t>& shares) {
   std::string text = name;
-  for (const std::uint32_t share : shares) text += (&share == shares.data() ? "" : ":") + std::to_string(share);
+  for (const std::uint32_t& share : shares) text += (&share == shares.data() ? "" : ":") + std::to_string(share);
   return text;
+}
+
+/// Equal shares of pp mean "balanced by cost": where the very same number of layers is meant, they differ by what is
+/// rounded away.
+std::string stages_factor(std::vector<std::uint32_t> layers) {
+  if (std::all_of(layers.begin(), layers.end(), [&](std::uint32_t count) { return count == layers[0]; })) {
+    for (std::uint32_t& count : layers) count *= 10;
+    ++layers.back();
+  }
+  return factor("pp", layers);
 }
 
 Remark of_pipeline(const PipelineSummary& pipeline) {
@@ -39,7 +49,7 @@ Remark of_pipeline(const PipelineSummary& pipeline) {
     return {pipeline.bubble,
             who + whom + ", though no other cut of the layers would be better: take pp out of the plan"};
   }
-  return {pipeline.bubble, who + whom + ": try " + factor("pp", pipeline.better) +
+  return {pipeline.bubble, who + whom + ": try " + stages_factor(pipeline.better) +
                                ", by which the longest stage takes " + milliseconds(pipeline.better_step) +
                                " instead of " + milliseconds(slow->step)};
 }

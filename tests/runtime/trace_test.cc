@@ -145,7 +145,7 @@ TEST_CASE("a stage that waits for one with more layers is told how to cut them")
   CHECK(pipeline.better == std::vector<std::uint32_t>{15, 15});
   CHECK(pipeline.better_step == Approx(150e-6));
   CHECK(summary.overlap == Approx(0.475));
-  CHECK_THAT(to_string(summary), Contains("\nto change: stage 1 of r0 waits 52 % for stage 0: try pp15:15"));
+  CHECK_THAT(to_string(summary), Contains("\nto change: stage 1 of r0 waits 52 % for stage 0: try pp150:151"));
 }
 
 TEST_CASE("one micro-batch at a time wants more sequences, not another cut") {
