@@ -1,5 +1,5 @@
-// Any bytes as text: to ids and back, by every kind of tokenizer and every pre-tokenizer, in parts some of which are
-// trusted, and through a stream in two parts.
+// Any bytes as text: to ids and back, by every kind of tokenizer and every pre-tokenizer, which the first byte chooses,
+// cut where the second says into a part that is trusted and one that is not, and through a stream in two parts.
 #include "plugins/tokenizers/pre_tokenizers.hpp"
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/runtime/tokenizer_fixture.hpp"
@@ -45,10 +45,10 @@ void check_spans(std::string_view text, std::size_t cut, const Tokenizer& tokeni
   if (comes_back(text, tokenizer)) check(decode(tokenizer, ids, true) == text);
 }
 
-void check_text(std::string_view text, std::uint8_t choice) {
+void check_text(std::string_view text, std::uint8_t choice, std::uint8_t place) {
   static const std::vector<LoadedTokenizer> all = of_every_name();
   const Tokenizer& tokenizer = *all[choice % all.size()].tokenizer;
-  const std::size_t cut = choice % (text.size() + 1);
+  const std::size_t cut = place % (text.size() + 1);
   for (const bool parse_special : {true, false}) {
     const std::vector<TokenId> ids = tokenizer.encode(text, parse_special);
     for (const TokenId id : ids) check(id >= 0 && static_cast<std::size_t>(id) < tokenizer.size());
@@ -65,13 +65,13 @@ void check_text(std::string_view text, std::uint8_t choice) {
 }  // namespace troupe::testing
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
-  static const std::string whole[] = {"0 hello hello  \r\n\n a1'LL aaaa<|im_end|>><|im_start|>",
-                                      "1<s>hello</s>▁<unk>\n\n", "2é ß 中文 \xF0\x9F\x91\xA9 don't",
-                                      "31234567 ½x IMGIMGABZ  12\n"};
+  static const std::string whole[] = {"0Z hello hello  \r\n\n a1'LL aaaa<|im_end|>><|im_start|>",
+                                      "1A<s>hello</s>▁<unk>\n\n", "2Bé ß 中文 \xF0\x9F\x91\xA9 don't",
+                                      "3C1234567 ½x IMGIMGABZ  12\n"};
   return troupe::testing::mutate(whole, data, size, most, seed);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size > 0) troupe::testing::check_text(troupe::testing::text_of(data + 1, size - 1), data[0]);
+  if (size > 1) troupe::testing::check_text(troupe::testing::text_of(data + 2, size - 2), data[0], data[1]);
   return 0;
 }
