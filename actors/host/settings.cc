@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/machine/cpu_quota.hpp"
+#include "runtime/model/known_keys.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace troupe::host {
@@ -31,7 +32,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   if (options.queue < 1 || options.queue > 1U << 20) return out_of_bounds("queue", options.queue, 1, 1U << 20);
   if (options.threads > 256) return out_of_bounds("threads", options.threads, 1, 256);
   if (!(options.prefix_weight >= 0.0F && options.prefix_weight <= 1e6F)) {
-    return Error(Code::invalid_argument, "prefix_weight must be from 0 to 1000000");
+    return Error(Code::invalid_argument,
+                 "prefix_weight is " + shown_value(double{options.prefix_weight}) + "; it must be from 0 to 1000000");
   }
   if (options.trace_events > 1U << 24) return out_of_bounds("trace_events", options.trace_events, 0, 1U << 24);
   settings.parallel = options.parallel;

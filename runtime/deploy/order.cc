@@ -93,6 +93,11 @@ Graph replica_of(const Graph& graph, std::uint32_t replica) {
 
 Graph renamed(Graph graph, std::uint32_t from, std::uint32_t to) {
   const std::string before = "r" + std::to_string(from) + ".", after = "r" + std::to_string(to) + ".";
+  const auto taken = [&](const auto& each) { return each.name.starts_with(after); };
+  if (std::any_of(graph.nodes.begin(), graph.nodes.end(), taken) ||
+      std::any_of(graph.groups.begin(), graph.groups.end(), taken)) {
+    return graph;
+  }
   for (GraphNode& node : graph.nodes) rename(node.name, before, after);
   for (GraphEdge& edge : graph.edges) {
     rename(edge.from, before, after);

@@ -35,7 +35,7 @@ struct Order {
 /// The part of a graph that is one replica's, as a graph of its own, of replica 0.
 [[nodiscard]] Graph replica_of(const Graph& graph, std::uint32_t replica);
 
-/// The same with names that begin "r<from>." beginning "r<to>.", as plans name replicas; other names stay.
+/// The same with names that begin "r<from>.", as plans name replicas, beginning "r<to>.", unless one begins so already.
 [[nodiscard]] Graph renamed(Graph graph, std::uint32_t from, std::uint32_t to);
 
 }  // namespace troupe

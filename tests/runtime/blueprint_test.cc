@@ -112,6 +112,17 @@ TEST_CASE("blueprint: a replica's own part of a graph is drawn as the whole grap
   }
 }
 
+TEST_CASE("a replica's graph has another's names where none of its own is taken by that") {
+  const Graph graph = graph_of("pp2", smollm2());
+  CHECK(renamed(graph, 0, 3).nodes[0].name == "r3.s0.t0");
+  CHECK(to_toml(renamed(renamed(graph, 0, 3), 3, 0)) == to_toml(graph));
+  Graph odd = graph;
+  odd.nodes[1].name = "r3.tap";
+  CHECK(to_toml(renamed(odd, 0, 3)) == to_toml(odd));
+  CHECK(to_toml(renamed(odd, 3, 0)) == to_toml(odd));
+  CHECK(renamed(odd, 0, 4).nodes[0].name == "r4.s0.t0");
+}
+
 TEST_CASE("an order becomes text and comes back the same, and draws the same") {
   Graph graph = graph_of("dp2.pp2.tp2", smollm2());
   graph.insert(tap("a tap"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
