@@ -178,7 +178,7 @@ void run_tiny_part() {
 /// A few of the cases that together hold every value, others from day to day, and the plain kernels: one of them where
 /// a sanitizer slows everything down.
 void run_tiny_few(const std::string& architecture, bool adapted = false) {
-  const std::size_t few = sanitized() ? 1 : 3;
+  const std::size_t few = sanitized() ? 1 : 2;
   std::printf("%s: TROUPE_SEED=%llu\n", architecture.c_str(), static_cast<unsigned long long>(seed()));
   const Subject model = tiny_subject(architecture, adapted);
   std::mt19937_64 random(seed());

@@ -13,7 +13,7 @@
 namespace troupe::testing {
 namespace {
 
-constexpr std::size_t most_with_reference = 3, most_with_reference_if_tiny = 65, most_with_single_tokens = 65;
+constexpr std::size_t most_with_reference = 3, most_with_reference_if_tiny = 65, most_with_much_ado = 65;
 
 std::uint64_t hash_of(std::span<const float> logits) { return XXH3_64bits(logits.data(), logits.size_bytes()); }
 
@@ -43,9 +43,10 @@ Subject::Subject(const std::string& path, std::size_t length, bool tiny, const L
 
 /// Which of the lengths a case can do in a second or two.
 std::vector<std::size_t> Subject::bearable(const Case& run, std::vector<std::size_t> lengths) const {
-  const std::size_t most = slow(run)        ? tiny_ ? most_with_reference_if_tiny : most_with_reference
-                           : run.chunk == 1 ? most_with_single_tokens
-                                            : SIZE_MAX;
+  const std::size_t most = slow(run) ? tiny_ ? most_with_reference_if_tiny : most_with_reference
+                           : run.chunk == 1 || (!tiny_ && run.via != "memory" && run.devices.starts_with(late))
+                               ? most_with_much_ado
+                               : SIZE_MAX;
   for (std::size_t& length : lengths) length = std::min(length, most);
   std::sort(lengths.begin(), lengths.end(), std::greater<>());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
