@@ -147,8 +147,12 @@ TEST_CASE("pre-tokenizers: the time grows no faster than the text, whatever is r
     for (const char* unit : {"x", "1", " ", "\n", "!", "\u0301", "\xFF", " 1", "  \n"}) {
       INFO(pre.name << ": " << unit);
       const double part = encode_time(*loaded.tokenizer, repeated(unit, 1U << 16) + "7z");
-      const double whole = encode_time(*loaded.tokenizer, repeated(unit, 1U << 20) + "7z", 1);
-      CHECK(whole < 64 * part + 50);  // 16 times the text; its square would be 256 times
+      const double most = 64 * part + 50;  // 16 times the text; its square would be 256 times
+      double whole = most;
+      for (int tries = 0; tries < 4 && whole >= most; ++tries) {  // another program may have had the core
+        whole = encode_time(*loaded.tokenizer, repeated(unit, 1U << 20) + "7z", 1);
+      }
+      CHECK(whole < most);
       slowest = std::max(slowest, {whole, unit});
     }
     times += "\n  " + std::string(pre.name) + ": " + std::to_string(slowest.first) + " of " + quoted(slowest.second);
