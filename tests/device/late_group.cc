@@ -38,26 +38,23 @@ LateGroup::~LateGroup() {
 }
 
 Result<Event> LateGroup::all_reduce(Tensor partial, Tensor sum, Deadline deadline) {
-  Transfer& transfer = stage(partial, sum);
-  const Tensor in = packed(partial, staged(partial, transfer.in).data), out = transfer.staged;
-  return enqueue([this, in, out, patience = deadline.patience] {
-    return transport::ended(group_->all_reduce(in, out, {patience}), {patience});
-  });
+  return later(&Communicator::all_reduce, partial, sum, deadline);
 }
 
 Result<Event> LateGroup::reduce_scatter(Tensor partial, Tensor sum, Deadline deadline) {
-  Transfer& transfer = stage(partial, sum);
-  const Tensor in = packed(partial, staged(partial, transfer.in).data), out = transfer.staged;
-  return enqueue([this, in, out, patience = deadline.patience] {
-    return transport::ended(group_->reduce_scatter(in, out, {patience}), {patience});
-  });
+  return later(&Communicator::reduce_scatter, partial, sum, deadline);
 }
 
 Result<Event> LateGroup::all_gather(Tensor in, Tensor out, Deadline deadline) {
+  return later(&Communicator::all_gather, in, out, deadline);
+}
+
+/// What takes one tensor and makes another.
+Result<Event> LateGroup::later(Collective collective, Tensor in, Tensor out, Deadline deadline) {
   Transfer& transfer = stage(in, out);
-  const Tensor mine = packed(in, staged(in, transfer.in).data), all = transfer.staged;
-  return enqueue([this, mine, all, patience = deadline.patience] {
-    return transport::ended(group_->all_gather(mine, all, {patience}), {patience});
+  const Tensor mine = packed(in, staged(in, transfer.in).data), made = transfer.staged;
+  return enqueue([this, collective, mine, made, patience = deadline.patience] {
+    return transport::ended((group_.get()->*collective)(mine, made, {patience}), {patience});
   });
 }
 

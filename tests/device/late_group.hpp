@@ -42,6 +42,10 @@ class LateGroup : public transport::Communicator, private transport::Event::Sour
     std::optional<Result<void>> done{};
   };
 
+  using Collective = Result<transport::Event> (Communicator::*)(transport::Tensor, transport::Tensor,
+                                                                transport::Deadline);
+  Result<transport::Event> later(Collective collective, transport::Tensor in, transport::Tensor out,
+                                 transport::Deadline deadline);
   Transfer& stage(transport::Tensor in, transport::Tensor out);
   transport::Event enqueue(std::function<Result<void>()> work);
   Result<void> wait(std::uint64_t number, transport::Deadline deadline) override;

@@ -180,102 +180,82 @@ struct Shape {
 // Around nothing, around a cache line, around what is staged (32 KiB), and beyond.
 constexpr Shape shapes[] = {{0, 5}, {5, 0}, {1, 1}, {1, 7}, {3, 9}, {1, 576}, {4, 577}, {64, 64}, {1, 4097}, {9, 1031}};
 
-TEST_CASE("all_reduce gives every rank the sum", "[transport][communicator]") {
+/// Makes calls on every rank of groups of one to eight, each of which says what was wrong, or nothing.
+void on_all_sizes(const std::function<std::string(Communicator&)>& calls) {
   const OnEach on;
   INFO(on.kind->name);
   for (int size = 1; size <= 8; ++size) {
     auto group = on.group(size, {size > 2 ? 0U : 1000U});
     REQUIRE(group.size() == static_cast<std::size_t>(size));
-    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
-      std::uint64_t call = 0;
-      for (const Shape shape : shapes)
-        for (const std::size_t gap : {0UL, 3UL})
-          for (const bool in_place : {false, true})
-            if (auto wrong = try_all_reduce(self, ++call, shape.rows, shape.columns, gap, in_place); !wrong.empty())
-              return wrong + " in call " + std::to_string(call);
-      return "";
-    });
-    CHECK(outcomes == std::vector<std::string>(group.size()));
+    CHECK(on_every_rank(group, calls) == std::vector<std::string>(group.size()));
   }
+}
+
+TEST_CASE("all_reduce gives every rank the sum", "[transport][communicator]") {
+  on_all_sizes([](Communicator& self) -> std::string {
+    std::uint64_t call = 0;
+    for (const Shape shape : shapes)
+      for (const std::size_t gap : {0UL, 3UL})
+        for (const bool in_place : {false, true})
+          if (auto wrong = try_all_reduce(self, ++call, shape.rows, shape.columns, gap, in_place); !wrong.empty())
+            return wrong + " in call " + std::to_string(call);
+    return "";
+  });
 }
 
 TEST_CASE("reduce_scatter gives every rank its rows of the sum", "[transport][communicator]") {
-  const OnEach on;
-  INFO(on.kind->name);
-  for (int size = 1; size <= 8; ++size) {
-    auto group = on.group(size, {size > 2 ? 0U : 1000U});
-    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
-      std::uint64_t call = 0;
-      for (const std::size_t unit : {0UL, 1UL, 3UL, 20UL})  // below and beyond what is staged
-        for (const std::size_t columns : {0UL, 1UL, 5UL, 577UL})
-          for (const std::size_t gap : {0UL, 2UL})
-            for (const bool in_place : {false, true})
-              if (auto wrong = try_reduce_scatter(self, ++call, unit, columns, gap, in_place); !wrong.empty())
-                return wrong + " in call " + std::to_string(call);
-      return "";
-    });
-    CHECK(outcomes == std::vector<std::string>(group.size()));
-  }
+  on_all_sizes([](Communicator& self) -> std::string {
+    std::uint64_t call = 0;
+    for (const std::size_t unit : {0UL, 1UL, 3UL, 20UL})  // below and beyond what is staged
+      for (const std::size_t columns : {0UL, 1UL, 5UL, 577UL})
+        for (const std::size_t gap : {0UL, 2UL})
+          for (const bool in_place : {false, true})
+            if (auto wrong = try_reduce_scatter(self, ++call, unit, columns, gap, in_place); !wrong.empty())
+              return wrong + " in call " + std::to_string(call);
+    return "";
+  });
 }
 
 TEST_CASE("all_to_all takes from each rank what that gives", "[transport][communicator]") {
-  const OnEach on;
-  INFO(on.kind->name);
-  for (int size = 1; size <= 8; ++size) {
-    auto group = on.group(size, {size > 2 ? 0U : 1000U});
-    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
-      std::uint64_t call = 0;
-      for (const std::size_t unit : {0UL, 1UL, 3UL, 40UL})  // below and beyond what is staged
-        for (const std::size_t columns : {0UL, 1UL, 5UL, 300UL})
-          for (const std::size_t gap : {0UL, 2UL})
-            if (auto wrong = try_all_to_all(self, ++call, unit, columns, gap); !wrong.empty())
-              return wrong + " in call " + std::to_string(call);
-      return "";
-    });
-    CHECK(outcomes == std::vector<std::string>(group.size()));
-  }
+  on_all_sizes([](Communicator& self) -> std::string {
+    std::uint64_t call = 0;
+    for (const std::size_t unit : {0UL, 1UL, 3UL, 40UL})  // below and beyond what is staged
+      for (const std::size_t columns : {0UL, 1UL, 5UL, 300UL})
+        for (const std::size_t gap : {0UL, 2UL})
+          if (auto wrong = try_all_to_all(self, ++call, unit, columns, gap); !wrong.empty())
+            return wrong + " in call " + std::to_string(call);
+    return "";
+  });
 }
 
 TEST_CASE("all_gather puts uneven columns side by side", "[transport][communicator]") {
-  const OnEach on;
-  INFO(on.kind->name);
-  for (int size = 1; size <= 8; ++size) {
-    auto group = on.group(size, {size > 2 ? 0U : 1000U});
-    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
-      std::uint64_t call = 0;
-      for (const std::size_t rows : {0UL, 1UL, 3UL, 70UL})
-        for (const std::size_t unit : {0UL, 1UL, 5UL, 100UL})
-          for (const bool in_place : {false, true})
-            for (const bool all_take : {false, true}) {
-              std::vector<std::size_t> columns;  // rank 1 gives nothing; the later ones are beyond what is staged
-              for (std::size_t rank = 0; rank < group.size(); ++rank)
-                columns.push_back(rank == 1 ? 0 : unit * (rank + 1));
-              const bool takes = all_take || self.rank() == size - 1;
-              const std::size_t gap = rows % 2;
-              if (auto wrong = try_all_gather(self, ++call, rows, columns, gap, in_place, takes); !wrong.empty())
-                return wrong + " in call " + std::to_string(call);
-            }
-      return "";
-    });
-    CHECK(outcomes == std::vector<std::string>(group.size()));
-  }
+  on_all_sizes([](Communicator& self) -> std::string {
+    std::uint64_t call = 0;
+    for (const std::size_t rows : {0UL, 1UL, 3UL, 70UL})
+      for (const std::size_t unit : {0UL, 1UL, 5UL, 100UL})
+        for (const bool in_place : {false, true})
+          for (const bool all_take : {false, true}) {
+            std::vector<std::size_t> columns;  // rank 1 gives nothing; the later ones are beyond what is staged
+            for (std::size_t rank = 0; rank < static_cast<std::size_t>(self.size()); ++rank)
+              columns.push_back(rank == 1 ? 0 : unit * (rank + 1));
+            const bool takes = all_take || self.rank() == self.size() - 1;
+            const std::size_t gap = rows % 2;
+            if (auto wrong = try_all_gather(self, ++call, rows, columns, gap, in_place, takes); !wrong.empty())
+              return wrong + " in call " + std::to_string(call);
+          }
+    return "";
+  });
 }
 
 TEST_CASE("broadcast gives every rank the tensor of the root", "[transport][communicator]") {
-  const OnEach on;
-  INFO(on.kind->name);
-  for (int size = 1; size <= 8; ++size) {
-    auto group = on.group(size, {size > 2 ? 0U : 1000U});
-    const auto outcomes = on_every_rank(group, [&](Communicator& self) -> std::string {
-      std::uint64_t call = 0;
-      for (const Shape shape : shapes)
-        for (int root = 0; root < size; ++root)
-          if (auto wrong = try_broadcast(self, ++call, shape.rows, shape.columns, shape.rows % 3, root); !wrong.empty())
-            return wrong + " in call " + std::to_string(call);
-      return "";
-    });
-    CHECK(outcomes == std::vector<std::string>(group.size()));
-  }
+  on_all_sizes([](Communicator& self) -> std::string {
+    std::uint64_t call = 0;
+    for (const Shape shape : shapes)
+      for (int root = 0; root < self.size(); ++root)
+        if (auto wrong = try_broadcast(self, ++call, shape.rows, shape.columns, shape.rows % 3, root); !wrong.empty())
+          return wrong + " in call " + std::to_string(call);
+    return "";
+  });
 }
 
 TEST_CASE("the hidden state of a whole prompt chunk is broadcast", "[transport][communicator]") {
