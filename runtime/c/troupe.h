@@ -227,7 +227,7 @@ typedef struct troupe_load_options {
   size_t adapter_count;
   uint32_t experts_used;  ///< of each row; 0: as many as the file says. Counts where the file is opened
   float prefix_weight;    ///< of a replica's load, against a prompt's tokens in its cache: 0 to 10^6; default 1
-  uint32_t trace_events;  ///< that each thread keeps for troupe_model_write_trace, 56 bytes each; at most 2^24; 0: none
+  uint32_t trace_events;  ///< that each thread keeps for troupe_model_write_trace, 48 bytes each; at most 2^24; 0: none
   uint32_t reserved;      ///< 0
 } troupe_load_options;
 

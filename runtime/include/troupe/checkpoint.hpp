@@ -92,8 +92,8 @@ struct LoadOptions {
   /// prompt's, each that the replica's cache has counts so many less, from 0 (what caches have does not count) to 10^6.
   float prefix_weight = 1.0F;
 
-  /// Events that each thread of the model keeps for Model::write_trace, the latest, in 56 bytes each beside what
-  /// `memory_limit` counts; at most 2^24. 0: nothing is recorded. Recording costs at most 2 % of the speed.
+  /// Events that each thread of the model keeps for Model::write_trace, the latest, in 48 bytes each beside what
+  /// `memory_limit` counts; at most 2^24. 0: nothing is recorded.
   std::uint32_t trace_events = 0;
 
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at
