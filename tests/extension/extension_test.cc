@@ -16,6 +16,7 @@
 #include "plugins/builtin.hpp"
 #include "runtime/device/cpu/cpu_device.hpp"
 #include "tests/device/on_processor.hpp"
+#include "tests/host/stored.hpp"
 #include "transport/memory/memory.hpp"
 #include "troupe/troupe.hpp"
 
@@ -26,17 +27,19 @@ using namespace troupe;
 /// The file's bytes: everything that views point into.
 struct Toy {
   std::deque<std::string> names;
-  std::deque<std::vector<float>> tensors;
+  std::deque<std::vector<std::byte>> tensors;
 };
 
+/// One matrix of each layer is quantised, so that what reads it is.
 void add_tensor(ModelFile& file, Toy& toy, const std::string& name, std::uint64_t rows, std::uint64_t columns) {
   std::mt19937 engine(static_cast<unsigned>(file.tensors.size()));
-  std::vector<float>& values = toy.tensors.emplace_back(rows * columns, 1.0F);
+  std::vector<float> values(rows * columns, 1.0F);
   if (rows > 1) {
     for (float& value : values) value = static_cast<float>(engine() % 2001) / 1e4F - 0.1F;
   }
-  const auto bytes = std::as_bytes(std::span(values));
-  file.tensors.push_back({toy.names.emplace_back(name), kernels::Format::f32, rows, columns, bytes});
+  const auto format = name.ends_with("o.weight") ? kernels::Format::q8_0 : kernels::Format::f32;
+  const auto& bytes = toy.tensors.emplace_back(testing::stored(format, values));
+  file.tensors.push_back({toy.names.emplace_back(name), format, rows, columns, bytes});
 }
 
 // A file format: its first bytes and how it is opened.
