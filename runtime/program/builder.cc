@@ -1,6 +1,7 @@
 #include "runtime/program/builder.hpp"
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/kv_layout.hpp"
 #include "kernels/math.hpp"
@@ -14,6 +15,19 @@ Rotation rotation_of(const RotationShape& shape) {
   kernels::rope_frequencies(shape.theta, shape.dims, rotation.frequencies.data());
   for (std::size_t i = 0; i < shape.divisors.size(); ++i) rotation.frequencies[i] /= shape.divisors[i];
   return rotation;
+}
+
+template <class Kind, class... Kinds>
+constexpr bool is_one_of = (std::is_same_v<Kind, Kinds> || ...);
+
+/// What norms and residuals are made of. Whoever is not named here is given every row.
+bool works_row_by_row(const Op& op) {
+  return std::visit(
+      []<class Kind>(const Kind&) {
+        return is_one_of<Kind, ops::FromFixed, ops::RmsNorm, ops::LayerNorm, ops::Bias, ops::Scale, ops::SigmoidScale,
+                         ops::Add, ops::Quantize>;
+      },
+      op.what);
 }
 
 }  // namespace
@@ -60,7 +74,21 @@ ValueId ProgramBuilder::value_in(SpaceId space, std::string name, ValueType type
   return static_cast<ValueId>(program_.values.size() - 1);
 }
 
-void ProgramBuilder::append(ops::Any what) { program_.sections.back().ops.push_back({layer_, std::move(what)}); }
+/// What works row by row makes parts of parts; all else gets every row.
+void ProgramBuilder::append(ops::Any what) {
+  const Op op{layer_, std::move(what)};
+  std::vector<ValueId> parts, made;
+  for_each_value(op, [&](ValueId id, Access access) {
+    if (access != Access::write && parts_.contains(id)) parts.push_back(id);
+    if (access != Access::read) made.push_back(id);
+  });
+  if (!parts.empty() && works_row_by_row(op)) {
+    parts_.insert(made.begin(), made.end());
+  } else {
+    for (const ValueId id : parts) whole(id);
+  }
+  program_.sections.back().ops.push_back(op);
+}
 
 void ProgramBuilder::fail(Error error) {
   if (!error_) error_ = std::move(error);
@@ -126,7 +154,6 @@ ValueId ProgramBuilder::normed(ValueId x, const std::string& weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
   append(ops::RmsNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
-  follows(y, x);
   return y;
 }
 
@@ -136,7 +163,6 @@ ValueId ProgramBuilder::layer_normed(ValueId x, const std::string& weight) {
   const std::uint32_t columns = program_.values[x].columns;
   const ValueId y = value("norm", ValueType::f32, columns);
   append(ops::LayerNorm{x, vector_weight(weight, columns), y, model_.norm_epsilon});
-  follows(y, x);
   const std::string bias = weight.substr(0, weight.rfind('.')) + ".bias";
   if (file_.tensor(bias) != nullptr) append(ops::Bias{y, vector_weight(bias, columns)});
   return y;
@@ -204,15 +230,13 @@ ValueId ProgramBuilder::quantized(ValueId x) {
   if (const auto found = quantized_.find(x); found != quantized_.end()) return found->second;
   const ValueId y = value("q8", ValueType::q8, program_.values[x].columns);
   append(ops::Quantize{x, y});
-  follows(y, x);
   return quantized_[x] = y;
 }
 
-/// What a product reads, of all rows.
 ValueId ProgramBuilder::multiplied(ValueId x, WeightId weight) {
-  if (program_.values[x].type == ValueType::q8) return whole(x);
+  if (program_.values[x].type == ValueType::q8) return x;
   const kernels::Format format = program_.weights[weight].source.format;
-  return whole(kernels::packing_of(format).planes == kernels::floats ? x : quantized(x));
+  return kernels::packing_of(format).planes == kernels::floats ? x : quantized(x);
 }
 
 /// Every row of it at every rank.
@@ -221,11 +245,6 @@ ValueId ProgramBuilder::whole(ValueId x) {
   append(ops::GatherParts{x, tp(), program_.events});
   append(ops::Await{program_.events++, x, x});
   return x;
-}
-
-/// y is made of x, row by row.
-void ProgramBuilder::follows(ValueId y, ValueId x) {
-  if (parts_.contains(x)) parts_.insert(y);
 }
 
 ProgramBuilder::Rows ProgramBuilder::rows_of(Cut cut, Fused fused) const {
@@ -307,7 +326,7 @@ ValueId ProgramBuilder::summed(ValueId partial) {
   if (ranks_.tp > 1) {
     append(ops::ReduceRows{partial, tp(), program_.events});
     append(ops::Await{program_.events++, partial, partial});
-    parts_.insert(sum);
+    parts_.insert(partial);
   }
   append(ops::FromFixed{partial, sum});
   return sum;
@@ -409,7 +428,6 @@ ValueId ProgramBuilder::swiglu_oai(ValueId gate, ValueId up) {
 void ProgramBuilder::add(ValueId into, ValueId y) {
   quantized_.erase(into);
   append(ops::Add{y, into});
-  follows(into, y);
 }
 
 void ProgramBuilder::embed() {

@@ -126,7 +126,6 @@ class ProgramBuilder {
   ValueId returned(ValueId sums);
   ValueId summed(ValueId partial);
   ValueId whole(ValueId x);
-  void follows(ValueId y, ValueId x);
   void embed_into(ValueId y, const std::string& name, const FileTensor* table);
   void adapt(ValueId y, const std::string& matrix, Range rows, const std::function<ValueId(const LowRank&)>& inner);
   struct Rows {
