@@ -69,7 +69,8 @@ using Members = std::vector<std::shared_ptr<Executor>>;
 /// What a replica is made of, as its supervisor and its scheduler see it.
 struct ReplicaPlan {
   BatchLimits limits;
-  std::vector<Members> stages;  ///< the executors of each stage's members
+  std::vector<Members> stages;     ///< the executors of each stage's members
+  std::shared_ptr<KvPool> pool{};  ///< what their KV caches hold: the scheduler's own while it lives
 };
 
 // host -> router -> scheduler
@@ -151,6 +152,7 @@ struct Built {
 struct Retired {
   std::uint32_t replica;
 };
+struct CarriedOver {};
 
 // supervisor -> itself: a replica that could not be made is tried again
 struct TryAgain {
@@ -187,6 +189,11 @@ using SchedulerActor =
     caf::typed_actor<caf::reacts_to<Submit>, caf::reacts_to<Stop>, caf::reacts_to<StepRan>, caf::reacts_to<Complete>>;
 using SamplerActor = caf::typed_actor<caf::reacts_to<Begin>, caf::reacts_to<Sampled>, caf::reacts_to<End>>;
 
+/// A replica whose KV cache has what another's had.
+struct Heir {
+  std::uint32_t of, replica;
+};
+
 // supervisor -> router: replicas that serve from now on
 struct Joined {
   struct Replica {
@@ -196,14 +203,15 @@ struct Joined {
   };
   std::vector<Replica> replicas;
   std::vector<std::uint32_t> instead_of{};  ///< these serve nobody any more
+  std::vector<Heir> heirs{};                ///< of these
 };
 
 using RouterActor =
     caf::typed_actor<caf::reacts_to<Joined>, caf::reacts_to<Left>, caf::reacts_to<Submit>, caf::reacts_to<Stop>,
                      caf::reacts_to<Emit>, caf::reacts_to<End>, caf::reacts_to<Suspects>, caf::reacts_to<LookAtClock>>;
-using SupervisorActor =
-    caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<TryAgain>,
-                     caf::reacts_to<Replicate>, caf::reacts_to<Replace>, caf::reacts_to<Drain>, caf::reacts_to<Close>>;
+using SupervisorActor = caf::typed_actor<caf::reacts_to<Built>, caf::reacts_to<Retired>, caf::reacts_to<CarriedOver>,
+                                         caf::reacts_to<TryAgain>, caf::reacts_to<Replicate>, caf::reacts_to<Replace>,
+                                         caf::reacts_to<Drain>, caf::reacts_to<Close>>;
 
 }  // namespace troupe::actors
 
@@ -222,6 +230,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Joined)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Left)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Built)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Retired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CarriedOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TryAgain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replicate)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::Replace)

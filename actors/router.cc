@@ -66,18 +66,26 @@ std::optional<Error> hopeless(const RouterState& state) {
   return why;
 }
 
+/// Of all its tokens; none where what caches may have does not count.
+std::vector<std::uint64_t> prefixes_of(const RouterState& state, const RouterState::Entry& entry) {
+  if (state.prefix_weight <= 0) return {};
+  const SequenceRequest& sequence = entry.request->sequence;
+  std::vector<TokenId> tokens = sequence.prompt;
+  tokens.insert(tokens.end(), entry.log.begin(), entry.log.end());
+  return PrefixPlaces::keys(tokens, sequence.cache_salt);
+}
+
 /// Gives a request to a replica, where one serves.
 void place(Self self, SequenceId id, RouterState::Entry& entry) {
   RouterState& state = self->state;
   if (const auto why = hopeless(state)) return end(self, id, ended_by(*why));
-  const SequenceRequest& sequence = entry.request->sequence;
-  std::vector<std::uint64_t> prefixes;
-  if (state.prefix_weight > 0) prefixes = PrefixPlaces::keys(sequence.prompt, sequence.cache_salt);
+  const std::vector<std::uint64_t> prefixes = prefixes_of(state, entry);
   const auto best = best_of(state, prefixes);
   if (!best) return;
   entry.replica = best->number;
   entry.owed = 0;
-  owe(state, entry, sequence.prompt.size() - best->matched + entry.log.size() + still_to_sample(entry));
+  const std::size_t known = entry.request->sequence.prompt.size() + entry.log.size();
+  owe(state, entry, known - best->matched + still_to_sample(entry));
   state.places.note(prefixes, best->number);
   self->send(state.replicas[best->number].scheduler, Submit{entry.request, entry.log, entry.surprise_bound});
 }
@@ -180,10 +188,19 @@ void leave(Self self, const Left& left) {
   place_waiting(self);
 }
 
+/// An heir has what the other had been given, and what that had made of it.
+void inherit(RouterState& state, const Heir& heir) {
+  state.places.inherit(heir.of, heir.replica);
+  for (const auto& [id, entry] : state.open) {
+    if (entry.replica == heir.of) state.places.note(prefixes_of(state, entry), heir.replica);
+  }
+}
+
 void join(Self self, const Joined& joined) {
   for (const Joined::Replica& each : joined.replicas) {
     self->state.replicas[each.number] = {each.epoch, each.scheduler, 0, {}, false};
   }
+  for (const Heir& heir : joined.heirs) inherit(self->state, heir);
   const Error replaced(Code::aborted, "replaced");
   for (const std::uint32_t number : joined.instead_of) {
     self->state.replicas[number].away = replaced;  // all of them, before the requests of the first go elsewhere

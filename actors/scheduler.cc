@@ -139,7 +139,7 @@ SchedulerActor::behavior_type scheduler(Self self, Epoch epoch, ReplicaPlan plan
   end_on_exception(self);
   SchedulerState& state = self->state;
   state.epoch = epoch;
-  state.batcher.emplace(plan.limits);
+  state.batcher.emplace(plan.limits, std::move(plan.pool));
   state.counters = std::move(counters);
   publish(*state.batcher, *state.counters);
   state.router = router;

@@ -89,11 +89,41 @@ void replace(Self self, std::uint32_t number, Replica& replica, const Error& why
   retire(self, epoch, std::nullopt);
 }
 
+/// Who is to have whose KV cache: each gets one, and no cache is lost, but where there is no room.
+std::vector<Heir> heirs_of(const Succession& succession) {
+  const std::vector<std::uint32_t>&old = succession.served, &made = succession.growth->numbers;
+  std::vector<Heir> heirs;
+  for (std::size_t i = 0; i < std::max(old.size(), made.size()) && !old.empty(); ++i) {
+    heirs.push_back({old[i % old.size()], made[i % made.size()]});
+  }
+  return heirs;
+}
+
+/// All schedulers that are replaced have ended: what they knew is carried over.
+void carry_over(Self self) {
+  SupervisorState& state = self->state;
+  std::vector<Legacy> legacies;
+  const auto epoch = [&](std::uint32_t number) { return state.replicas.at(number).at_work.order.epoch; };
+  for (const Heir& heir : heirs_of(*state.succession)) legacies.push_back({epoch(heir.of), epoch(heir.replica)});
+  const auto answer = std::make_shared<caf::mailbox_element_ptr>(letter(CarriedOver()));
+  state.builder->carry_over(std::move(legacies),
+                            [me = SupervisorActor(self), answer] { post(me, std::move(*answer)); });
+}
+
+/// A scheduler that was to end has ended.
+void dismissed(Self self, std::uint32_t number, const Replica& replica) {
+  std::optional<Succession>& succession = self->state.succession;
+  if (!succession || replica.departure != succession->departure) {
+    return retire(self, replica.at_work.order.epoch, number);
+  }
+  if (--succession->missing == 0) carry_over(self);
+}
+
 void died(Self self, const caf::down_msg& down) {
   for (auto& [number, replica] : self->state.replicas) {
     if (!replica.scheduler || replica.scheduler.address() != down.source) continue;
     replica.scheduler = nullptr;
-    if (replica.stage == Stage::retiring) return retire(self, replica.at_work.order.epoch, number);
+    if (replica.stage == Stage::retiring) return dismissed(self, number, replica);
     const Error why(Code::aborted, name_of(number) + " has failed: " + words(down.reason));
     for (const Members& members : replica.at_work.plan.stages) {
       for (const auto& executor : members) executor->abort(why);
@@ -102,14 +132,20 @@ void died(Self self, const caf::down_msg& down) {
   }
 }
 
-/// Its requests go on elsewhere from here on, so its scheduler and executors may end at once.
-void take_out(Self self, std::uint32_t number, Replica& replica) {
-  self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
+/// Ends its scheduler.
+void dismiss(Replica& replica) {
   replica.at_work.plan = {};
   replica.stage = Stage::retiring;
   replica.counters->leave(ReplicaState::draining);
-  if (!replica.scheduler) return retire(self, replica.at_work.order.epoch, number);
-  post(replica.scheduler, std::move(replica.dismissal));
+  if (replica.scheduler) post(replica.scheduler, std::move(replica.dismissal));
+}
+
+/// Its requests go on elsewhere from here on, so its scheduler and executors may end at once.
+void take_out(Self self, std::uint32_t number, Replica& replica) {
+  self->send(self->state.router, Left{number, {Code::aborted, "drained"}, Left::For::drained});
+  const bool idle = !replica.scheduler;
+  dismiss(replica);
+  if (idle) retire(self, replica.at_work.order.epoch, number);
 }
 
 /// One that is being made is taken out when it is there.
@@ -129,44 +165,74 @@ std::vector<std::uint32_t> others_than(const SupervisorState& state, const std::
   return others;
 }
 
-/// What has been made serves in place of all others, which end.
-void take_over(Self self, const Growth& growth, Joined joined) {
+void leave(Departure& departure) {
+  if (--departure.missing == 0) departure.ended();
+}
+
+/// What has been made is to serve in place of all others, whose work ends here.
+void begin_succession(Self self, const std::shared_ptr<Growth>& growth) {
   SupervisorState& state = self->state;
-  state.pattern = state.replicas.at(growth.numbers[0]).at_work.order;
-  state.pattern.graph = renamed(state.pattern.graph, growth.numbers[0], 0);
-  joined.instead_of = others_than(state, growth.numbers);
-  const std::vector<std::uint32_t> old = joined.instead_of;
-  self->send(state.router, std::move(joined));
-  const auto ended = [self, done = growth.done, changed = Changed{growth.numbers, old.size()}] {
+  state.pattern = state.replicas.at(growth->numbers[0]).at_work.order;
+  state.pattern.graph = renamed(state.pattern.graph, growth->numbers[0], 0);
+  std::vector<std::uint32_t> all = others_than(state, growth->numbers);
+  const auto ended = [self, done = growth->done, changed = Changed{growth->numbers, all.size()}] {
     self->state.replacing = false;
     done->set_value(changed);
   };
-  if (old.empty()) return ended();
-  const auto departure = std::make_shared<Departure>(Departure{old.size(), ended});
-  for (const std::uint32_t number : old) depart(self, number, departure);
+  const auto departure = std::make_shared<Departure>(Departure{all.size() + 1, ended});
+  Succession& succession = state.succession.emplace(Succession{growth, departure, std::move(all)});
+  for (const std::uint32_t number : succession.all) {
+    Replica& replica = state.replicas.at(number);
+    if (!replica.scheduler) {
+      depart(self, number, departure);
+      continue;
+    }
+    succession.served.push_back(number);
+    replica.departure = departure;
+    dismiss(replica);
+  }
+  succession.missing = succession.served.size();
+  if (succession.missing == 0) carry_over(self);
+}
+
+void succeed(Self self) {
+  SupervisorState& state = self->state;
+  const Succession succession = std::move(*state.succession);
+  state.succession.reset();
+  Joined joined{{}, succession.all, heirs_of(succession)};
+  for (const std::uint32_t number : succession.growth->numbers) {
+    Replica& replica = state.replicas.at(number);
+    replica.growth.reset();
+    joined.replicas.push_back(start(self, number, replica));
+  }
+  self->send(state.router, std::move(joined));
+  for (const std::uint32_t number : succession.served) {
+    retire(self, state.replicas.at(number).at_work.order.epoch, number);
+  }
+  leave(*succession.departure);
 }
 
 /// What has been asked for together is whole: it serves, or it goes.
-void finish(Self self, const Growth& growth) {
+void finish(Self self, const std::shared_ptr<Growth>& growth) {
   SupervisorState& state = self->state;
+  if (growth->replaces && !growth->why) return begin_succession(self, growth);
   Joined joined;
-  for (const std::uint32_t number : growth.numbers) {
+  for (const std::uint32_t number : growth->numbers) {
     const auto replica = state.replicas.find(number);
     replica->second.growth.reset();
-    if (!growth.why) {
+    if (!growth->why) {
       joined.replicas.push_back(start(self, number, replica->second));
     } else {
       retire(self, replica->second.at_work.order.epoch, std::nullopt);
       state.replicas.erase(replica);
     }
   }
-  if (growth.why) {
-    state.replacing &= !growth.replaces;
-    return growth.done->set_value(*growth.why);
+  if (growth->why) {
+    state.replacing &= !growth->replaces;
+    return growth->done->set_value(*growth->why);
   }
-  if (growth.replaces) return take_over(self, growth, std::move(joined));
   self->send(state.router, std::move(joined));
-  growth.done->set_value(Changed{growth.numbers});
+  growth->done->set_value(Changed{growth->numbers});
 }
 
 void built(Self self, const Built& message) {
@@ -178,7 +244,7 @@ void built(Self self, const Built& message) {
   if (plan) replica.at_work.plan = std::move(*plan);
   if (const std::shared_ptr<Growth> growth = replica.growth) {
     if (!plan) growth->why = plan.error();
-    if (--growth->missing == 0) finish(self, *growth);
+    if (--growth->missing == 0) finish(self, growth);
     return;
   }
   if (replica.departure) return take_out(self, message.replica, replica);
@@ -260,7 +326,7 @@ void retired(Self self, const Retired& message) {
   const std::shared_ptr<Departure> departure = found->second.departure;
   replicas.erase(found);
   self->state.board->remove(message.replica);
-  if (--departure->missing == 0) departure->ended();
+  leave(*departure);
   self->state.log(LogLevel::info, [&] { return name_of(message.replica) + " is drained"; });
 }
 
@@ -298,6 +364,7 @@ SupervisorActor::behavior_type supervisor(Self self, RouterActor router, std::ve
   return {
       [self](const Built& message) { built(self, message); },
       [self](const Retired& message) { retired(self, message); },
+      [self](const CarriedOver&) { succeed(self); },
       [self](const TryAgain& message) { try_again(self, message); },
       [self](const Replicate& message) { replicate(self, message); },
       [self](const Replace& message) { replace_all(self, message); },

@@ -51,6 +51,16 @@ struct Departure {
   std::function<void()> ended;
 };
 
+/// A change of all replicas, once those that are to come are made: they begin when the schedulers of those that served
+/// have ended, with what their KV caches held.
+struct Succession {
+  std::shared_ptr<Growth> growth;
+  std::shared_ptr<Departure> departure;  ///< of all that there were; and of the succession, until the others begin
+  std::vector<std::uint32_t> all{};      ///< that there were
+  std::vector<std::uint32_t> served{};   ///< of these
+  std::size_t missing = 0;               ///< schedulers that have not ended
+};
+
 struct SupervisorState {
   const char* name = "supervisor";
   struct Replica {
@@ -72,6 +82,7 @@ struct SupervisorState {
   RestartLimit limit;
   Order pattern;           ///< of replicas to come: the first one's
   bool replacing = false;  ///< from when it is asked for until the last that is replaced has ended
+  std::optional<Succession> succession;
   std::map<std::uint32_t, Replica> replicas;
   std::uint32_t next_number = 0;
   Epoch last_epoch = 0;

@@ -7,6 +7,24 @@
 #include "kernels/floating_point.hpp"
 
 namespace troupe::host {
+namespace {
+
+/// Waits for the steps that its executors run.
+void halt(const MadeReplica& replica) {
+  for (const auto& executor : replica.executors) executor->abort({Code::aborted, "replica retired"});
+  for (const auto& executor : replica.executors) executor->halt();
+}
+
+/// Of its shards.
+std::vector<HeldKv*> held_kv(const MadeReplica& replica) {
+  std::vector<HeldKv*> all;
+  for (const auto& executor : replica.executors) {
+    if (HeldKv* const kv = executor->kv()) all.push_back(kv);
+  }
+  return all;
+}
+
+}  // namespace
 
 ReplicaBuilder::ReplicaBuilder(std::unique_ptr<Workshop> workshop, std::vector<MadeReplica> made)
     : workshop_(std::move(workshop)), settings_(made.at(0).blueprint.settings) {
@@ -24,6 +42,13 @@ Result<std::vector<Order>> ReplicaBuilder::orders_of(const Graph& graph) const {
 
 void ReplicaBuilder::build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) {
   ask([this, order = std::move(order), instead_of, done = std::move(done)] { done(make(order, instead_of)); });
+}
+
+void ReplicaBuilder::carry_over(std::vector<actors::Legacy> legacies, std::function<void()> done) {
+  ask([this, legacies = std::move(legacies), done = std::move(done)] {
+    for (const actors::Legacy& legacy : legacies) carry(legacy);
+    done();
+  });
 }
 
 void ReplicaBuilder::retire(Epoch epoch, std::function<void()> done) {
@@ -98,11 +123,28 @@ Result<void> ReplicaBuilder::fits_beside_others(const Blueprint& to_come) const 
   return workshop_->check_memory(at_work, to_come);
 }
 
+/// What was carried over in part only would be taken for whole: then the heir begins with nothing.
+void ReplicaBuilder::carry(const actors::Legacy& legacy) {
+  const auto old = made_.find(legacy.of), heir = made_.find(legacy.to);
+  if (old == made_.end() || heir == made_.end()) return;
+  halt(old->second);
+  actors::ReplicaPlan& plan = heir->second.plan;
+  std::shared_ptr<KvPool> nothing;
+  bool whole = false;
+  try {
+    nothing = make_pool(plan.limits);
+    const std::vector<KvMove> moves = plan.pool->take_over(*old->second.plan.pool);
+    whole = move_kv(held_kv(old->second), held_kv(heir->second), moves).ok();
+  } catch (const std::bad_alloc&) {
+  }
+  if (!whole && nothing != nullptr) *plan.pool = std::move(*nothing);
+}
+
 /// Returns the cores that it had.
 std::shared_ptr<const CoreLedger::Lease> ReplicaBuilder::end(Epoch epoch) {
   const auto found = made_.find(epoch);
   if (found == made_.end()) return nullptr;
-  for (const auto& executor : found->second.executors) executor->abort({Code::aborted, "replica retired"});
+  halt(found->second);
   for (const auto& executor : found->second.executors) executor->stop();
   auto cores = std::move(found->second.cores);
   made_.erase(found);

@@ -29,6 +29,7 @@ class ReplicaBuilder final : public actors::Builder {
   [[nodiscard]] Result<std::vector<Order>> orders_of(const Graph& graph) const;
 
   void build(Order order, Epoch instead_of, std::function<void(Result<actors::ReplicaPlan>)> done) override;
+  void carry_over(std::vector<actors::Legacy> legacies, std::function<void()> done) override;
   void retire(Epoch epoch, std::function<void()> done) override;
 
   /// Waits for what is being made and for steps that are being run, ends all executors, and drops what has been asked
@@ -44,6 +45,7 @@ class ReplicaBuilder final : public actors::Builder {
   void ask(std::function<void()> job);
   [[nodiscard]] Result<void> fits_beside_others(const Blueprint& to_come) const;
   Result<actors::ReplicaPlan> make(const Order& order, Epoch instead_of);
+  void carry(const actors::Legacy& legacy);
   std::shared_ptr<const CoreLedger::Lease> end(Epoch epoch);
 
   const std::unique_ptr<Workshop> workshop_;

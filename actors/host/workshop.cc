@@ -147,6 +147,7 @@ Result<MadeReplica> Workshop::make(const Plot& plot, std::shared_ptr<const CoreL
                         .context = settings.context,
                         .kv = plot.kv,
                         .prefix_cache = shares_prefixes(plot.blueprint)};
+    made.plan.pool = make_pool(made.plan.limits);
     if (auto started = start_parts(plot, made); !started) return started.error();
     return made;
   });

@@ -72,7 +72,7 @@ Result<void> memory_of_shard(const Part& part, MemoryOrder& order, ActorMemory& 
   memory.activations = wanted->device->activation_bytes(program, order.settings.rows, part.node.threads);
   const std::vector<std::uint64_t>& block = order.kv_blocks[order.part] = kv_block_bytes(program);
   memory.kv_block = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
-  for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads);
+  for (const KvPlace& place : program.kv) memory.kv_heads = std::max(memory.kv_heads, place.heads.size());
   add_channels(part, memory);
   add_sampling(part, order, memory);
   return {};

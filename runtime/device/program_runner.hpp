@@ -127,6 +127,9 @@ class ProgramRunner {
   /// from it.
   [[nodiscard]] virtual std::span<const std::uint8_t> overflow() = 0;
 
+  /// What it holds of the KV cache, for as long as it lives; while no step is run.
+  [[nodiscard]] virtual HeldKv& kv() = 0;
+
   /// From any thread: whatever waits for peers fails with this error, now and from now on.
   virtual void abort(const Error& why) = 0;
 };

@@ -28,6 +28,7 @@ class ShardRunner : public StepRunner {
   ShardRunner(std::shared_ptr<const Program> program, std::unique_ptr<ProgramRunner> runner, ShardEnds ends,
               std::size_t rows, transport::Deadline deadline, std::shared_ptr<trace::Track> track = nullptr);
   [[nodiscard]] StepOutcome run(const Step& step) override;
+  [[nodiscard]] HeldKv* kv() override { return &runner_->kv(); }
   void abort(const Error& why) override;
 
  private:

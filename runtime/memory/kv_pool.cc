@@ -267,6 +267,68 @@ void KvPool::release(KvTable& table) {
   table.known = 0;
 }
 
+// Another pool's content.
+
+/// How many blocks of tokens stand before the end of an entry's.
+std::uint32_t KvPool::depth(std::uint32_t entry) const {
+  std::uint32_t depth = 0;
+  for (; entries_[entry].parent != none; entry = entries_[entry].parent) ++depth;
+  return depth;
+}
+
+/// Blocks that an entry names: those that are held, from the beginnings of texts on, then the others, the latest first.
+std::vector<std::uint32_t> KvPool::known_blocks(std::size_t group) const {
+  const Group& mine = groups_[group];
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> held;
+  for (std::uint32_t block = 0; block < mine.blocks.size(); ++block) {
+    const Block& each = mine.blocks[block];
+    if (each.entry != none && each.holders > 0) held.emplace_back(depth(each.entry), block);
+  }
+  std::sort(held.begin(), held.end());
+  std::vector<std::uint32_t> known;
+  for (const auto& [depth, block] : held) known.push_back(block);
+  for (std::uint32_t block = mine.youngest; block != none; block = mine.blocks[block].older) known.push_back(block);
+  return known;
+}
+
+/// The entry that stands for the same tokens, made where there is none.
+std::uint32_t KvPool::same_entry(const KvPool& other, std::uint32_t entry) {
+  std::vector<const Entry*> chain;
+  for (; other.entries_[entry].parent != none; entry = other.entries_[entry].parent) {
+    chain.push_back(&other.entries_[entry]);
+  }
+  std::uint32_t mine = root(other.entries_[entry].salt);
+  for (; !chain.empty(); chain.pop_back()) {
+    const std::uint32_t parent = mine;
+    mine = find(parent, chain.back()->tokens);
+    if (mine == none) mine = add_child(parent, chain.back()->tokens);
+  }
+  return mine;
+}
+
+void KvPool::take_over_group(const KvPool& other, std::uint32_t group, std::vector<KvMove>& moves) {
+  Group& mine = groups_[group];
+  std::vector<std::uint32_t> taken;
+  for (const std::uint32_t block : other.known_blocks(group)) {
+    if (available(group) == mine.queued) break;
+    const std::uint32_t entry = same_entry(other, other.groups_[group].blocks[block].entry);
+    if (block_of(entry, group) != none) continue;
+    taken.push_back(take(mine));
+    block_of(entry, group) = taken.back();
+    mine.blocks[taken.back()].entry = entry;
+    ++entries_[entry].uses;
+    moves.push_back({group, block, taken.back()});
+  }
+  for (; !taken.empty(); taken.pop_back()) drop(mine, taken.back());
+}
+
+std::vector<KvMove> KvPool::take_over(const KvPool& other) {
+  std::vector<KvMove> moves;
+  if (!prefix_cache_) return moves;
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) take_over_group(other, group, moves);
+  return moves;
+}
+
 std::uint32_t KvPool::needed(std::uint32_t group, std::uint32_t positions) const {
   return std::min(kv_blocks_for(positions), groups_[group].limits.per_sequence);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/kv_layout.hpp"
+#include "runtime/memory/held_kv.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
@@ -71,6 +72,10 @@ class KvPool {
   /// Gives everything back. The table is as new.
   void release(KvTable& table);
 
+  /// Knows from now on what another pool of the same groups knows, as far as there are blocks with nothing in them:
+  /// what its sequences hold first, then what was released last. Returns which blocks are to become which.
+  [[nodiscard]] std::vector<KvMove> take_over(const KvPool& other);
+
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
   [[nodiscard]] std::uint64_t available(std::uint32_t group) const;  ///< blocks that nobody holds
 
@@ -123,6 +128,10 @@ class KvPool {
   [[nodiscard]] std::uint32_t& block_of(std::uint32_t entry, std::size_t group) {
     return blocks_of_[entry * groups_.size() + group];
   }
+  [[nodiscard]] std::uint32_t depth(std::uint32_t entry) const;
+  [[nodiscard]] std::vector<std::uint32_t> known_blocks(std::size_t group) const;
+  [[nodiscard]] std::uint32_t same_entry(const KvPool& other, std::uint32_t entry);
+  void take_over_group(const KvPool& other, std::uint32_t group, std::vector<KvMove>& moves);
   [[nodiscard]] bool has_everything(std::uint32_t entry);
   [[nodiscard]] bool has_windows(const std::vector<std::uint32_t>& chain, const KvTable& table);
   void adopt(const std::vector<std::uint32_t>& chain, KvTable& table);

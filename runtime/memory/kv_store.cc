@@ -5,7 +5,7 @@
 
 namespace troupe {
 
-KvStore::KvStore(const std::vector<Group>& groups) {
+KvStore::KvStore(const std::vector<Group>& groups, std::span<const KvPlace> places) : places_(places) {
   for (const Group& group : groups) {
     groups_.push_back({group.block_bytes, {}});
     if (group.block_bytes > 0) groups_.back().blocks.reserve(group.most);
@@ -31,18 +31,17 @@ std::byte* KvStore::block(std::uint32_t group, std::uint32_t block) const {
   return block < blocks.size() ? blocks[block].data() : nullptr;
 }
 
-std::span<const std::byte> KvStore::export_block(std::uint32_t group, std::uint32_t block) const {
+bool KvStore::read(std::uint32_t group, std::uint32_t block, std::size_t offset, std::span<std::byte> bytes) const {
   const std::byte* const content = this->block(group, block);
-  return {content, content == nullptr ? 0 : block_bytes(group)};
+  if (content == nullptr) return false;
+  std::copy_n(content + offset, bytes.size(), bytes.begin());
+  return true;
 }
 
-Result<void> KvStore::import_block(std::uint32_t group, std::uint32_t block, std::span<const std::byte> content) {
-  if (content.size() != block_bytes(group)) {
-    return Error(Code::invalid_argument, "a block of the KV cache has " + std::to_string(block_bytes(group)) +
-                                             " bytes here, not " + std::to_string(content.size()));
-  }
+Result<void> KvStore::write(std::uint32_t group, std::uint32_t block, std::size_t offset,
+                            std::span<const std::byte> bytes) {
   if (auto reserved = reserve(group, block); !reserved) return reserved;
-  if (!content.empty()) std::copy(content.begin(), content.end(), this->block(group, block));
+  std::copy(bytes.begin(), bytes.end(), this->block(group, block) + offset);
   return {};
 }
 

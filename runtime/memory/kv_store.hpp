@@ -5,19 +5,21 @@
 #include <vector>
 
 #include "runtime/memory/buffer.hpp"
+#include "runtime/memory/held_kv.hpp"
 
 namespace troupe {
 
 /// One shard's KV cache: for each group of layers, blocks of kernels::kv_block positions, allocated when first used and
 /// kept for whoever comes next. Which sequence owns a block is the scheduler's business. One thread at a time.
-class KvStore {
+class KvStore : public HeldKv {
  public:
   /// What the shard holds of a group: 0 bytes a block where none of its layers is in it.
   struct Group {
     std::size_t block_bytes = 0;
     std::size_t most = 0;  ///< blocks for whose table memory is set aside
   };
-  explicit KvStore(const std::vector<Group>& groups);
+  /// `places`: see HeldKv; they must outlive it.
+  explicit KvStore(const std::vector<Group>& groups, std::span<const KvPlace> places = {});
 
   /// Makes a block present; out_of_memory where it cannot be had.
   [[nodiscard]] Result<void> reserve(std::uint32_t group, std::uint32_t block);
@@ -28,18 +30,18 @@ class KvStore {
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
   [[nodiscard]] std::size_t block_bytes(std::uint32_t group) const { return groups_[group].block_bytes; }
 
-  /// A present block's content, block_bytes(group): the same bytes in any shard with the same layers and heads.
-  [[nodiscard]] std::span<const std::byte> export_block(std::uint32_t group, std::uint32_t block) const;
-
-  /// Fills a block, which becomes present, with what another store has exported; invalid_argument where it is of
-  /// another size.
-  [[nodiscard]] Result<void> import_block(std::uint32_t group, std::uint32_t block, std::span<const std::byte> content);
+  [[nodiscard]] std::span<const KvPlace> places() const override { return places_; }
+  [[nodiscard]] bool read(std::uint32_t group, std::uint32_t block, std::size_t offset,
+                          std::span<std::byte> bytes) const override;
+  [[nodiscard]] Result<void> write(std::uint32_t group, std::uint32_t block, std::size_t offset,
+                                   std::span<const std::byte> bytes) override;
 
  private:
   struct Blocks {
     std::size_t block_bytes;
     std::vector<Buffer> blocks;
   };
+  std::span<const KvPlace> places_;
   std::vector<Blocks> groups_;
 };
 

@@ -54,9 +54,9 @@ void ProgramBuilder::place_kv() {
   for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
     const LayerShape& shape = model_.layers[layer];
     const AttentionPart part = attention_part(shape, part_of(shape, model_, shard_), ranks_.row_rank());
-    const std::uint32_t group = groups.of_layer[layer], heads = part.kv_heads.size();
-    program_.kv.push_back({group, ends[group], heads, shape.head_dim});
-    ends[group] += heads * kernels::kv_head_bytes(shape.head_dim);
+    const std::uint32_t group = groups.of_layer[layer];
+    program_.kv.push_back({layer, group, ends[group], part.kv_heads, shape.head_dim});
+    ends[group] += part.kv_heads.size() * kernels::kv_head_bytes(shape.head_dim);
   }
 }
 
@@ -488,7 +488,7 @@ double magnitude_at(const Rotation& rotation, std::uint64_t position) {
 std::vector<std::uint64_t> kv_block_bytes(const Program& program) {
   std::vector<std::uint64_t> bytes(program.kv_groups, 0);
   for (const KvPlace& place : program.kv) {
-    const std::uint64_t end = place.offset + place.heads * kernels::kv_head_bytes(place.head_dim);
+    const std::uint64_t end = place.offset + place.heads.size() * kernels::kv_head_bytes(place.head_dim);
     bytes[place.group] = std::max(bytes[place.group], end);
   }
   return bytes;

@@ -18,7 +18,7 @@ ThreadExecutor::ThreadExecutor(std::unique_ptr<StepRunner> runner, int core,
       thread_(start_thread(
           "troupe.step", [this] { work(); }, owner)) {}
 
-void ThreadExecutor::stop() {
+void ThreadExecutor::halt() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -26,6 +26,10 @@ void ThreadExecutor::stop() {
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
   jobs_.clear();  // nobody else looks at them any more
+}
+
+void ThreadExecutor::stop() {
+  halt();
   runner_.reset();
 }
 

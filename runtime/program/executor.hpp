@@ -45,9 +45,14 @@ class ThreadExecutor : public Executor {
   [[nodiscard]] bool fills_cores() const override { return core_ >= 0; }
   void abort(const Error& why) override { runner_->abort(why); }
 
-  /// Waits for the step that is being run, drops the others, and ends the thread and the runner; after that `submit`
-  /// does nothing. Actors may hold an executor for longer than what its runner looks at lives. Not together with
-  /// abort().
+  /// Waits for the step that is being run, drops the others, and ends the thread; after that `submit` does nothing.
+  void halt();
+
+  /// What its runner holds of the KV cache, or null. Before the first step, or halted.
+  [[nodiscard]] HeldKv* kv() { return runner_->kv(); }
+
+  /// Halts, and ends the runner. Actors may hold an executor for longer than what its runner looks at lives. Not
+  /// together with abort().
   void stop();
 
  private:

@@ -8,6 +8,7 @@
 
 #include "kernels/packed.hpp"
 #include "kernels/rope_style.hpp"
+#include "runtime/memory/held_kv.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/program/ops.hpp"
 
@@ -73,14 +74,6 @@ struct Rotation {
 
 /// Of the contract's arithmetic, so that every device has the same.
 [[nodiscard]] double magnitude_at(const Rotation& rotation, std::uint64_t position);
-
-/// Where one of the shard's layers keeps its KV heads: how many bytes from the start of a block of its group (see
-/// KvGroups).
-struct KvPlace {
-  std::uint32_t group = 0;
-  std::size_t offset = 0;
-  std::uint32_t heads = 0, head_dim = 0;
-};
 
 /// What one shard does in one step.
 struct Program {

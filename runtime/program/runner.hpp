@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "runtime/memory/held_kv.hpp"
 #include "runtime/schedule/step.hpp"
 #include "transport/deadline.hpp"
 
@@ -14,6 +15,9 @@ class StepRunner {
 
   /// Steps come in order, one at a time, from one thread.
   [[nodiscard]] virtual StepOutcome run(const Step& step) = 0;
+
+  /// What it holds of the KV cache, for as long as it lives, or null; while no step is run.
+  [[nodiscard]] virtual HeldKv* kv() { return nullptr; }
 
   /// From any thread: whatever run() waits for fails with this error, now and from now on.
   virtual void abort(const Error& why) = 0;

@@ -42,9 +42,13 @@ std::shared_ptr<const std::vector<TokenId>> tokens_of(const SequenceRequest& req
 
 }  // namespace
 
-Batcher::Batcher(BatchLimits limits)
+std::shared_ptr<KvPool> make_pool(const BatchLimits& limits) {
+  return std::make_shared<KvPool>(groups_of(limits), limits.prefix_cache);
+}
+
+Batcher::Batcher(BatchLimits limits, std::shared_ptr<KvPool> pool)
     : limits_(std::move(limits)),
-      pool_(groups_of(limits_), limits_.prefix_cache),
+      pool_(std::move(pool)),
       free_slots_(falling(limits_.parallel)),
       under_way_(limits_.stages, 0) {}
 
@@ -61,8 +65,8 @@ void Batcher::queue(Sequence sequence) {
   sequence.sampled = sequence.prefill_end - sequence.prompt_end;
   sequence.positions = sequence.row_end = sequence.computed = 0;
   sequence.opened = sequence.gives_back = false;
-  sequence.table = pool_.table();
-  sequence.told.assign(pool_.groups(), 0);
+  sequence.table = pool_->table();
+  sequence.told.assign(pool_->groups(), 0);
   ranks_.emplace(sequence.request.id, sequence.rank());
   waiting_.emplace(sequence.rank(), std::move(sequence));
 }
@@ -81,14 +85,14 @@ std::map<Batcher::Rank, Batcher::Sequence>::iterator Batcher::next_in_queue() {
 
 /// Whether there are blocks for all that it will prefill, beside what the others still will.
 bool Batcher::fits(const Sequence& sequence) const {
-  for (std::uint32_t group = 0; group < pool_.groups(); ++group) {
+  for (std::uint32_t group = 0; group < pool_->groups(); ++group) {
     const auto lacks = [&](const Sequence& each) -> std::uint64_t {
-      const std::uint32_t needed = pool_.needed(group, each.prefill_end + 1), held = held_by(each.table, group);
+      const std::uint32_t needed = pool_->needed(group, each.prefill_end + 1), held = held_by(each.table, group);
       return needed > held ? needed - held : 0;
     };
     std::uint64_t all = lacks(sequence);
     for (const auto& [id, other] : running_) all += other.active() ? lacks(other) : 0;
-    if (all > pool_.available(group)) return false;
+    if (all > pool_->available(group)) return false;
   }
   return true;
 }
@@ -217,7 +221,7 @@ std::uint32_t Batcher::most_cached(const Sequence& sequence) {
 void Batcher::take_cached(Sequence& sequence) {
   const std::uint32_t known = sequence.table.known, before = sequence.positions;
   const SequenceRequest& request = sequence.request;
-  sequence.positions = pool_.match(request.prompt, request.cache_salt, before, most_cached(sequence), sequence.table);
+  sequence.positions = pool_->match(request.prompt, request.cache_salt, before, most_cached(sequence), sequence.table);
   if (sequence.positions == before) return;
   for (std::uint32_t& told : sequence.told) told = std::min(told, known);
 }
@@ -240,15 +244,15 @@ bool Batcher::comes_soon(const Sequence& sequence) const {
 std::uint32_t Batcher::reserve(Sequence& sequence, std::uint32_t most) {
   if (sequence.prefilling()) take_cached(sequence);
   if (sequence.prefilling() && comes_soon(sequence)) return 0;
-  pool_.leave_window(sequence.table, sequence.positions);
+  pool_->leave_window(sequence.table, sequence.positions);
   const std::uint32_t count = sequence.prefilling() ? std::min(most, sequence.prefill_end - sequence.positions) : 1;
   const std::uint32_t end = sequence.positions + count;
   std::uint32_t reached = end_of_blocks(sequence.table);
   const bool waits_its_turn = short_of_blocks_ && *short_of_blocks_ < sequence.rank();
-  if (!waits_its_turn) reached = std::max(reached, pool_.reach(sequence.table));
+  if (!waits_its_turn) reached = std::max(reached, pool_->reach(sequence.table));
   if (reached <= sequence.positions && !waits_its_turn) reached = wait_for_blocks(sequence, end);
   reached = std::min(reached, end);
-  if (reached <= sequence.positions || !pool_.extend(sequence.table, reached)) return 0;
+  if (reached <= sequence.positions || !pool_->extend(sequence.table, reached)) return 0;
   if (short_of_blocks_ == sequence.rank()) short_of_blocks_.reset();
   return reached - sequence.positions;
 }
@@ -259,7 +263,7 @@ std::uint32_t Batcher::wait_for_blocks(Sequence& sequence, std::uint32_t end) {
   const bool some_will = std::any_of(running_.begin(), running_.end(), [](const auto& each) {
     return !each.second.active() && each.second.under_way > 0;
   });
-  while (!some_will && pool_.reach(sequence.table) <= sequence.positions) {
+  while (!some_will && pool_->reach(sequence.table) <= sequence.positions) {
     Sequence* const last = last_in_rank();
     last->gives_back = true;
     ++given_back_;
@@ -268,10 +272,10 @@ std::uint32_t Batcher::wait_for_blocks(Sequence& sequence, std::uint32_t end) {
     free(*last);
     if (last == &sequence) return 0;
   }
-  if (!sequence.gives_back && pool_.reach(sequence.table) <= sequence.positions) {
+  if (!sequence.gives_back && pool_->reach(sequence.table) <= sequence.positions) {
     short_of_blocks_ = short_of_blocks_ ? std::min(*short_of_blocks_, sequence.rank()) : sequence.rank();
   }
-  return sequence.gives_back ? 0 : std::min(end, pool_.reach(sequence.table));
+  return sequence.gives_back ? 0 : std::min(end, pool_->reach(sequence.table));
 }
 
 /// Never null: whoever waits for blocks is one of those who may give theirs back.
@@ -310,7 +314,7 @@ void Batcher::schedule(Sequence& sequence, Step& step, std::uint32_t rows) {
 
 /// What the shards do not know yet of the sequence's blocks. What is behind its window they need not know.
 void Batcher::tell(Sequence& sequence, SequenceSlice& slice) const {
-  for (std::uint32_t group = 0; group < pool_.groups(); ++group) {
+  for (std::uint32_t group = 0; group < pool_->groups(); ++group) {
     const KvTable::Part& part = sequence.table.groups[group];
     const auto end = static_cast<std::uint32_t>(part.blocks.size());
     const std::uint32_t first = std::max(std::exchange(sequence.told[group], end), part.begin);
@@ -354,7 +358,7 @@ void Batcher::come_back(Sequence& sequence, const SequenceSlice& slice, bool fai
   sequence.computed = std::max(sequence.computed, slice.first_position + slice.rows());
   const std::span<const TokenId> known = sequence.request.prompt;
   if (sequence.failed) return;
-  pool_.publish(known.first(std::min<std::size_t>(known.size(), sequence.computed)), sequence.request.cache_salt,
+  pool_->publish(known.first(std::min<std::size_t>(known.size(), sequence.computed)), sequence.request.cache_salt,
                 sequence.table);
 }
 
@@ -374,9 +378,9 @@ bool Batcher::stop(SequenceId id) {
 }
 
 void Batcher::free(Sequence& sequence) {
-  pool_.release(sequence.table);
+  pool_->release(sequence.table);
   sequence.positions = 0;
-  sequence.told.assign(pool_.groups(), 0);
+  sequence.told.assign(pool_->groups(), 0);
 }
 
 void Batcher::release(Running::iterator sequence) {
@@ -407,12 +411,12 @@ void Batcher::queue_those_who_gave_back() {
 
 std::size_t Batcher::free_blocks() const {
   std::size_t sum = 0;
-  for (std::uint32_t group = 0; group < pool_.groups(); ++group) sum += pool_.available(group);
+  for (std::uint32_t group = 0; group < pool_->groups(); ++group) sum += pool_->available(group);
   return sum;
 }
 
 BatchStats Batcher::stats() const {
-  return {waiting_.size(), running_.size(), pool_.stats(), prompt_tokens_, cached_tokens_, given_back_};
+  return {waiting_.size(), running_.size(), pool_->stats(), prompt_tokens_, cached_tokens_, given_back_};
 }
 
 std::uint32_t Batcher::cached_tokens(SequenceId id) const {

@@ -22,6 +22,9 @@ struct BatchLimits {
   bool prefix_cache = true;
 };
 
+/// A pool for these limits, with nothing in it.
+[[nodiscard]] std::shared_ptr<KvPool> make_pool(const BatchLimits& limits);
+
 /// Messages with sampled tokens that the channel from a replica's last stage to its first must hold: one of each step
 /// that may be under way, stages + 1 of each micro-batch, and the one that is being written.
 [[nodiscard]] constexpr std::size_t most_token_messages(std::size_t stages) { return stages * (stages + 1) + 1; }
@@ -58,7 +61,10 @@ struct BatchStats {
 /// another while a step that reads it is under way.
 class Batcher {
  public:
-  explicit Batcher(BatchLimits limits);
+  explicit Batcher(const BatchLimits& limits) : Batcher(limits, make_pool(limits)) {}
+
+  /// With a pool that make_pool has made for these limits, and that nobody else looks at meanwhile.
+  Batcher(BatchLimits limits, std::shared_ptr<KvPool> pool);
 
   /// Puts a sequence into the queue. Who lets requests in bounds them.
   void add(SequenceRequest request);
@@ -137,7 +143,7 @@ class Batcher {
   void queue_those_who_gave_back();
 
   BatchLimits limits_;
-  KvPool pool_;
+  std::shared_ptr<KvPool> pool_;
   std::map<Rank, Sequence> waiting_;
   std::map<SequenceId, Rank> ranks_;     ///< of those that wait; the oldest first
   std::uint32_t passed_over_ = 0;        ///< how many have begun since the oldest that waits is the oldest

@@ -40,6 +40,14 @@ void PrefixPlaces::note(std::span<const std::uint64_t> keys, std::uint32_t repli
   }
 }
 
+void PrefixPlaces::inherit(std::uint32_t from, std::uint32_t to) {
+  std::vector<std::uint64_t> keys;
+  for (const auto& [replica, key] : given_) {
+    if (replica == from) keys.push_back(key);
+  }
+  note(keys, to);
+}
+
 void PrefixPlaces::forget(std::uint32_t replica) {
   const auto first = index_.lower_bound({replica, 0});
   auto last = first;

@@ -31,6 +31,9 @@ class PrefixPlaces {
 
   void note(std::span<const std::uint64_t> keys, std::uint32_t replica);
 
+  /// A replica's cache has what another's has.
+  void inherit(std::uint32_t from, std::uint32_t to);
+
   /// A replica's cache is gone.
   void forget(std::uint32_t replica);
 

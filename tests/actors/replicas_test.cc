@@ -147,6 +147,39 @@ TEST_CASE("others in place of all: no request goes to one that is on its way, an
   door.close();
 }
 
+/// Rows that the second of two replicas computes of a text of 201 tokens, which it has from the first.
+std::uint32_t rows_after_change(bool prefix_cache, float prefix_weight) {
+  StageDoor door(first_seed(), {.rows = 64, .parallel = 4, .context = 400, .prefix_cache = prefix_cache}, 1, 1, {},
+                 prefix_weight);
+  const SequenceId id = door.submit({.prompt = 1, .max_tokens = 300, .ignore_end = true});
+  while (door.stream(id).tokens.size() < 200) REQUIRE(door.turn());
+  CHECK(now(door, door.replace(1)).value().gone == 1);
+  door.check_complete(id);
+  CHECK(door.blocks_carried == (prefix_cache ? door.replicas[0]->rows_of(id) / 64 : 0));
+  const std::uint32_t rows = door.replicas[1]->rows_of(id);
+  door.check_clean();
+  door.close();
+  return rows;
+}
+
+TEST_CASE("others in place of all: what the KV cache held is not computed again") {
+  CHECK(rows_after_change(true, 1.0F) <= 100 + 64);
+  CHECK(rows_after_change(false, 0.0F) > 200);
+}
+
+TEST_CASE("others in place of all: of two caches each request finds its own") {
+  StageDoor door(first_seed(), {.rows = 64, .parallel = 8, .context = 400}, 2, 1, {}, 1.0F);
+  for (int i = 0; i < 6; ++i) door.submit({.prompt = 130, .max_tokens = 60, .ignore_end = true});
+  while (door.unfinished() == 6 && door.stream(6).tokens.size() < 20) REQUIRE(door.turn());
+  CHECK(now(door, door.replace(2)).value().numbers == Numbers{2, 3});
+  for (SequenceId id = 1; id <= 6; ++id) {
+    door.check_complete(id);
+    CHECK(door.replicas[2]->rows_of(id) + door.replicas[3]->rows_of(id) < 130);
+  }
+  door.check_clean();
+  door.close();
+}
+
 TEST_CASE("others in place of all that cannot be made leave those that serve", "[bad-input]") {
   StageDoor door(first_seed(), limits, 2);
   const SequenceId id = door.submit({.prompt = 3, .max_tokens = 9});

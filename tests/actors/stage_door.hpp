@@ -266,6 +266,7 @@ class StageDoor {
   const std::shared_ptr<actors::ReplicaBoard> board = std::make_shared<actors::ReplicaBoard>();
   std::optional<Error> builds_fail;           ///< why whatever is built cannot be
   std::function<void(FakeReplica&)> on_made;  ///< called with each that is made later
+  std::size_t blocks_carried = 0;             ///< from replicas to those that came in their place
 
  private:
   /// What a builder's thread would do is done when the test lets it.
@@ -276,6 +277,12 @@ class StageDoor {
         door.end_replica(instead_of);
         const auto why = door.builds_fail;
         done(why ? Result<actors::ReplicaPlan>(*why) : Result<actors::ReplicaPlan>(door.make_replica(epoch)));
+      });
+    }
+    void carry_over(std::vector<actors::Legacy> legacies, std::function<void()> done) override {
+      jobs.emplace_back([this, legacies = std::move(legacies), done = std::move(done)] {
+        for (const actors::Legacy& legacy : legacies) door.carry(legacy);
+        done();
       });
     }
     void retire(Epoch epoch, std::function<void()> done) override {
@@ -297,6 +304,14 @@ class StageDoor {
     if (epochs_.contains(epoch)) epochs_.at(epoch)->end();
   }
 
+  /// Its blocks hold nothing, so what they are to become is not looked at.
+  void carry(const actors::Legacy& legacy) {
+    end_replica(legacy.of);
+    REQUIRE(pools_.at(legacy.of).use_count() == 1);  // its scheduler has ended
+    REQUIRE(pools_.at(legacy.to).use_count() == 2);  // the supervisor has it, and no scheduler yet
+    blocks_carried += pools_.at(legacy.to)->take_over(*pools_.at(legacy.of)).size();
+  }
+
   actors::ReplicaPlan make_replica(Epoch epoch) {
     replicas.push_back(std::make_unique<FakeReplica>(limits_, members_));
     replicas.back()->fill_cores(random() % 2 == 0);
@@ -304,7 +319,7 @@ class StageDoor {
     replicas.back()->fails_at = fails_at_;
     epochs_[epoch] = replicas.back().get();
     if (on_made) on_made(*replicas.back());
-    return {limits_, replicas.back()->executors()};
+    return {limits_, replicas.back()->executors(), pools_[epoch] = make_pool(limits_)};
   }
 
   [[nodiscard]] std::uint32_t ends_at(SequenceId id) const {
@@ -323,6 +338,7 @@ class StageDoor {
   const BatchLimits limits_;
   const std::size_t members_;
   std::map<Epoch, FakeReplica*> epochs_;
+  std::map<Epoch, std::shared_ptr<KvPool>> pools_;
   std::map<SequenceId, std::uint32_t> ends_at_;  ///< positions
   std::multimap<SequenceId, FakeReplica::Failure> fails_at_;
   std::shared_ptr<FakeBuilder> builder_ = std::make_shared<FakeBuilder>(*this);

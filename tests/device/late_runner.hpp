@@ -28,6 +28,7 @@ class LateRunner : public ProgramRunner {
   [[nodiscard]] float* hidden() override { return hidden_.data(); }
   [[nodiscard]] float* logits() override { return logits_.data(); }
   [[nodiscard]] std::span<const std::uint8_t> overflow() override { return overflow_; }
+  [[nodiscard]] HeldKv& kv() override { return processor_->kv(); }
   void abort(const Error& why) override { processor_->abort(why); }
 
  private:

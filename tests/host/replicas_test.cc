@@ -13,14 +13,21 @@ using Numbers = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t count = 40;
 
+/// Of so many tokens.
+Ids some_prompt(std::size_t tokens) {
+  Ids prompt(tokens);
+  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<TokenId>(3 + i % 40);
+  return prompt;
+}
+
 /// Streams without a pause, on threads of their own, each compared with what it should be.
 class Load {
  public:
-  Load(const Model& model, const Ids& expected) {
+  Load(const Model& model, const Ids& prompt, const Ids& expected) {
     for (int i = 0; i < 4; ++i) {
-      threads_.emplace_back([&] {
+      threads_.emplace_back([this, &model, prompt, expected] {
         while (!over_) {
-          const Outcome outcome = outcome_of(model.generate(Ids{1, 2, 3}, tokens(count)));
+          const Outcome outcome = outcome_of(model.generate(prompt, tokens(count)));
           if (outcome.ids != expected || outcome.error) ++disturbed_;
           ++streams_;
         }
@@ -55,7 +62,7 @@ void check_changes(const char* plan, std::size_t changes, std::uint32_t seed) {
   const std::size_t before = threads_now();
   Numbers there{0};
   {
-    const Load load(model, expected);
+    const Load load(model, {1, 2, 3}, expected);
     for (std::size_t i = 0; i < changes; ++i) {
       if (there.size() == 1 || (there.size() < 3 && random() % 2 == 0)) {
         for (const std::uint32_t number : model.replicate(1 + random() % 2)) there.push_back(number);
@@ -81,11 +88,12 @@ void check_replacements(std::size_t changes, std::uint32_t seed) {
   const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(tiny_path());
   const Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 4});
-  const Ids expected = continued(model, {1, 2, 3}, count);
+  const Ids prompt = some_prompt(110);  // a whole block of the KV cache goes along, and another becomes whole
+  const Ids expected = continued(model, prompt, count);
   const std::vector<std::string> plans = checkpoint.plans(4);
   const std::size_t before = threads_now();
   {
-    const Load load(model, expected);
+    const Load load(model, prompt, expected);
     for (std::size_t i = 0; i <= changes; ++i) {
       const std::string plan = i == changes ? "tp1" : plans[random() % plans.size()];
       INFO(plan);
@@ -96,10 +104,28 @@ void check_replacements(std::size_t changes, std::uint32_t seed) {
     }
   }
   CHECK(threads_now() <= before);
-  CHECK(continued(model, {1, 2, 3}, count) == expected);
+  CHECK(continued(model, prompt, count) == expected);
 }
 
 }  // namespace
+
+TEST_CASE("another graph has what the KV cache held, whatever shares layers and heads out") {
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(tiny_path());
+  const Ids prompt = some_prompt(200);
+  Ids expected;
+  const bool kept = GENERATE(true, false);
+  const Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 2, .prefix_cache = kept});
+  for (const char* plan : {"", "pp2", "tp2", "sp2", "dp2", "pp2.tp2", "tp2", "dp2.pp2", "tp1"}) {
+    INFO(plan);
+    if (*plan != '\0') (void)model.replace(checkpoint.expand({.plan = plan, .threads = 1}));
+    Generation stream = model.generate(prompt, tokens(count));
+    const Ids ids = read(stream).ids;
+    if (*plan == '\0') expected = ids;
+    CHECK(ids == expected);
+    CHECK(stream.finish()->usage.cached_tokens == (kept && *plan != '\0' ? 192U : 0U));
+  }
+}
 
 TEST_CASE("replicas: any plan takes another's place under load, no stream notices, and nothing is left behind") {
   check_replacements(12, first_seed());

@@ -43,7 +43,7 @@ TEST_CASE("devices: who names another is told which there are", "[bad-input]") {
 
 TEST_CASE("devices: the processor has every op, and rotates parts of heads") {
   Program program;
-  program.kv.push_back({0, 0, 2, 64});
+  program.kv.push_back({.heads = {0, 2}, .head_dim = 64});
   program.rotations.push_back({kernels::RopeStyle::halves, 64, std::vector<double>(32, 1.0)});
   const auto device = open_device(kinds, "cpu", {}).value();
   program.rotations.push_back({kernels::RopeStyle::halves, 32, std::vector<double>(16, 1.0)});

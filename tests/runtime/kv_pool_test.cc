@@ -75,6 +75,32 @@ class Game {
     if (random_() % 4 != 0) pool_.publish({mine.tokens.data(), mine.position}, mine.salt, mine.table);
   }
 
+  /// Another pool takes the place of this one, perhaps a smaller one, and what it takes over is copied to another
+  /// memory. What sequences had held they have to find there.
+  void change_pools() {
+    if (random_() % 2 == 0) {
+      for (KvGroup& group : groups_) group.blocks -= random_() % (group.blocks / 2);
+    }
+    KvPool next(groups_, true);
+    std::vector<Memory> memory(groups_.size());
+    std::set<std::pair<std::uint32_t, std::uint32_t>> filled;
+    for (const KvMove& move : next.take_over(pool_)) {
+      REQUIRE(move.to < groups_[move.group].blocks);
+      REQUIRE(filled.insert({move.group, move.to}).second);
+      for (std::uint32_t place = 0; place < block_size; ++place) {
+        memory[move.group][{move.to, place}] = memory_[move.group].at({move.from, place});
+      }
+    }
+    carried += filled.size();
+    REQUIRE(next.stats().cached == filled.size());
+    for (Sequence& each : sequences_) {
+      each.position = 0;
+      each.table = next.table();
+    }
+    pool_ = std::move(next);
+    memory_ = std::move(memory);
+  }
+
   void check() {
     KvStats expected;
     for (std::size_t g = 0; g < groups_.size(); ++g) {
@@ -102,9 +128,10 @@ class Game {
     pool_.release(all);
   }
 
-  std::size_t hits = 0;
+  std::size_t hits = 0, carried = 0;
 
  private:
+  using Memory = std::map<std::pair<std::uint32_t, std::uint32_t>, Content>;  ///< by block and place
   Sequence& any() { return sequences_[random_() % sequences_.size()]; }
   void end_of(Sequence& sequence) {
     pool_.release(sequence.table);
@@ -148,7 +175,7 @@ class Game {
   std::vector<KvGroup> groups_;
   KvPool pool_;
   std::vector<Sequence> sequences_;
-  std::vector<std::map<std::pair<std::uint32_t, std::uint32_t>, Content>> memory_;  ///< [groups], by block and place
+  std::vector<Memory> memory_;  ///< [groups]
 };
 
 std::vector<KvGroup> random_groups(Random& random) {
@@ -175,6 +202,55 @@ TEST_CASE("kv pool: whatever sequences do, each finds what is its own, and nothi
     hits += game.hits;
   }
   CHECK(hits > 100);
+}
+
+TEST_CASE("kv pool: another pool knows what one knew, as far as it has room") {
+  std::size_t hits = 0, carried = 0;
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 60; ++seed) {
+    INFO("seed " << seed);
+    Random random(seed);
+    Game game(random, random_groups(random), true);
+    for (int turn = 0; turn < 120; ++turn) {
+      random() % 5 == 0 ? game.begin() : game.advance();
+      if (random() % 20 == 0) game.change_pools();
+      game.check();
+    }
+    game.finish();
+    hits += game.hits;
+    carried += game.carried;
+  }
+  CHECK(hits > 100);
+  CHECK(carried > 100);
+}
+
+TEST_CASE("kv pool: of another's blocks the held ones come first, of texts the beginnings, then the latest") {
+  const auto tokens = [](TokenId from) { return some_tokens(256, from); };
+  KvPool full({{0, 20, 20}}, true);
+  for (const TokenId from : {1000, 2000}) {
+    KvTable table = full.table();
+    REQUIRE(full.extend(table, 256));
+    full.publish(tokens(from), "", table);
+    full.release(table);
+  }
+  KvTable held[2] = {full.table(), full.table()};
+  for (const int i : {0, 1}) {
+    REQUIRE(full.extend(held[i], 256));
+    full.publish(tokens(3000 + i * 1000), "", held[i]);
+  }
+  const auto found = [&](std::uint32_t blocks, TokenId from) {
+    KvPool small({{0, blocks, blocks}}, true);
+    CHECK(small.take_over(full).size() == std::min(blocks, 16U));
+    KvTable table = small.table();
+    return small.match(tokens(from), "", 0, 256, table) / block_size;
+  };
+  CHECK(found(4, 3000) == 2);
+  CHECK(found(4, 4000) == 2);
+  CHECK(found(10, 3000) == 4);
+  CHECK(found(10, 2000) == 2);
+  CHECK(found(10, 1000) == 0);
+  CHECK(found(20, 1000) == 4);
+  KvPool none({{0, 20, 20}}, false);
+  CHECK(none.take_over(full).empty());
 }
 
 TEST_CASE("kv pool: a prompt finds the whole blocks that another one left, and no more") {

@@ -58,37 +58,50 @@ SequenceSlice slice_with(std::vector<TableChange> table) {
 
 }  // namespace
 
-TEST_CASE("kv store: blocks travel as bytes, and are attended to with the same bits") {
+TEST_CASE("kv store: blocks move head by head to shards with other layers and heads, with the same bits") {
   Random random(first_seed());
-  const std::size_t bytes = heads * kernels::kv_head_bytes(head_dim);
+  const std::size_t head = kernels::kv_head_bytes(head_dim);
+  // Two layers of a group of two heads: one shard with everything, and three that share it out, one head twice.
+  const std::vector<KvPlace> whole = {{4, 1, 0, {0, heads}, head_dim}, {6, 1, heads * head, {0, heads}, head_dim}};
+  const std::vector<KvPlace> parts[] = {{{4, 1, 0, {0, 1}, head_dim}, {6, 1, head, {0, 2}, head_dim}},
+                                        {{4, 1, 0, {1, 2}, head_dim}},
+                                        {{6, 1, 0, {1, 2}, head_dim}}};
   for (const kernels::KernelTable* kernels : kernels::tables()) {
     INFO(kernels->name);
-    KvStore from({{0, 0}, {bytes, 8}}), to({{0, 0}, {bytes, 2}});
-    std::byte *theirs[3], *ours[3];
+    KvStore from({{0, 0}, {2 * heads * head, 8}}, whole), back({{0, 0}, {2 * heads * head, 8}}, whole);
+    KvStore shards[] = {KvStore({{0, 0}, {3 * head, 8}}, parts[0]), KvStore({{0, 0}, {head, 8}}, parts[1]),
+                        KvStore({{0, 0}, {head, 8}}, parts[2])};
+    std::vector<KvMove> there, again;
     for (const std::uint32_t block : {0U, 1U, 2U}) {
       REQUIRE(from.reserve(1, block));
-      theirs[block] = from.block(1, block);
-      fill(random, *kernels, theirs[block]);
-      const auto content = from.export_block(1, block);
-      REQUIRE(content.size() == bytes);
-      const std::vector<std::byte> sent(content.begin(), content.end());
-      REQUIRE(to.import_block(1, 7 - block, sent));
-      ours[block] = to.block(1, 7 - block);
-      CHECK(ours[block] != theirs[block]);
+      for (const KvPlace& place : whole) fill(random, *kernels, from.block(1, block) + place.offset);
+      there.push_back({1, block, 7 - block});
+      again.push_back({1, 7 - block, block + 1});
     }
-    const std::vector<float> expected = attended(*kernels, theirs, 3), found = attended(*kernels, ours, 3);
-    CHECK(std::memcmp(expected.data(), found.data(), found.size() * sizeof(float)) == 0);
+    HeldKv* const first[] = {&from};
+    HeldKv* const between[] = {&shards[0], &shards[1], &shards[2]};
+    HeldKv* const last[] = {&back};
+    CHECK(move_kv(first, between, there).value() == 3 * 5 * head);
+    CHECK(move_kv(between, last, again).value() == 3 * 4 * head);
+    for (const KvPlace& place : whole) {
+      std::byte *theirs[3], *ours[3];
+      for (std::uint32_t block = 0; block < 3; ++block) {
+        theirs[block] = from.block(1, block) + place.offset;
+        ours[block] = back.block(1, block + 1) + place.offset;
+      }
+      const std::vector<float> expected = attended(*kernels, theirs, 3), found = attended(*kernels, ours, 3);
+      CHECK(std::memcmp(expected.data(), found.data(), found.size() * sizeof(float)) == 0);
+    }
   }
 }
 
-TEST_CASE("kv store: what is no block's bytes is refused", "[bad-input]") {
-  KvStore store({{128, 2}});
-  const std::vector<std::byte> content(127);
-  const auto imported = store.import_block(0, 0, content);
-  REQUIRE_FALSE(imported);
-  CHECK_THAT(imported.error().message(), Contains("128 bytes") && Contains("127"));
-  CHECK(store.export_block(0, 0).empty());
-  CHECK(store.block(0, 0) == nullptr);
+TEST_CASE("kv store: a block that is not there cannot move", "[bad-input]") {
+  const std::vector<KvPlace> place = {{0, 0, 0, {0, 1}, head_dim}};
+  KvStore from({{kernels::kv_head_bytes(head_dim), 2}}, place), to({{kernels::kv_head_bytes(head_dim), 2}}, place);
+  HeldKv *const first[] = {&from}, *const last[] = {&to};
+  const KvMove move[] = {{0, 1, 1}};
+  CHECK_FALSE(move_kv(first, last, move));
+  CHECK(to.block(0, 1) == nullptr);
 }
 
 TEST_CASE("slot tables: a slot's blocks are what its steps say, and an opened slot has none") {

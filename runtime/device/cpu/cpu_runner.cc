@@ -39,7 +39,7 @@ KvStore store_of(const ProgramParts& parts) {
   for (const std::uint64_t bytes : kv_block_bytes(*parts.program)) {
     groups.push_back({bytes, groups.size() < parts.kv_blocks.size() ? parts.kv_blocks[groups.size()] : 0});
   }
-  return KvStore(groups);
+  return KvStore(groups, parts.program->kv);
 }
 
 }  // namespace

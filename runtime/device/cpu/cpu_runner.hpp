@@ -30,6 +30,7 @@ class CpuRunner : public ProgramRunner {
   [[nodiscard]] float* hidden() override { return floats(parts_.program->hidden); }
   [[nodiscard]] float* logits() override { return floats(*parts_.program->logits); }
   [[nodiscard]] std::span<const std::uint8_t> overflow() override { return state_.overflow; }
+  [[nodiscard]] HeldKv& kv() override { return state_.kv; }
   void abort(const Error& why) override;
 
   /// As run, of the ops [from, to) alone.

@@ -14,13 +14,14 @@ constexpr float beyond_f16 = 65520.0F;
 
 void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& slice, std::size_t row) {
   if (!slice.cached) return;
-  const auto [group, offset, heads, head_dim] = c.shard().program->kv[op.kv];
+  const KvPlace& place = c.shard().program->kv[op.kv];
+  const std::size_t heads = place.heads.size(), head_dim = place.head_dim;
   const float *const k = c.f32(op.k, row), *const v = c.f32(op.v, row);
   const std::size_t columns = heads * head_dim;
   if (!all_within(k, columns, beyond_f16)) c.flag(row, key_overflow);
   if (!all_within(v, columns, beyond_f16)) c.flag(row, value_overflow);
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + offset;
+  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + place.offset;
   for (std::size_t head = 0; head < heads; ++head) {
     c.kernels().kv_append(k + head * head_dim, v + head * head_dim, head_dim, position % kernels::kv_block,
                           layer + head * kernels::kv_head_bytes(head_dim));

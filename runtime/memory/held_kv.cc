@@ -1,0 +1,56 @@
+#include "runtime/memory/held_kv.hpp"
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "kernels/kv_layout.hpp"
+
+namespace troupe {
+namespace {
+
+/// Where a head of a layer lies.
+struct HeadSpot {
+  HeldKv* shard;
+  std::uint32_t group;
+  std::size_t offset, bytes;
+};
+
+template <class Visit>
+void each_head(HeldKv* shard, const Visit& visit) {
+  for (const KvPlace& place : shard->places()) {
+    const std::size_t bytes = kernels::kv_head_bytes(place.head_dim);
+    for (std::uint32_t head = place.heads.first; head < place.heads.last; ++head) {
+      visit(std::pair(place.layer, head),
+            HeadSpot{shard, place.group, place.offset + (head - place.heads.first) * bytes, bytes});
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::uint64_t> move_kv(std::span<HeldKv* const> from, std::span<HeldKv* const> to,
+                              std::span<const KvMove> moves) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, HeadSpot> sources;  // several shards may hold a head: any will do
+  for (HeldKv* const shard : from) each_head(shard, [&](auto head, HeadSpot spot) { sources.emplace(head, spot); });
+  std::vector<std::pair<HeadSpot, HeadSpot>> heads;
+  for (HeldKv* const shard : to) {
+    each_head(shard, [&](auto head, HeadSpot spot) { heads.emplace_back(sources.at(head), spot); });
+  }
+  std::vector<std::byte> bytes;
+  std::uint64_t copied = 0;
+  for (const KvMove& move : moves) {
+    for (const auto& [source, target] : heads) {
+      if (target.group != move.group) continue;
+      bytes.resize(target.bytes);
+      if (!source.shard->read(move.group, move.from, source.offset, bytes)) {
+        return Error(Code::failed, "a block of the KV cache that was to move is not there");
+      }
+      if (auto wrote = target.shard->write(move.group, move.to, target.offset, bytes); !wrote) return wrote.error();
+      copied += bytes.size();
+    }
+  }
+  return copied;
+}
+
+}  // namespace troupe
