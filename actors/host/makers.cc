@@ -76,6 +76,7 @@ ProgramParts program_parts(const Part& part, Workbench& bench) {
   parts.deadline = bench.deadline;
   parts.groups = std::move(bench.groups);
   parts.tracks = bench.tracks;
+  parts.expert_rows = std::move(bench.expert_rows);
   return parts;
 }
 

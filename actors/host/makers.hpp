@@ -10,6 +10,7 @@
 #include "runtime/device/device.hpp"
 #include "runtime/memory/kv_pool.hpp"
 #include "runtime/model/description.hpp"
+#include "runtime/program/expert_rows.hpp"
 #include "runtime/program/runner.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/program/weights.hpp"
@@ -39,6 +40,7 @@ struct Workbench {
   std::vector<std::shared_ptr<transport::Communicator>> groups{};  ///< [Program::groups]
   std::vector<KvGroup> kv{};                                       ///< of the replica
   std::shared_ptr<const LogitsSinks> sinks{};
+  std::shared_ptr<ExpertRows> expert_rows{};
   ShardGoods goods{};                                   ///< of a shard
   std::vector<int> cores{};                             ///< [threads] to pin to, or empty
   std::vector<std::shared_ptr<trace::Track>> tracks{};  ///< [threads], or empty

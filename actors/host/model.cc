@@ -18,6 +18,7 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       places_(std::size_t{options.queue} + options.parallel),
       open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() * places_)),
       sinks_(deployment.sinks),
+      expert_rows_(deployment.expert_rows),
       trace_(deployment.trace),
       builder_(std::move(deployment.builder)) {
   // Who asks at once finds them, though their actors have yet to begin.
@@ -79,6 +80,7 @@ Stats Model::Impl::stats() const {
   const kernels::FloatingPointScope floats;
   Stats stats;
   open_->report(stats);
+  stats.experts = expert_rows_->read();
   for (const ReplicaStats& replica : board_->read()) {
     stats.queued += replica.queued;
     stats.running += replica.running;

@@ -190,6 +190,7 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       if (!bench) return bench.error();
       bench->kv = plot.kv;
       bench->sinks = tools_.sinks;
+      bench->expert_rows = tools_.expert_rows;
       if (tools_.trace != nullptr) {
         const trace::Actor actor =
             traced(part, blueprint.epoch, static_cast<std::uint32_t>(made.plan.stages.size() - 1));

@@ -42,6 +42,7 @@ class Workshop {
     std::chrono::nanoseconds patience;
     std::uint64_t memory_limit = 0;  ///< LoadOptions::memory_limit
     std::shared_ptr<LogitsSinks> sinks;
+    std::shared_ptr<ExpertRows> expert_rows;
     std::vector<const transport::TransportKind*> transports;
     std::shared_ptr<trace::Trace> trace;  ///< null: nothing is recorded
   };

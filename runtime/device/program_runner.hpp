@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/program/expert_rows.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/runner.hpp"
 #include "runtime/program/weights.hpp"
@@ -31,6 +32,7 @@ struct ProgramParts {
   transport::Deadline deadline{peer_patience};                   ///< of each wait for a peer
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
   std::vector<std::shared_ptr<trace::Track>> tracks{};           ///< [threads], or empty: ops are not traced
+  std::shared_ptr<ExpertRows> expert_rows{};                     ///< or null: not counted
 };
 
 /// The rows of a step as the ops of one shard see them.

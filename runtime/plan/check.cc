@@ -157,6 +157,7 @@ class Checker {
       const GraphNode* first = group.nodes.empty() ? nullptr : find_node(graph_, group.nodes[0]);
       if (group.nodes.empty()) wrong("group " + group.name + " is empty");
       check_grid(group);
+      if (first != nullptr) check_experts(group, first->layers);
       for (const std::string& name : group.nodes) {
         const GraphNode* node = find_node(graph_, name);
         if (blamed(name)) continue;
@@ -188,6 +189,45 @@ class Checker {
       wrong("group " + group.name + ": ep is " + std::to_string(group.ep) + "; the model has " +
             (model_.fewest_experts() == 0 ? "no" : std::to_string(model_.fewest_experts())) + " experts to share out");
     }
+  }
+
+  /// Each expert of a layer is at one rank or more, and no rank is without any.
+  void check_experts(const GraphGroup& group, Range layers) {
+    for (std::size_t i = 0; i < group.experts.size(); ++i) {
+      const ExpertPlacement& placement = group.experts[i];
+      const std::uint32_t layer = placement.layer;
+      const std::string where = "group " + group.name + ", experts of layer " + std::to_string(layer) + ": ";
+      if (layer < layers.first || layer >= layers.last || layer >= model_.layer_count()) {
+        return wrong(where + "its shards do not have that layer");
+      }
+      if (i > 0 && layer <= group.experts[i - 1].layer) return wrong(where + "layers must ascend");
+      if (const std::string why = fault_of(placement, group.ep, model_.layers[layer].experts); !why.empty()) {
+        return wrong(where + why);
+      }
+    }
+  }
+
+  /// Empty where there is none.
+  static std::string fault_of(const ExpertPlacement& placement, std::uint32_t ep, std::uint32_t experts) {
+    if (experts == 0) return "the layer has none";
+    if (placement.ranks.size() != ep) {
+      return "there should be a list for each of ep's " + std::to_string(ep) + " ranks, not " +
+             std::to_string(placement.ranks.size());
+    }
+    std::vector<bool> found(experts);
+    for (std::size_t rank = 0; rank < ep; ++rank) {
+      const std::vector<std::uint32_t>& mine = placement.ranks[rank];
+      if (mine.empty()) return "rank " + std::to_string(rank) + " has none";
+      for (std::size_t i = 0; i < mine.size(); ++i) {
+        if (mine[i] >= experts) {
+          return "there is no expert " + std::to_string(mine[i]) + ", they end at " + std::to_string(experts - 1);
+        }
+        if (i > 0 && mine[i] <= mine[i - 1]) return "those of rank " + std::to_string(rank) + " must ascend";
+        found[mine[i]] = true;
+      }
+    }
+    const auto missing = std::find(found.begin(), found.end(), false);
+    return missing == found.end() ? "" : "no rank has expert " + std::to_string(missing - found.begin());
   }
 
   /// The ranks' shares, side by side, are the whole.

@@ -115,8 +115,33 @@ GraphNode parse_node(const toml::table& table) {
   return node;
 }
 
+template <class T>
+std::vector<T> parse_all(const toml::table& file, const char* key, T (*parse)(const toml::table&),
+                         const std::string& in = "") {
+  std::vector<T> all;
+  const toml::node* list = file.get(key);
+  if (list == nullptr) return all;
+  if (!list->is_array_of_tables()) refuse(list->source(), "write [[" + in + key + "]] before each " + key);
+  for (const toml::node& entry : *list->as_array()) all.push_back(parse(*entry.as_table()));
+  return all;
+}
+
+ExpertPlacement parse_placement(const toml::table& table) {
+  check_keys(table, {"layer", "ranks"});
+  ExpertPlacement placement{number(table, "layer", 0, 0)};
+  const std::string lists = "\"ranks\" must be a list of experts for each rank, as [[0, 1], [2, 3]]";
+  const toml::array* ranks = table.get("ranks") == nullptr ? nullptr : table.get("ranks")->as_array();
+  if (ranks == nullptr) refuse(table.source(), lists);
+  for (const toml::node& rank : *ranks) {
+    if (!rank.is_array()) refuse(rank.source(), lists);
+    std::vector<std::uint32_t>& experts = placement.ranks.emplace_back();
+    for (const toml::node& expert : *rank.as_array()) experts.push_back(whole_number(expert, "an expert", 0));
+  }
+  return placement;
+}
+
 GraphGroup parse_group(const toml::table& table) {
-  check_keys(table, {"name", "nodes", "via", "sp", "ep"});
+  check_keys(table, {"name", "nodes", "via", "sp", "ep", "experts"});
   GraphGroup group{text(table, "name"), {}, text(table, "via", "memory")};
   const toml::array* nodes = table.get("nodes") == nullptr ? nullptr : table.get("nodes")->as_array();
   if (nodes == nullptr) refuse(table.source(), "\"nodes\" must be a list of names");
@@ -126,22 +151,13 @@ GraphGroup parse_group(const toml::table& table) {
   }
   group.sp = number(table, "sp", 1, 1);
   group.ep = number(table, "ep", 1, 1);
+  group.experts = parse_all<ExpertPlacement>(table, "experts", parse_placement, "group.");
   return group;
 }
 
 GraphEdge parse_edge(const toml::table& table) {
   check_keys(table, {"from", "to", "flows", "via"});
   return {text(table, "from"), text(table, "to"), text(table, "flows"), text(table, "via", "memory")};
-}
-
-template <class T>
-std::vector<T> parse_all(const toml::table& file, const char* key, T (*parse)(const toml::table&)) {
-  std::vector<T> all;
-  const toml::node* list = file.get(key);
-  if (list == nullptr) return all;
-  if (!list->is_array_of_tables()) refuse(list->source(), std::string("write [[") + key + "]] before each " + key);
-  for (const toml::node& entry : *list->as_array()) all.push_back(parse(*entry.as_table()));
-  return all;
 }
 
 }  // namespace
@@ -172,6 +188,24 @@ Graph parse_graph(const std::string& toml) {
   return graph_of(read_toml(toml), {});
 }
 
+namespace {
+
+toml::array placements_to_toml(const std::vector<ExpertPlacement>& placements) {
+  toml::array all;
+  for (const ExpertPlacement& placement : placements) {
+    toml::array ranks;
+    for (const std::vector<std::uint32_t>& experts : placement.ranks) {
+      toml::array mine;
+      for (const std::uint32_t expert : experts) mine.push_back(expert);
+      ranks.push_back(std::move(mine));
+    }
+    all.push_back(toml::table{{"layer", placement.layer}, {"ranks", std::move(ranks)}});
+  }
+  return all;
+}
+
+}  // namespace
+
 toml::table table_of(const Graph& graph) {
   toml::array nodes, edges, groups;
   for (const GraphNode& node : graph.nodes) {
@@ -195,6 +229,7 @@ toml::table table_of(const Graph& graph) {
     toml::table table{{"name", group.name}, {"nodes", std::move(names)}, {"via", group.via}};
     if (group.sp != 1) table.insert("sp", group.sp);
     if (group.ep != 1) table.insert("ep", group.ep);
+    if (!group.experts.empty()) table.insert("experts", placements_to_toml(group.experts));
     groups.push_back(std::move(table));
   }
   toml::table file{{"version", graph.version}};
@@ -210,7 +245,7 @@ constexpr std::string_view legend =
     "#   of the leaves, the parts of a layer that no split may cut; vocabulary: rows, from a multiple of 16 on, in\n"
     "#   the last stage. The shards of a group have the same layers, and share out all of the rest in order.\n"
     "# group: its nodes are sp times ep times those that share out a layer; each of sp x ep has a part of the rows,\n"
-    "#   and each of ep a part of the experts.\n"
+    "#   and each of ep a part of the experts: those that group.experts names, of a layer by rank, or an even part.\n"
     "# edge: from and to are \"node:port\"; via: by which transport.\n";
 
 std::string to_toml(const Graph& graph) {

@@ -152,7 +152,8 @@ class ProgramBuilder {
   std::vector<WeightId> expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
                                        const MatrixPart& part);
   std::vector<WeightId> expert_biases(const std::string& name, std::uint32_t columns, Range part);
-  [[nodiscard]] Range own_experts() const;
+  [[nodiscard]] std::vector<std::uint32_t> experts_at(std::uint32_t layer, std::uint32_t rank) const;
+  [[nodiscard]] std::vector<std::uint32_t> own_experts() const { return experts_at(layer_, ranks_.ep_rank()); }
   /// Of rows and their experts, one for all layers: those that are sent to the ranks that have them, those that have
   /// come, and one for each of their experts here.
   struct ExpertSpaces {
@@ -175,7 +176,7 @@ class ProgramBuilder {
   ValueId stream_ = 0;  ///< the hidden state of this rank's rows
   std::optional<ExpertSpaces> expert_spaces_;
   std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
-  std::set<ValueId> parts_;             ///< values of which ranks of tp may have a part of the rows each
+  std::set<ValueId> parts_;               ///< values of which ranks of tp may have a part of the rows each
   std::optional<Error> error_;
 };
 

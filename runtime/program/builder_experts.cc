@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "runtime/program/builder.hpp"
 
 namespace troupe {
@@ -12,9 +14,8 @@ std::string bias_of(std::string_view weight) { return std::string(weight.substr(
 std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, std::uint32_t rows, std::uint32_t columns,
                                                      const MatrixPart& part) {
   const FileTensor* const tensor = find(name, rows, columns, model_.layers[layer_].experts);
-  const Range mine = own_experts();
   std::vector<WeightId> weights;
-  for (std::uint32_t expert = mine.first; expert < mine.last; ++expert) {
+  for (const std::uint32_t expert : own_experts()) {
     if (tensor == nullptr) {
       weights.push_back(matrix_weight(name, nullptr, part));
       continue;
@@ -29,9 +30,9 @@ std::vector<WeightId> ProgramBuilder::expert_weights(const std::string& name, st
 /// The same of a tensor that has a row for each expert: some columns of these.
 std::vector<WeightId> ProgramBuilder::expert_biases(const std::string& name, std::uint32_t columns, Range part) {
   const FileTensor* const tensor = find(name, model_.layers[layer_].experts, columns);
-  const Range mine = own_experts();
   std::vector<WeightId> weights;
-  for (std::uint32_t expert = mine.first; expert < mine.last && tensor != nullptr; ++expert) {
+  if (tensor == nullptr) return weights;
+  for (const std::uint32_t expert : own_experts()) {
     const std::size_t bytes = kernels::row_bytes(tensor->format, columns);
     const FileTensor row{tensor->name, tensor->format, 1, columns, tensor->data.subspan(expert * bytes, bytes)};
     weights.push_back(vector_weight(name, &row, part));
@@ -39,15 +40,24 @@ std::vector<WeightId> ProgramBuilder::expert_biases(const std::string& name, std
   return weights;
 }
 
-Range ProgramBuilder::own_experts() const {
-  return even_part(model_.layers[layer_].experts, ranks_.ep_rank(), ranks_.ep);
+std::vector<std::uint32_t> ProgramBuilder::experts_at(std::uint32_t layer, std::uint32_t rank) const {
+  for (const ExpertPlacement& placement : ranks_.experts) {
+    if (placement.layer == layer) return placement.ranks[rank];
+  }
+  const Range part = even_part(model_.layers[layer].experts, rank, ranks_.ep);
+  std::vector<std::uint32_t> experts(part.size());
+  std::iota(experts.begin(), experts.end(), part.first);
+  return experts;
 }
 
 const ProgramBuilder::ExpertSpaces& ProgramBuilder::expert_spaces() {
   if (expert_spaces_) return *expert_spaces_;
   const std::uint32_t used = model_.experts.used, ranks = ranks_.row_ranks(), ep = ranks_.ep;
-  std::uint32_t here = 0;  // experts at most, of any layer
-  for (const LayerShape& layer : model_.layers) here = std::max(here, (layer.experts + ep - 1) / ep);
+  std::size_t most = 0;  // experts here, of any layer
+  for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
+    most = std::max(most, experts_at(layer, ranks_.ep_rank()).size());
+  }
+  const auto here = static_cast<std::uint32_t>(most);
   ExpertSpaces spaces{};
   if (ep > 1) {
     spaces.sent = add_space({.name = "sent", .per_row = std::min(used, ep), .ranks = ranks});
@@ -76,7 +86,7 @@ ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<c
   x = whole(x);
   if (ranks_.ep > 1) send_to_experts(x, choice, experts);
   const SpaceId routed = expert_spaces().routed;
-  append(ops::LayExperts{choice, routed, own_experts()});
+  append(ops::LayExperts{choice, routed, own_experts(), experts, ranks_.tp_rank() == 0});
   program_.sections.push_back({"experts", routed});
   const ValueId rows = value("routed", program_.values[x].type, columns);
   append(ops::Dispatch{x, rows});
@@ -86,17 +96,29 @@ ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<c
 /// x and choice become those of the guests.
 void ProgramBuilder::send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts) {
   const ExpertSpaces& spaces = expert_spaces();
-  append(ops::PlanExchange{choice, spaces.sent, spaces.guests, experts, ep()});
+  ops::PlanExchange plan{choice, spaces.sent, spaces.guests, std::vector<std::vector<std::uint32_t>>(experts), ep()};
+  for (std::uint32_t rank = 0; rank < ranks_.ep; ++rank) {
+    for (const std::uint32_t expert : experts_at(layer_, rank)) plan.ranks[expert].push_back(rank);
+  }
+  append(std::move(plan));
   program_.sections.push_back({"send", spaces.sent});
-  x = sent(x, spaces.guests);
-  choice = sent(choice, spaces.guests);
+  const auto picked = [&](ValueId of) {
+    const Value own = program_.values[of];
+    return value(own.name, own.type, own.columns);
+  };
+  const ValueId sent_x = picked(x);
+  append(ops::PickSent{x, sent_x});
+  x = sent(sent_x, spaces.guests);
+  const ValueId sent_choice = picked(choice);
+  append(ops::PickChoices{choice, sent_choice});
+  choice = sent(sent_choice, spaces.guests);
   program_.sections.push_back({"guests", spaces.guests});
 }
 
-ValueId ProgramBuilder::sent(ValueId x, SpaceId to) {
-  const Value own = program_.values[x];
-  const ValueId picked = value(own.name, own.type, own.columns), there = value_in(to, own.name, own.type, own.columns);
-  append(ops::PickSent{x, picked});
+/// What was picked, where it has come.
+ValueId ProgramBuilder::sent(ValueId picked, SpaceId to) {
+  const Value own = program_.values[picked];
+  const ValueId there = value_in(to, own.name, own.type, own.columns);
   append(ops::AllToAll{picked, there, ep(), program_.events, false});
   append(ops::Await{program_.events++, picked, there});
   return there;

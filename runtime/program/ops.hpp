@@ -396,12 +396,12 @@ struct Route {
 };
 
 /// Tells the ranks how many rows come from where, and so makes the rows of two spaces: what this one sends, by rank,
-/// and its guests, by rank. Rank r of n has the part r of n of the experts (see even_part).
+/// and its guests, by rank. Of an expert that several ranks have each uses its own copy, and others share out theirs.
 struct PlanExchange {
   static constexpr std::string_view name = "plan_exchange";
   ValueId choice;
   SpaceId sent, guests;
-  std::uint32_t experts;
+  std::vector<std::vector<std::uint32_t>> ranks;  ///< [experts]: that have it
   GroupId group;
   void values(auto&& v) const { v.reads(choice); }
 };
@@ -413,12 +413,22 @@ struct PickSent {
   void values(auto&& v) const { v.reads(x).writes(y); }
 };
 
-/// Lays out the routed rows: for each row those of its choice that are of `experts`.
+/// The choices of the rows that are sent: of each those experts that the rank to which it goes is to use for it; in
+/// place of the others there is -1.
+struct PickChoices {
+  static constexpr std::string_view name = "pick_choices";
+  ValueId choice, y;
+  void values(auto&& v) const { v.reads(choice).writes(y); }
+};
+
+/// Lays out the routed rows: for each row those of its choice that are `here`, of so many experts.
 struct LayExperts {
   static constexpr std::string_view name = "lay_experts";
   ValueId choice;
   SpaceId routed;
-  Range experts;
+  std::vector<std::uint32_t> here;  ///< ascending
+  std::uint32_t experts;
+  bool counted;  ///< for Stats::experts: by one of the ranks that lay the same
   void values(auto&& v) const { v.reads(choice); }
 };
 
@@ -619,7 +629,7 @@ using Any = std::variant<
     AllReduce, ReduceRows, GatherParts, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
     Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,
     Gelu, SiluMul, GeluMul, SwigluOai, Add,
-    Route, PlanExchange, PickSent, LayExperts, Dispatch, ExpertMatmul, ExpertBias, WeighExperts, ExpertPartial,
+    Route, PlanExchange, PickSent, PickChoices, LayExperts, Dispatch, ExpertMatmul, ExpertBias, WeighExperts, ExpertPartial,
     ExpertBiasLeaf, Combine, SumReturned,
     NormQuantize, MatmulLeaves, RopeAppend, Attention, AttentionQuantize, SiluGate, GeluGate, Residual
 >;

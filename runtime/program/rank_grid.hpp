@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "troupe/graph.hpp"
 
@@ -10,6 +11,7 @@ namespace troupe {
 struct RankGrid {
   std::uint32_t sp = 1, ep = 1, tp = 1;
   std::uint32_t rank = 0;
+  std::vector<ExpertPlacement> experts{};  ///< see GraphGroup
 
   [[nodiscard]] std::uint32_t size() const { return sp * ep * tp; }
   [[nodiscard]] std::uint32_t tp_rank() const { return rank % tp; }
@@ -23,7 +25,8 @@ struct RankGrid {
 
 /// Precondition: the group has passed check_graph.
 [[nodiscard]] inline RankGrid grid_of(const GraphGroup& group, std::uint32_t rank) {
-  return {group.sp, group.ep, static_cast<std::uint32_t>(group.nodes.size()) / (group.sp * group.ep), rank};
+  const auto ranks = static_cast<std::uint32_t>(group.nodes.size());
+  return {group.sp, group.ep, ranks / (group.sp * group.ep), rank, group.experts};
 }
 
 /// The part of `all` in order that one of `ranks` has: as equal as can be.

@@ -6,6 +6,7 @@
 #include "kernels/kv_layout.hpp"
 #include "tests/device/late_device.hpp"
 #include "tests/equality/one_sequence.hpp"
+#include "tests/seed.hpp"
 #include "tests/transport/every_transport.hpp"
 
 namespace troupe::testing {
@@ -37,6 +38,18 @@ LoadOptions options_of(const Case& run, std::size_t longest) {
   return options;
 }
 
+/// As if these experts had had so much to do, every other layer's, drawn by a seed: some get copies, others move.
+void deal_experts(Graph& graph, const ModelDescription& model, std::uint32_t seed) {
+  Random random(seed);
+  std::vector<ExpertLoad> load;
+  for (std::uint32_t layer = seed % 2; layer < model.layer_count(); layer += 2) {
+    ExpertLoad& mine = load.emplace_back(ExpertLoad{layer});
+    for (std::uint32_t e = 0; e < model.layers[layer].experts; ++e)
+      mine.rows.push_back(random() % 100 * (random() % 3));
+  }
+  balance_experts(graph, load, seed % 3);
+}
+
 /// The graph of the case's plan on its devices and over its transport.
 Graph graph_of(const Checkpoint& checkpoint, const Case& run, const LoadOptions& options) {
   Graph graph = checkpoint.expand(options);
@@ -47,6 +60,7 @@ Graph graph_of(const Checkpoint& checkpoint, const Case& run, const LoadOptions&
   }
   for (GraphEdge& edge : graph.edges) edge.via = run.via;
   for (GraphGroup& group : graph.groups) group.via = run.via;
+  deal_experts(graph, checkpoint.impl()->model, static_cast<std::uint32_t>(run.seed));
   return graph;
 }
 

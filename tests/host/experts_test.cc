@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "tests/host/house.hpp"
 #include "tests/host/staged_graph.hpp"
@@ -72,6 +73,42 @@ TEST_CASE("experts: a sum that is out of range ends a request, wherever its expe
     const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));
     REQUIRE(outcome.code() == Code::out_of_range);
     CHECK_THAT(outcome.error->message(), Contains("layer 1: a sum is not a number"));
+  }
+}
+
+TEST_CASE("experts: how much each has to do is counted, and they are dealt out by that while a text goes on") {
+  const MemoryFile file(with_experts().file());
+  const Runtime runtime;
+  const Checkpoint checkpoint = runtime.open(file.path());
+  const Model model = runtime.load(checkpoint, {.threads = 1});
+  const auto rows = [&] {
+    std::uint64_t all = 0;
+    for (const ExpertLoad& layer : model.stats().experts) {
+      REQUIRE(layer.rows.size() == 6);
+      all += std::accumulate(layer.rows.begin(), layer.rows.end(), std::uint64_t{0});
+    }
+    return all;
+  };
+  const std::size_t layers = model.stats().experts.size();
+  REQUIRE(layers > 0);
+  REQUIRE(rows() == 0);
+  const Ids expected = continued(model, prompt, 90);
+  const std::uint64_t of_text = (prompt.size() + 89) * 2 * layers;
+  std::uint64_t before = rows();
+  CHECK(before >= of_text);  // and of a row or two that nobody waited for
+  CHECK(before <= of_text + 3 * 2 * layers);
+  for (const char* plan : {"ep2", "ep3.tp2", "sp2.ep2", "ep6", "tp2"}) {
+    INFO(plan);
+    Graph graph = checkpoint.expand({.plan = plan, .threads = 1});
+    balance_experts(graph, model.stats().experts, 1);
+    for (const GraphGroup& group : graph.groups) CHECK(group.experts.size() == (group.ep > 1 ? layers : 0));
+    Generation stream = model.generate(prompt, tokens(90));
+    (void)model.replace(graph);
+    CHECK(read(stream).ids == expected);
+    CHECK(continued(model, prompt, 90) == expected);
+    CHECK(rows() >= before + of_text);
+    CHECK(rows() <= before + 4 * of_text);  // the first text's once more at most; tp's ranks count each row once
+    before = rows();
   }
 }
 

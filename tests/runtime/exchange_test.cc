@@ -34,7 +34,7 @@ StepOutcome plan_with(std::int32_t gives) {
   shard.program->spaces.push_back({.name = "sent"});
   shard.program->spaces.push_back({.name = "guest", .per_row = 2});
   shard.append(ops::Embed{choices, choice, 1.0F});
-  shard.append(ops::PlanExchange{choice, 1, 2, 4, 0});
+  shard.append(ops::PlanExchange{choice, 1, 2, {{0}, {0}, {1}, {1}}, 0});
   shard.program->groups.push_back({"ep", 0, 2, 0});
   shard.parts.groups = {std::make_shared<Liar>(gives)};
   testing::Ends channel = testing::channel_in_memory(1, 2 * 32 * sizeof(float));

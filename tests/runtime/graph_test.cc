@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/runtime/plan_fixture.hpp"
+#include "tests/seed.hpp"
 
 namespace troupe::testing {
 namespace {
@@ -32,6 +33,116 @@ TEST_CASE("a node is put into an edge") {
   CHECK_THROWS_WITH(graph.insert(tap("d"), "r0.s0.t0:hidden", "r0.sampler:logits"),
                     Contains("no edge from r0.s0.t0:hidden"));
   CHECK_THAT(to_dot(graph), Contains("\"r0.s1.t0\" -> \"b\" [label=\"logits\"]"));
+}
+
+TEST_CASE("experts that a graph names, and what is wrong with them", "[bad-input]") {
+  ModelDescription model = smollm2();
+  for (LayerShape& layer : model.layers) layer.experts = 4;
+  model.layers[0].experts = 0;
+  model.experts.used = 2;
+  Graph graph = graph_of("pp2.ep2", model);
+  auto& first = graph.groups[0].experts;
+  first = {{1, {{0, 3}, {1, 2, 3}}}, {4, {{0, 1, 2, 3}, {2}}}};
+  CHECK(checked(graph, model).ok());
+  const auto with = [&](std::vector<ExpertPlacement> experts) {
+    first = std::move(experts);
+    const auto found = checked(graph, model);
+    return found ? "none" : found.error().message();
+  };
+  CHECK_THAT(with({{29, {{0, 1}, {2, 3}}}}), Contains("experts of layer 29: its shards do not have that layer"));
+  CHECK_THAT(with({{4'000'000'000, {{0, 1}, {2, 3}}}}), Contains("do not have that layer"));
+  CHECK_THAT(with({{2, {{0, 1}, {2, 3}}}, {2, {{0, 1}, {2, 3}}}}), Contains("layers must ascend"));
+  CHECK_THAT(with({{0, {{0, 1}, {2, 3}}}}), Contains("the layer has none"));
+  CHECK_THAT(with({{1, {{0, 1, 2, 3}}}}), Contains("a list for each of ep's 2 ranks, not 1"));
+  CHECK_THAT(with({{1, {{0, 1, 2, 3}, {}}}}), Contains("rank 1 has none"));
+  CHECK_THAT(with({{1, {{0, 1}, {2, 4}}}}), Contains("there is no expert 4, they end at 3"));
+  CHECK_THAT(with({{1, {{0, 1, 1}, {2, 3}}}}), Contains("those of rank 0 must ascend"));
+  CHECK_THAT(with({{1, {{0, 1}, {3}}}}), Contains("no rank has expert 2"));
+}
+
+TEST_CASE("a graph's experts in its file", "[bad-input]") {
+  Graph graph;
+  graph.groups.push_back({"g", {"a", "b"}, "memory", 1, 2, {{1, {{0, 3}, {1, 2}}}, {7, {{4}, {}}}}});
+  const Graph read = parse_graph(to_toml(graph));
+  REQUIRE(read.groups[0].experts.size() == 2);
+  CHECK(read.groups[0].experts[0].ranks == graph.groups[0].experts[0].ranks);
+  CHECK(read.groups[0].experts[1].layer == 7);
+  CHECK(read.groups[0].experts[1].ranks == graph.groups[0].experts[1].ranks);
+  const auto wrong = [](const std::string& experts) {
+    const std::string toml = "[[group]]\nname = \"g\"\nnodes = []\n" + experts;
+    try {
+      (void)parse_graph(toml);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  CHECK_THAT(wrong("experts = 3"), Contains("line 4: write [[group.experts]] before each experts"));
+  CHECK_THAT(wrong("[[group.experts]]\nlayer = 1"), Contains("\"ranks\" must be a list of experts for each rank"));
+  CHECK_THAT(wrong("[[group.experts]]\nranks = [1, 2]"), Contains("line 5: \"ranks\" must be a list of experts"));
+  CHECK_THAT(wrong("[[group.experts]]\nranks = [[1, -2]]"), Contains("an expert must be a whole number from 0"));
+  CHECK_THAT(wrong("[[group.experts]]\nrank = 1"), Contains("unknown key \"rank\"; known are layer, ranks"));
+}
+
+namespace {
+
+/// The most that a rank has to do, as a part of what each would have in even parts, where copies share out their rows.
+double most_of(const ExpertPlacement& placement, const std::vector<std::uint64_t>& rows) {
+  double most = 0, all = 0;
+  const auto copies = [&](std::uint32_t e) {
+    return std::count_if(placement.ranks.begin(), placement.ranks.end(),
+                         [&](const auto& rank) { return std::find(rank.begin(), rank.end(), e) != rank.end(); });
+  };
+  for (const auto& rank : placement.ranks) {
+    double mine = 0;
+    for (const std::uint32_t e : rank) mine += static_cast<double>(rows[e]) / static_cast<double>(copies(e));
+    most = std::max(most, mine);
+    all += mine;
+  }
+  return most * static_cast<double>(placement.ranks.size()) / all;
+}
+
+}  // namespace
+
+TEST_CASE("experts are dealt out by what they had to do") {
+  Graph graph;
+  graph.nodes.push_back({.name = "a", .kind = "shard", .layers = {2, 4}});
+  graph.groups.push_back({"g", {"a", "b"}, "memory", 1, 2, {}});
+  const std::vector<std::uint64_t> hot = {90, 1, 2, 3, 1, 1, 1, 1};
+  balance_experts(graph, {{1, hot}, {2, std::vector<std::uint64_t>(8)}, {3, hot}}, 1);
+  REQUIRE(graph.groups[0].experts.size() == 1);  // 1 is another stage's, and nobody asked 2's
+  const ExpertPlacement& placement = graph.groups[0].experts[0];
+  CHECK(placement.layer == 3);
+  for (const auto& rank : placement.ranks) CHECK(rank[0] == 0);
+  CHECK(most_of(placement, hot) < 1.02);
+  balance_experts(graph, {{3, {1, 1, 1, 1, 1, 1, 1, 90}}, {2, hot}}, 0);  // again, and without copies
+  REQUIRE(graph.groups[0].experts.size() == 2);
+  CHECK(graph.groups[0].experts[0].layer == 2);
+  CHECK(graph.groups[0].experts[1].ranks == std::vector<std::vector<std::uint32_t>>{{4, 5, 6, 7}, {0, 1, 2, 3}});
+}
+
+TEST_CASE("however experts are dealt out, all are there, and no rank is idle or has more than its room") {
+  ModelDescription model = smollm2();
+  model.experts.used = 1;
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 200; ++seed) {
+    INFO("seed " << seed);
+    Random random(seed);
+    const std::uint32_t experts = 1 + random() % 40, ep = 1 + random() % std::min(experts, 8U), spare = random() % 4;
+    for (LayerShape& layer : model.layers) layer.experts = experts;
+    Graph graph = graph_of("ep" + std::to_string(ep), model);
+    std::vector<ExpertLoad> load;
+    for (std::uint32_t layer = 0; layer < model.layer_count(); ++layer) {
+      ExpertLoad& mine = load.emplace_back(ExpertLoad{layer});
+      for (std::uint32_t e = 0; e < experts; ++e)
+        mine.rows.push_back(random() % 3 == 0 ? random() % 1000 : random() % 3);
+    }
+    balance_experts(graph, load, spare);
+    const auto found = checked(graph, model);
+    REQUIRE((found ? "none" : found.error().message()) == "none");
+    for (const ExpertPlacement& placement : graph.groups[0].experts) {
+      for (const auto& rank : placement.ranks) REQUIRE(rank.size() <= (experts + ep - 1) / ep + spare);
+    }
+  }
 }
 
 TEST_CASE("what is wrong with a graph is said before it is deployed", "[bad-input]") {

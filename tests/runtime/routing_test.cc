@@ -9,7 +9,18 @@
 namespace troupe::testing {
 namespace {
 
+using Numbers = std::vector<std::uint32_t>;
+
 constexpr std::uint32_t used = 3, experts = 10;
+
+/// Which of so many ranks have each expert.
+std::vector<Numbers> dealt_evenly(std::uint32_t ranks) {
+  std::vector<Numbers> ranks_of(experts);
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    for (std::uint32_t e = rank * experts / ranks; e < (rank + 1) * experts / ranks; ++e) ranks_of[e] = {rank};
+  }
+  return ranks_of;
+}
 
 /// [rows][2 * used]: of each row some experts, none twice, and what they count.
 std::vector<float> choices_of(std::size_t rows, Random& random) {
@@ -38,7 +49,8 @@ TEST_CASE("routing: a row is sent once to each rank that has an expert of its ch
     const std::size_t rows = random() % 40;
     const auto choices = choices_of(rows, random);
     Routing routing;
-    routing.plan(choices.data(), rows, used, experts, ranks);
+    const auto ranks_of = dealt_evenly(ranks);
+    routing.plan(choices.data(), rows, used, ranks_of, ranks, 0);
     std::size_t sent = 0;
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
       std::size_t here = 0;
@@ -58,6 +70,47 @@ TEST_CASE("routing: a row is sent once to each rank that has an expert of its ch
     }
     REQUIRE(routing.sent_row.size() == sent);
   }
+}
+
+TEST_CASE("routing: of an expert that several ranks have one is used, its own by a rank that has it, and all alike") {
+  Random random(first_seed());
+  INFO("seed " << first_seed());
+  constexpr std::uint32_t ranks = 4;
+  std::vector<Numbers> ranks_of = dealt_evenly(ranks);
+  ranks_of[3] = {0, 2, 3};
+  ranks_of[7] = {1, 2};
+  const std::size_t rows = 300;
+  const auto choices = choices_of(rows, random);
+  std::vector<std::size_t> used_there(ranks);
+  for (std::uint32_t own = 0; own < ranks; ++own) {
+    Routing routing;
+    routing.plan(choices.data(), rows, used, ranks_of, ranks, own);
+    std::vector<std::size_t> times(rows * used);
+    std::size_t sent = 0;
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      for (std::size_t i = 0; i < routing.gives[rank]; ++i, ++sent) {
+        std::vector<float> picked(2 * used);
+        routing.pick_choice(sent, choices.data(), picked.data());
+        const std::size_t row = routing.sent_row[sent];
+        for (std::uint32_t k = 0; k < used; ++k) {
+          CHECK(picked[used + k] == choices[(row * 2 + 1) * used + k]);
+          if (picked[k] < 0.0F) continue;
+          const float chosen_here = choices[row * 2 * used + k];
+          CHECK(picked[k] == chosen_here);
+          const Numbers& there = ranks_of[static_cast<std::size_t>(chosen_here)];
+          CHECK(std::find(there.begin(), there.end(), rank) != there.end());
+          if (std::find(there.begin(), there.end(), own) != there.end()) CHECK(rank == own);
+          ++times[row * used + k];
+          used_there[rank] += chosen_here == 7.0F ? 1 : 0;
+        }
+      }
+    }
+    CHECK(std::all_of(times.begin(), times.end(), [](std::size_t each) { return each == 1; }));
+  }
+  // Of ranks 1 and 2 each has its own rows, and half of the others'.
+  CHECK(used_there[0] + used_there[3] == 0);
+  CHECK(std::max(used_there[1], used_there[2]) - std::min(used_there[1], used_there[2]) <=
+        (used_there[1] + used_there[2]) / 5);
 }
 
 TEST_CASE("routing: what experts count is the softmax of all scores, or of the chosen ones', or each one's sigmoid") {
@@ -108,17 +161,17 @@ TEST_CASE("routing: a score or a bias that is no number is told") {
 TEST_CASE("routing: of a choice the experts that are here are laid out, each with its rows in order") {
   Random random(first_seed());
   INFO("seed " << first_seed());
-  for (const Range here : {Range{0, experts}, Range{0, 4}, Range{4, 10}, Range{9, 10}}) {
+  for (const auto& here : {Numbers{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, Numbers{0, 1, 2}, Numbers{1, 4, 8}, Numbers{9}}) {
     const std::size_t rows = random() % 40;
     const auto choices = choices_of(rows, random);
     Routing routing;
-    REQUIRE(routing.lay(choices.data(), rows, used, here, rows * used));
+    REQUIRE(routing.lay(choices.data(), rows, used, here, experts, rows * used));
     REQUIRE(routing.first.size() == here.size() + 1);
     std::size_t at = 0;
-    for (std::uint32_t e = here.first; e < here.last; ++e) {
-      REQUIRE(routing.first[e - here.first] == at);
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      REQUIRE(routing.first[i] == at);
       for (std::size_t row = 0; row < rows; ++row) {
-        if (chosen(choices, row, e)) REQUIRE(routing.row[at++] == row);
+        if (chosen(choices, row, here[i])) REQUIRE(routing.row[at++] == row);
       }
     }
     REQUIRE(routing.row.size() == at);
@@ -132,15 +185,15 @@ TEST_CASE("routing: a peer's choice may be anything", "[bad-input]") {
   for (const float expert : odd) {
     std::vector<float> choices{expert, 3.0F, expert, 1.0F, 1.0F, 1.0F};
     Routing routing;
-    const bool fits = routing.lay(choices.data(), 1, used, {0, experts}, 3);
+    const bool fits = routing.lay(choices.data(), 1, used, Numbers{0, 2, 3, 9}, experts, 3);
     CHECK(fits);
     for (const std::uint32_t row : routing.row) CHECK(row == 0);
-    routing.plan(choices.data(), 1, used, experts, 5);
+    routing.plan(choices.data(), 1, used, dealt_evenly(5), 5, 0);
     CHECK(routing.sent_row.size() <= 5);
   }
   const std::vector<float> same{3.0F, 3.0F, 3.0F, 1.0F, 1.0F, 1.0F};
   Routing routing;
-  CHECK_FALSE(routing.lay(same.data(), 1, used, {3, 4}, 1));
+  CHECK_FALSE(routing.lay(same.data(), 1, used, Numbers{3}, experts, 1));
 }
 
 }  // namespace troupe::testing

@@ -17,6 +17,7 @@
 #include "runtime/memory/kv_store.hpp"
 #include "runtime/memory/slot_tables.hpp"
 #include "runtime/program/layout.hpp"
+#include "runtime/program/expert_rows.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
 #include "transport/collective/communicator.hpp"
@@ -47,6 +48,7 @@ struct ShardState {
   std::vector<transport::Event> events;                          ///< [Program::events]
   std::vector<std::shared_ptr<trace::Track>> tracks;             ///< [threads], or empty
   transport::Deadline deadline;                                  ///< of each wait for a peer
+  ExpertRows* expert_rows = nullptr;
   Team* team = nullptr;
   const StepRows* step = nullptr;
   std::vector<std::size_t> counts{};             ///< [spaces]: rows of each

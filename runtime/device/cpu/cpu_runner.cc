@@ -76,6 +76,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
              .events = std::vector<transport::Event>(parts_.program->events),
              .tracks = std::move(parts_.tracks),
              .deadline = parts_.deadline,
+             .expert_rows = parts_.expert_rows.get(),
              .team = &team_,
              .counts = std::vector<std::size_t>(parts_.program->spaces.size()),
              .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},

@@ -47,6 +47,7 @@ void run(const ops::OwnRows& op, OpContext& c);
 void run(const ops::Route& op, OpContext& c);
 void run(const ops::PlanExchange& op, OpContext& c);
 void run(const ops::PickSent& op, OpContext& c);
+void run(const ops::PickChoices& op, OpContext& c);
 void run(const ops::LayExperts& op, OpContext& c);
 void run(const ops::Dispatch& op, OpContext& c);
 void run(const ops::ExpertMatmul& op, OpContext& c);

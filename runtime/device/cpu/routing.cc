@@ -65,8 +65,8 @@ void weigh_chosen(const float* scores, std::size_t experts, const ExpertChoice& 
 
 /// The most that a step comes to; all 0 where no layer has experts.
 struct Most {
-  std::size_t experts = 0, routed = 0, places = 0;
-  std::size_t ranks = 0, sent = 0, sent_places = 0;
+  std::size_t here = 0, experts = 0, routed = 0, places = 0;
+  std::size_t ranks = 0, sent = 0, sent_places = 0, choices = 0;
 };
 
 Most most_of(const Program& program, std::size_t rows) {
@@ -75,14 +75,18 @@ Most most_of(const Program& program, std::size_t rows) {
   const auto look = [&](const auto& op) {
     if constexpr (std::is_same_v<decltype(op), const ops::LayExperts&>) {
       const Value& choice = program.values[op.choice];
-      raise(most.experts, op.experts.size());
+      raise(most.here, op.here.size());
+      raise(most.experts, op.experts);
       raise(most.routed, program.spaces[op.routed].most(rows));
       raise(most.places, program.spaces[choice.space].most(rows) * choice.columns / 2);
     } else if constexpr (std::is_same_v<decltype(op), const ops::PlanExchange&>) {
       const std::size_t ranks = program.groups[op.group].size;
+      const Value& choice = program.values[op.choice];
+      const std::size_t own = program.spaces[choice.space].most(rows);
       raise(most.ranks, ranks);
       raise(most.sent, program.spaces[op.sent].most(rows));
-      raise(most.sent_places, program.spaces[program.values[op.choice].space].most(rows) * ranks);
+      raise(most.sent_places, own * ranks);
+      raise(most.choices, own * choice.columns / 2);
     }
   };
   for (const Section& section : program.sections) {
@@ -91,9 +95,15 @@ Most most_of(const Program& program, std::size_t rows) {
   return most;
 }
 
-/// The experts of one choice, as numbers; a peer's may be anything.
-bool among(float expert, Range experts) {
-  return expert >= static_cast<float>(experts.first) && expert < static_cast<float>(experts.last);
+/// An expert of a choice; a peer's may be anything.
+std::uint32_t expert_of(float choice, std::size_t experts) {
+  return choice >= 0.0F && choice < static_cast<float>(experts) ? static_cast<std::uint32_t>(choice) : nowhere;
+}
+
+/// Rows of ranks that have no copy are shared out among those that have one.
+std::uint32_t copy_for(std::span<const std::uint32_t> ranks, std::size_t row, std::uint32_t own) {
+  if (std::find(ranks.begin(), ranks.end(), own) != ranks.end()) return own;
+  return ranks[(row + own) % ranks.size()];
 }
 
 }  // namespace
@@ -104,7 +114,9 @@ void Routing::reserve(const Program& program, std::size_t rows) {
   row.reserve(most.routed);
   weight.reserve(most.routed);
   overflow.reserve(most.routed);
-  first.reserve(most.experts > 0 ? most.experts + 1 : 0);
+  first.reserve(most.here > 0 ? most.here + 1 : 0);
+  number.reserve(most.experts);
+  goes.reserve(most.choices);
   sent_row.reserve(most.sent);
   sent_at.reserve(most.sent_places);
   gives.reserve(most.ranks);
@@ -128,14 +140,18 @@ bool choose_experts(const float* scores, const float* bias, std::size_t experts,
   return numbers;
 }
 
-bool Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each, Range experts, std::size_t most) {
+bool Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each, std::span<const std::uint32_t> here,
+                  std::uint32_t experts, std::size_t most) {
   used = of_each;
   place.assign(rows * used, nowhere);
-  first.assign(experts.size() + 1, 0);
+  first.assign(here.size() + 1, 0);
+  number.assign(experts, nowhere);
+  for (std::uint32_t i = 0; i < here.size(); ++i) number[here[i]] = i;
   const auto each = [&](const auto& visit) {
     for (std::size_t i = 0; i < rows * used; ++i) {
       const float* const choice = choices + i / used * 2 * used + i % used;
-      if (among(choice[0], experts)) visit(i, static_cast<std::uint32_t>(choice[0]) - experts.first, choice[used]);
+      const std::uint32_t expert = expert_of(choice[0], experts);
+      if (expert != nowhere && number[expert] != nowhere) visit(i, number[expert], choice[used]);
     }
   };
   each([&](std::size_t, std::uint32_t expert, float) { ++first[expert + 1]; });
@@ -156,17 +172,22 @@ bool Routing::lay(const float* choices, std::size_t rows, std::uint32_t of_each,
   return true;
 }
 
-void Routing::plan(const float* choices, std::size_t rows, std::uint32_t of_each, std::uint32_t experts,
-                   std::uint32_t ranks) {
+void Routing::plan(const float* choices, std::size_t rows, std::uint32_t of_each,
+                   std::span<const std::vector<std::uint32_t>> ranks_of, std::uint32_t ranks, std::uint32_t own) {
+  used = of_each;
+  goes.assign(rows * used, nowhere);
+  for (std::size_t i = 0; i < goes.size(); ++i) {
+    const std::uint32_t expert = expert_of(choices[i / used * 2 * used + i % used], ranks_of.size());
+    if (expert != nowhere) goes[i] = copy_for(ranks_of[expert], i / used, own);
+  }
   sent_at.assign(rows * ranks, nowhere);
   sent_row.clear();
   gives.clear();
   for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-    const Range there = even_part(experts, rank, ranks);
     const std::size_t before = sent_row.size();
     for (std::size_t i = 0; i < rows; ++i) {
-      const float* const choice = choices + i * 2 * of_each;
-      if (std::none_of(choice, choice + of_each, [&](float expert) { return among(expert, there); })) continue;
+      const std::uint32_t* const mine = goes.data() + i * used;
+      if (std::find(mine, mine + used, rank) == mine + used) continue;
       sent_at[i * ranks + rank] = static_cast<std::uint32_t>(sent_row.size());
       sent_row.push_back(static_cast<std::uint32_t>(i));
     }
@@ -176,10 +197,21 @@ void Routing::plan(const float* choices, std::size_t rows, std::uint32_t of_each
   all_told.resize(std::size_t{ranks} * ranks);
 }
 
+void Routing::pick_choice(std::size_t sent, const float* choices, float* picked) const {
+  std::uint32_t rank = 0;
+  for (std::size_t end = gives[0]; sent >= end; end += gives[rank]) ++rank;
+  const std::size_t mine = sent_row[sent];
+  std::copy_n(choices + mine * 2 * used, 2 * used, picked);
+  for (std::uint32_t i = 0; i < used; ++i) {
+    if (goes[mine * used + i] != rank) picked[i] = -1.0F;
+  }
+}
+
 std::size_t routing_bytes(const Program& program, std::size_t rows) {
   const Most most = most_of(program, rows);
   if (most.experts == 0) return 0;
-  const std::size_t numbers = most.places + most.routed + most.experts + 1 + most.sent + most.sent_places;
+  const std::size_t numbers =
+      most.places + most.routed + most.here + 1 + most.experts + most.sent + most.sent_places + most.choices;
   return numbers * sizeof(std::uint32_t) + most.routed * (sizeof(float) + 1) +
          most.ranks * (2 * sizeof(std::size_t) + (1 + most.ranks) * sizeof(std::int32_t));
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "runtime/program/program.hpp"
@@ -25,9 +26,11 @@ struct Routing {
   std::vector<std::uint32_t> row;      ///< [routed rows]
   std::vector<float> weight;           ///< [routed rows]
   std::vector<std::uint32_t> first;    ///< [experts here + 1]: routed row of each
+  std::vector<std::uint32_t> number;   ///< [experts]: which of those here, or nowhere
   std::vector<std::uint8_t> overflow;  ///< [routed rows], see kernels::MatmulArgs
 
   // Where ranks share out the experts.
+  std::vector<std::uint32_t> goes;           ///< [rows][used]: the rank whose expert is used, or nowhere
   std::vector<std::uint32_t> sent_row;       ///< [sent rows]: by rank
   std::vector<std::uint32_t> sent_at;        ///< [rows][ranks]: the sent row, or nowhere
   std::vector<std::size_t> gives, takes;     ///< [ranks]: sent rows, and guests
@@ -35,12 +38,18 @@ struct Routing {
 
   void reserve(const Program& program, std::size_t rows);
 
-  /// For so many rows with these choices, [rows][2 * used]: lays the routed rows of `experts`; false where they are
-  /// more than `most`, which only a peer's can be.
-  [[nodiscard]] bool lay(const float* choices, std::size_t rows, std::uint32_t used, Range experts, std::size_t most);
+  /// For so many rows with these choices, [rows][2 * used]: lays the routed rows of the experts that are `here`, of so
+  /// many; false where they are more than `most`, which only a peer's can be.
+  [[nodiscard]] bool lay(const float* choices, std::size_t rows, std::uint32_t used,
+                         std::span<const std::uint32_t> here, std::uint32_t experts, std::size_t most);
 
-  /// For so many rows: which go to each of `ranks`, by number.
-  void plan(const float* choices, std::size_t rows, std::uint32_t used, std::uint32_t experts, std::uint32_t ranks);
+  /// For so many rows: which go to each of `ranks`, by number, where each expert is at `ranks_of` it. A rank that has
+  /// it uses its `own`.
+  void plan(const float* choices, std::size_t rows, std::uint32_t used,
+            std::span<const std::vector<std::uint32_t>> ranks_of, std::uint32_t ranks, std::uint32_t own);
+
+  /// Of the choice of a sent row, for the rank that it goes to: see ops::PickChoices.
+  void pick_choice(std::size_t sent, const float* choices, float* picked) const;
 };
 
 /// Bytes that the routing of a program's steps takes.

@@ -38,17 +38,25 @@ struct GraphEdge {
   std::string via = "memory";
 };
 
+/// Which experts of a layer each of a group's `ep` ranks has. Several may have one: they share out its rows.
+struct ExpertPlacement {
+  std::uint32_t layer = 0;
+  std::vector<std::vector<std::uint32_t>> ranks{};  ///< [ep]: numbers of experts, ascending
+};
+
 /// The shards of a stage, in rank order, and the transport by which they meet. One hidden state flows into them: the
 /// first takes it for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
 ///
 /// Ranks are sp times ep times those that share out each layer, which stand side by side. Each of sp * ep has all of a
 /// layer's weights that are no expert's, and a part of a step's rows; of the attention's heads, and so of the KV cache,
-/// a part too where there are leaves enough, else all. Of the layers' experts each of ep has a part.
+/// a part too where there are leaves enough, else all. Of the layers' experts each of ep has a part, in order and as
+/// equal as can be but where `experts` says another.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
   std::string via = "memory";
   std::uint32_t sp = 1, ep = 1;
+  std::vector<ExpertPlacement> experts{};  ///< of some layers of the stage, ascending
 };
 
 /// What a plan expands to, and what a person may edit.
@@ -63,6 +71,17 @@ struct Graph {
   /// there is no such edge.
   void insert(GraphNode node, const std::string& from, const std::string& to);
 };
+
+/// Rows that each expert of a layer has been given.
+struct ExpertLoad {
+  std::uint32_t layer = 0;
+  std::vector<std::uint64_t> rows{};  ///< [experts]
+};
+
+/// Deals the experts of a graph's groups out anew by what they had to do (Stats::experts), so that ranks have about as
+/// much: those that had the most get copies at other ranks, `spare` at each beside an even part, and cold ones move
+/// (a greedy packing, as DeepSeek's EPLB). Layers whose experts had nothing stay as they are. For Model::replace.
+void balance_experts(Graph& graph, const std::vector<ExpertLoad>& load, std::uint32_t spare = 1);
 
 /// The TOML form, and back. parse_graph throws Error naming the line; whether the graph fits a model is checked by
 /// load.

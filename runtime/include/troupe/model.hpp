@@ -65,6 +65,7 @@ struct Stats {
   std::uint64_t generated_tokens = 0;
   double tokens_per_second = 0.0;  ///< generated, over the last five seconds
   std::vector<ReplicaStats> replicas{};
+  std::vector<ExpertLoad> experts{};  ///< of layers that have some
 
   /// What the prefix cache has saved: a share of the prompts' tokens, 0 to 1.
   [[nodiscard]] double hit_rate() const {

@@ -105,8 +105,8 @@ void run(const ops::PlanExchange& op, OpContext& c) {
   ShardState& shard = c.shard();
   Routing& routing = shard.routing;
   transport::Communicator& group = *shard.groups[op.group];
-  routing.plan(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.experts,
-               static_cast<std::uint32_t>(group.size()));
+  routing.plan(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.ranks, static_cast<std::uint32_t>(group.size()),
+               static_cast<std::uint32_t>(group.rank()));
   const auto row = [](std::vector<std::int32_t>& numbers) {
     return transport::tensor_of(numbers.data(), 1, numbers.size());
   };
@@ -121,6 +121,11 @@ void run(const ops::PlanExchange& op, OpContext& c) {
 
 void run(const ops::PickSent& op, OpContext& c) {
   c.copy_rows(op.x, op.y, [&](std::size_t row) { return c.shard().routing.sent_row[row]; });
+}
+
+void run(const ops::PickChoices& op, OpContext& c) {
+  const auto [first, last] = c.share(c.rows);
+  for (std::size_t i = first; i < last; ++i) c.shard().routing.pick_choice(i, c.f32(op.choice), c.f32(op.y, i));
 }
 
 void run(const ops::AllToAll& op, OpContext& c) {

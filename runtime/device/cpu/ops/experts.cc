@@ -70,10 +70,14 @@ void run(const ops::LayExperts& op, OpContext& c) {
   if (c.thread() != 0) return;
   Routing& routing = c.shard().routing;
   const std::size_t most = c.shard().program->spaces[op.routed].most(c.step().rows());
-  if (!routing.lay(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.experts, most)) {
+  if (!routing.lay(c.f32(op.choice), c.rows, c.columns(op.choice) / 2, op.here, op.experts, most)) {
     return c.fail({Code::failed, "a rank of the experts sends rows that name one of them more than once"});
   }
   c.shard().counts[op.routed] = routing.row.size();
+  if (!op.counted || c.shard().expert_rows == nullptr) return;
+  for (std::size_t i = 0; i < op.here.size(); ++i) {
+    c.shard().expert_rows->add(c.layer, op.here[i], routing.first[i + 1] - routing.first[i]);
+  }
 }
 
 void run(const ops::Dispatch& op, OpContext& c) {
