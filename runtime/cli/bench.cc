@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <random>
 
 #include "runtime/cli/bench_report.hpp"
@@ -16,6 +17,7 @@ struct Bench {
   Bench() { flags.load.prefix_cache = false; }  // repetitions would measure nothing
   ModelFlags flags;
   std::uint32_t prompt = 512, generate = 128, repetitions = 5;
+  std::optional<std::uint32_t> spare_experts;
   std::string form = "table";
 };
 
@@ -54,10 +56,14 @@ std::uint64_t measure(const Model& model, const Work& work) {
   return static_cast<std::uint64_t>(std::max<std::chrono::nanoseconds::rep>(taken.count(), 1));
 }
 
+Work work_of(const Model& model, const Bench& args, std::uint32_t n_prompt, std::uint32_t n_gen) {
+  const bool prefill = n_gen == 0;
+  return make_work(model.checkpoint(), args.flags.load.parallel, prefill ? n_prompt : 1, prefill ? 1 : n_gen);
+}
+
 BenchTest run_test(const Model& model, const Bench& args, std::uint32_t n_prompt, std::uint32_t n_gen) {
   const std::size_t requests = args.flags.load.parallel;
-  const bool prefill = n_gen == 0;
-  const Work work = make_work(model.checkpoint(), requests, prefill ? n_prompt : 1, prefill ? 1 : n_gen);
+  const Work work = work_of(model, args, n_prompt, n_gen);
   BenchTest test{n_prompt, n_gen, {}, {}};
   (void)measure(model, work);  // a warm-up
   for (std::uint32_t i = 0; i < args.repetitions; ++i) {
@@ -66,6 +72,14 @@ BenchTest run_test(const Model& model, const Bench& args, std::uint32_t n_prompt
     test.samples_ts.push_back(static_cast<double>(requests * (n_prompt + n_gen)) * 1e9 / static_cast<double>(taken));
   }
   return test;
+}
+
+/// What is measured gives the experts something to do once, and they are dealt out by that.
+void deal_experts(const Model& model, const Bench& args, Graph graph) {
+  if (args.prompt > 0) (void)measure(model, work_of(model, args, args.prompt, 0));
+  if (args.generate > 0) (void)measure(model, work_of(model, args, 0, args.generate));
+  graph.balance_experts(model.stats().experts, *args.spare_experts);
+  (void)model.replace(graph);
 }
 
 BenchSetup setup_of(const Checkpoint& checkpoint, const Graph& graph, const ModelFlags& flags) {
@@ -93,6 +107,7 @@ void bench(const Bench& args) {
   const Graph graph = graph_of(checkpoint, args.flags);
   const TraceFile trace(args.flags);
   const Model model = load(runtime, checkpoint, graph, args.flags.load);
+  if (args.spare_experts) deal_experts(model, args, graph);
   std::vector<BenchTest> tests;
   if (args.prompt > 0) tests.push_back(run_test(model, args, args.prompt, 0));
   if (args.generate > 0) tests.push_back(run_test(model, args, 0, args.generate));
@@ -113,6 +128,8 @@ void add_bench(CLI::App& command) {
   add_count(verb, "-r,--repetitions", args->repetitions, {1, 10000}, "how often, after one warm-up (default 5)");
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "sequences at once, counted together (default 1)");
+  add_count(verb, "--balance-experts", args->spare_experts, {0, most_32_bits},
+            "deal experts out by what a first round gives them to do, with so many copies more at each rank of ep");
   add_choice(verb, "-o,--output", args->form, {"table", "json", "csv", "md"}, "table (default), json, csv or md");
   add_trace(verb, args->flags);
   add_spread(verb, args->flags);

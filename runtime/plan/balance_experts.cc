@@ -6,31 +6,23 @@
 namespace troupe {
 namespace {
 
-/// How many copies there are to be of each expert: one, and where there is room another of those whose copies have the
-/// most to do. Of nothing to do there is one.
-std::vector<std::uint32_t> copies_of(const std::vector<std::uint64_t>& rows, std::uint32_t ranks, std::size_t room) {
-  std::vector<std::uint32_t> copies(rows.size(), 1);
-  for (std::size_t more = room - rows.size(); more > 0; --more) {
-    std::size_t busiest = rows.size();
-    for (std::size_t e = 0; e < rows.size(); ++e) {
-      if (copies[e] == ranks || rows[e] == 0) continue;
-      if (busiest == rows.size() || rows[e] * copies[busiest] > rows[busiest] * copies[e]) busiest = e;
-    }
-    if (busiest == rows.size()) break;
-    ++copies[busiest];
-  }
-  return copies;
-}
+using Rows = std::vector<std::uint64_t>;
 
 struct Rank {
   double rows = 0;
   std::vector<std::uint32_t> experts{};
 };
 
+double most_rows(const std::vector<Rank>& ranks) {
+  double most = 0;
+  for (const Rank& rank : ranks) most = std::max(most, rank.rows);
+  return most;
+}
+
 /// The copies with the most to do first, each goes to the rank that has the least, of those that have room and no copy
 /// yet; there is always one for an expert's first.
-std::vector<Rank> packed(const std::vector<std::uint64_t>& rows, std::uint32_t ranks, std::size_t room_of_rank) {
-  const std::vector<std::uint32_t> copies = copies_of(rows, ranks, ranks * room_of_rank);
+std::vector<Rank> packed(const Rows& rows, const std::vector<std::uint32_t>& copies, std::uint32_t ranks,
+                         std::size_t room) {
   const auto share = [&](std::uint32_t e) { return static_cast<double>(rows[e]) / copies[e]; };
   std::vector<std::uint32_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0U);
@@ -41,7 +33,7 @@ std::vector<Rank> packed(const std::vector<std::uint64_t>& rows, std::uint32_t r
       Rank* least = nullptr;
       for (Rank& rank : all) {
         const bool has = !rank.experts.empty() && rank.experts.back() == expert;
-        if (has || rank.experts.size() == room_of_rank) continue;
+        if (has || rank.experts.size() == room) continue;
         const bool less = least == nullptr || rank.rows < least->rows ||
                           (rank.rows == least->rows && rank.experts.size() < least->experts.size());
         if (less) least = &rank;
@@ -54,11 +46,36 @@ std::vector<Rank> packed(const std::vector<std::uint64_t>& rows, std::uint32_t r
   return all;
 }
 
-ExpertPlacement balanced(const ExpertLoad& load, std::uint32_t ranks, std::uint32_t spare) {
+/// One copy more of the expert whose copies have the most to do; false where none could have one, or needs it.
+bool add_copy(const Rows& rows, std::uint32_t ranks, std::vector<std::uint32_t>& copies) {
+  std::size_t busiest = rows.size();
+  for (std::size_t e = 0; e < rows.size(); ++e) {
+    if (copies[e] == ranks || rows[e] == 0) continue;
+    if (busiest == rows.size() || rows[e] * copies[busiest] > rows[busiest] * copies[e]) busiest = e;
+  }
+  if (busiest == rows.size()) return false;
+  ++copies[busiest];
+  return true;
+}
+
+/// With as few copies as will do: each has its weights read once more, whenever a step has few rows.
+std::vector<Rank> balanced(const Rows& rows, std::uint32_t ranks, std::size_t room) {
+  constexpr double near_enough = 1.05;
+  const auto all = static_cast<double>(std::accumulate(rows.begin(), rows.end(), std::uint64_t{0}));
+  std::vector<std::uint32_t> copies(rows.size(), 1);
+  std::vector<Rank> best = packed(rows, copies, ranks, room);
+  for (std::size_t more = ranks * room - rows.size(); more > 0; --more) {
+    if (most_rows(best) <= near_enough * all / ranks || !add_copy(rows, ranks, copies)) break;
+    std::vector<Rank> other = packed(rows, copies, ranks, room);
+    if (most_rows(other) < most_rows(best)) best = std::move(other);
+  }
+  return best;
+}
+
+ExpertPlacement placement_of(const ExpertLoad& load, std::uint32_t ranks, std::uint32_t spare) {
   const std::size_t even = (load.rows.size() + ranks - 1) / ranks;
-  const std::size_t room = std::min(even + spare, load.rows.size());
   ExpertPlacement placement{load.layer};
-  for (Rank& rank : packed(load.rows, ranks, room)) {
+  for (Rank& rank : balanced(load.rows, ranks, std::min(even + spare, load.rows.size()))) {
     std::sort(rank.experts.begin(), rank.experts.end());
     placement.ranks.push_back(std::move(rank.experts));
   }
@@ -67,19 +84,19 @@ ExpertPlacement balanced(const ExpertLoad& load, std::uint32_t ranks, std::uint3
 
 }  // namespace
 
-void balance_experts(Graph& graph, const std::vector<ExpertLoad>& load, std::uint32_t spare) {
-  for (GraphGroup& group : graph.groups) {
-    const auto shard = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {
+void Graph::balance_experts(const std::vector<ExpertLoad>& load, std::uint32_t spare) {
+  for (GraphGroup& group : groups) {
+    const auto shard = std::find_if(nodes.begin(), nodes.end(), [&](const GraphNode& node) {
       return !group.nodes.empty() && node.name == group.nodes[0];
     });
-    if (group.ep < 2 || shard == graph.nodes.end()) continue;
+    if (group.ep < 2 || shard == nodes.end()) continue;
     for (const ExpertLoad& layer : load) {
       const bool any = std::any_of(layer.rows.begin(), layer.rows.end(), [](std::uint64_t rows) { return rows > 0; });
       if (!any || layer.layer < shard->layers.first || layer.layer >= shard->layers.last) continue;
       const auto at = std::lower_bound(group.experts.begin(), group.experts.end(), layer.layer,
                                        [](const ExpertPlacement& each, std::uint32_t n) { return each.layer < n; });
       const bool there = at != group.experts.end() && at->layer == layer.layer;
-      ExpertPlacement placement = balanced(layer, group.ep, spare);
+      ExpertPlacement placement = placement_of(layer, group.ep, spare);
       there ? * at = std::move(placement) : *group.experts.insert(at, std::move(placement));
     }
   }

@@ -2,7 +2,8 @@
 
 usage: splits.py [PLAN ...]          as: splits.py ep2 ep2.tp2 sp2
 
-Runs SmolLM2, and for plans with ep a model with eight experts, two used, that is made of it once. Each shard has one
+Runs SmolLM2, and for plans with ep a model with eight experts, two used, that is made of it once, and another whose
+router likes some of them much better; "balanced" is with experts dealt out by what they had to do. Each shard has one
 thread. Tokens a second, of 16 sequences at once, beside what two independent processes with one thread each come to at
 the same time: no split over two threads can give more. Wants build/bin/troupe, or another in TROUPE_BIN. Ends with 1
 where bits differ.
@@ -33,8 +34,8 @@ def dense_model():
     return run(os.path.join(ROOT, "samples", "get_model.sh"), "smollm2").strip()
 
 
-def model_with_experts():
-    model = os.path.join(CACHE, "models", "SmolLM2-135M-8-experts.gguf")
+def model_with_experts(skew=0.0):
+    model = os.path.join(CACHE, "models", f"SmolLM2-135M-8-experts{'-skewed' if skew else ''}.gguf")
     if os.path.exists(model):
         return model
     print("making a model with experts, once: a minute", file=sys.stderr)
@@ -42,7 +43,7 @@ def model_with_experts():
     if not os.path.exists(python):
         run(sys.executable, "-m", "venv", os.path.join(CACHE, "gguf"))
         run(python, "-m", "pip", "install", "--quiet", "gguf==0.19.0", "numpy")
-    run(python, os.path.join(HERE, "upcycle.py"), dense_model(), model + ".part")
+    run(python, os.path.join(HERE, "upcycle.py"), dense_model(), model + ".part", "--skew", str(skew))
     os.rename(model + ".part", model)
     return model
 
@@ -52,9 +53,9 @@ def hash_of(model, plan, ids):
     return json.loads(found)["hash"]
 
 
-def bench(model, plan, parallel):
+def bench(model, plan, parallel, *more):
     return [TROUPE, "bench", "-m", model, "-t", "1", "--plan", plan, "-o", "json", "-p", "512", "-n", "64", "-r", "3",
-            "--parallel", str(parallel)]
+            "--parallel", str(parallel), *more]
 
 
 def speeds(output):
@@ -79,8 +80,9 @@ def main():
         sys.exit(__doc__.strip())
     plans = sys.argv[1:] or PLANS
     differ = False
-    for model, mine in ((dense_model, [p for p in plans if "ep" not in p]),
-                        (model_with_experts, [p for p in plans if "ep" in p])):
+    with_experts = [plan for plan in plans if "ep" in plan]
+    for model, mine in ((dense_model, [plan for plan in plans if "ep" not in plan]),
+                        (model_with_experts, with_experts), (lambda: model_with_experts(1.0), with_experts)):
         if not mine:
             continue
         path = model()
@@ -93,6 +95,8 @@ def main():
             same = hash_of(path, plan, ids) == expected
             differ |= not same
             show(plan, "the same" if same else "DIFFERENT", speeds(run(*bench(path, plan, 16))), most)
+            if "ep" in plan:
+                show("  balanced", "", speeds(run(*bench(path, plan, 16, "--balance-experts", "1"))), most)
     sys.exit(1 if differ else 0)
 
 

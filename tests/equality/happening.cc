@@ -47,7 +47,7 @@ void deal_experts(Graph& graph, const ModelDescription& model, std::uint32_t see
     for (std::uint32_t e = 0; e < model.layers[layer].experts; ++e)
       mine.rows.push_back(random() % 100 * (random() % 3));
   }
-  balance_experts(graph, load, seed % 3);
+  graph.balance_experts(load, seed % 3);
 }
 
 /// The graph of the case's plan on its devices and over its transport.

@@ -100,7 +100,7 @@ TEST_CASE("experts: how much each has to do is counted, and they are dealt out b
   for (const char* plan : {"ep2", "ep3.tp2", "sp2.ep2", "ep6", "tp2"}) {
     INFO(plan);
     Graph graph = checkpoint.expand({.plan = plan, .threads = 1});
-    balance_experts(graph, model.stats().experts, 1);
+    graph.balance_experts(model.stats().experts, 1);
     for (const GraphGroup& group : graph.groups) CHECK(group.experts.size() == (group.ep > 1 ? layers : 0));
     Generation stream = model.generate(prompt, tokens(90));
     (void)model.replace(graph);

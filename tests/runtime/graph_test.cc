@@ -109,13 +109,13 @@ TEST_CASE("experts are dealt out by what they had to do") {
   graph.nodes.push_back({.name = "a", .kind = "shard", .layers = {2, 4}});
   graph.groups.push_back({"g", {"a", "b"}, "memory", 1, 2, {}});
   const std::vector<std::uint64_t> hot = {90, 1, 2, 3, 1, 1, 1, 1};
-  balance_experts(graph, {{1, hot}, {2, std::vector<std::uint64_t>(8)}, {3, hot}}, 1);
+  graph.balance_experts({{1, hot}, {2, std::vector<std::uint64_t>(8)}, {3, hot}}, 1);
   REQUIRE(graph.groups[0].experts.size() == 1);  // 1 is another stage's, and nobody asked 2's
   const ExpertPlacement& placement = graph.groups[0].experts[0];
   CHECK(placement.layer == 3);
   for (const auto& rank : placement.ranks) CHECK(rank[0] == 0);
   CHECK(most_of(placement, hot) < 1.02);
-  balance_experts(graph, {{3, {1, 1, 1, 1, 1, 1, 1, 90}}, {2, hot}}, 0);  // again, and without copies
+  graph.balance_experts({{3, {1, 1, 1, 1, 1, 1, 1, 90}}, {2, hot}}, 0);  // again, and without copies
   REQUIRE(graph.groups[0].experts.size() == 2);
   CHECK(graph.groups[0].experts[0].layer == 2);
   CHECK(graph.groups[0].experts[1].ranks == std::vector<std::vector<std::uint32_t>>{{4, 5, 6, 7}, {0, 1, 2, 3}});
@@ -136,7 +136,7 @@ TEST_CASE("however experts are dealt out, all are there, and no rank is idle or 
       for (std::uint32_t e = 0; e < experts; ++e)
         mine.rows.push_back(random() % 3 == 0 ? random() % 1000 : random() % 3);
     }
-    balance_experts(graph, load, spare);
+    graph.balance_experts(load, spare);
     const auto found = checked(graph, model);
     REQUIRE((found ? "none" : found.error().message()) == "none");
     for (const ExpertPlacement& placement : graph.groups[0].experts) {

@@ -59,6 +59,12 @@ struct GraphGroup {
   std::vector<ExpertPlacement> experts{};  ///< of some layers of the stage, ascending
 };
 
+/// Rows that each expert of a layer has been given.
+struct ExpertLoad {
+  std::uint32_t layer = 0;
+  std::vector<std::uint64_t> rows{};  ///< [experts]
+};
+
 /// What a plan expands to, and what a person may edit.
 struct Graph {
   std::uint32_t version = 1;
@@ -70,18 +76,13 @@ struct Graph {
   /// passes through its ports "in" and "out", on both sides by the edge's transport. Throws Error (not_found) where
   /// there is no such edge.
   void insert(GraphNode node, const std::string& from, const std::string& to);
-};
 
-/// Rows that each expert of a layer has been given.
-struct ExpertLoad {
-  std::uint32_t layer = 0;
-  std::vector<std::uint64_t> rows{};  ///< [experts]
+  /// Deals the experts of its groups out anew by what they had to do (Stats::experts), so that ranks have about as
+  /// much: they move, and where that does not do, those with the most to do get copies at other ranks, at most `spare`
+  /// at each beside an even part (after DeepSeek's EPLB). Layers whose experts had nothing stay as they are. For
+  /// Model::replace.
+  void balance_experts(const std::vector<ExpertLoad>& load, std::uint32_t spare = 1);
 };
-
-/// Deals the experts of a graph's groups out anew by what they had to do (Stats::experts), so that ranks have about as
-/// much: those that had the most get copies at other ranks, `spare` at each beside an even part, and cold ones move
-/// (a greedy packing, as DeepSeek's EPLB). Layers whose experts had nothing stay as they are. For Model::replace.
-void balance_experts(Graph& graph, const std::vector<ExpertLoad>& load, std::uint32_t spare = 1);
 
 /// The TOML form, and back. parse_graph throws Error naming the line; whether the graph fits a model is checked by
 /// load.
