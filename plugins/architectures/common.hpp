@@ -26,6 +26,7 @@ struct TransformerDefaults {
     bool leading_dense = false;  ///< whether the first "leading_dense_block_count" layers have none
   };
   std::optional<Experts> experts{};
+  bool yarn_in_whole_pairs = true;  ///< whether YaRN's range is rounded to them; no key says so
 };
 
 /// The numbers that transformers' files share, "<prefix>.block_count" and so on, checked: each within what the kernels

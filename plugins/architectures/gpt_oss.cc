@@ -11,7 +11,8 @@ Result<ModelDescription> describe(const ModelFile& file) {
       file, "gpt-oss",
       {.default_theta = 10000.0,
        .rope_style = kernels::RopeStyle::halves,
-       .experts = TransformerDefaults::Experts{.normalised = false, .gating = Gating::softmax_of_chosen}});
+       .experts = TransformerDefaults::Experts{.normalised = false, .gating = Gating::softmax_of_chosen},
+       .yarn_in_whole_pairs = false});
   if (!model) return model;
   Reader read(file, "gpt-oss");
   (void)read.integer("expert_count", 4096);  // it has no other layers
@@ -50,7 +51,8 @@ constexpr auto keys = replaced<with_experts, of_chosen>();
 }  // namespace
 
 /// gpt-oss: experts with biases and an activation of their own, a sink in each head's attention, and a window in every
-/// second layer (gpt-oss-120b & gpt-oss-20b model card, OpenAI, 2025).
+/// second layer (gpt-oss-120b & gpt-oss-20b model card, OpenAI, 2025). Its configuration does not round YaRN's range to
+/// whole pairs ("truncate": false); llama.cpp rounds it.
 extern const Architecture gpt_oss{"gpt-oss", describe, layer, keys};
 
 }  // namespace troupe::plugins

@@ -45,12 +45,13 @@ double pair_of(double turns, double context, const RotationShape& shape) {
 }
 
 /// Pairs that turn often are left as they are, those that turn seldom are stretched, and those between in part.
-void stretch(Reader& read, double factor, double context, RotationShape& shape) {
+void stretch(Reader& read, double factor, double context, bool in_whole_pairs, RotationShape& shape) {
   const double extrapolated = read.number("rope.scaling.yarn_ext_factor", 1.0);
   const double fast = read.positive("rope.scaling.yarn_beta_fast", 32.0);
   const double slow = read.positive("rope.scaling.yarn_beta_slow", 1.0);
-  const double first = std::max(0.0, std::floor(pair_of(fast, context, shape)));
-  const double last = std::min(shape.dims - 1.0, std::ceil(pair_of(slow, context, shape)));
+  const double from = pair_of(fast, context, shape), to = pair_of(slow, context, shape);
+  const double first = std::max(0.0, in_whole_pairs ? std::floor(from) : from);
+  const double last = std::min(shape.dims - 1.0, in_whole_pairs ? std::ceil(to) : to);
   for (std::uint32_t i = 0; i < shape.dims / 2; ++i) {
     const double ramp = std::clamp((i - first) / std::max(0.001, last - first), 0.0, 1.0);
     const double kept = (1.0 - ramp) * extrapolated;
@@ -95,7 +96,7 @@ RotationShape read_rotation(Reader& read, const TransformerDefaults& defaults, s
   shape.factor = read.positive("rope.scaling.attn_factor", 1.0);
   shape.divisors.assign(shape.dims / 2, 1.0);
   if (type == "yarn") {
-    stretch(read, factor, original, shape);
+    stretch(read, factor, original, defaults.yarn_in_whole_pairs, shape);
   } else {
     must_be_without_yarn(read);
     for (double& divisor : shape.divisors) divisor *= factor;

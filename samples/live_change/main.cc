@@ -56,7 +56,10 @@ int main(int argc, char** argv) try {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const std::size_t from = tokens;
       while (tokens < from + 60 && !over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      if (over) return;
+      if (over) {
+        std::cerr << "the text ended before " << plans[i] << " could be tried\n";
+        return;
+      }
       const auto start = Clock::now();
       try {
         model.replace(graphs[i]);

@@ -153,8 +153,10 @@ def frequencies(m, local):
     def magnitude(by):
         return 0.1 * by * math.log(stretch) + 1.0 if stretch > 1 else 1.0
 
-    first = max(math.floor(pair(keys.get("rope.scaling.yarn_beta_fast", 32.0))), 0)
-    last = min(math.ceil(pair(keys.get("rope.scaling.yarn_beta_slow", 1.0))), m.dims - 1)
+    first, last = pair(keys.get("rope.scaling.yarn_beta_fast", 32.0)), pair(keys.get("rope.scaling.yarn_beta_slow", 1.0))
+    if m.architecture != "gpt-oss":  # "truncate": false in its configuration
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, m.dims - 1)
     ramp = np.clip((pairs / 2 - first) / max(last - first, 0.001), 0, 1)
     kept = (1 - ramp) * keys.get("rope.scaling.yarn_ext_factor", 1.0)
     all_dims = keys.get("rope.scaling.yarn_log_multiplier", 0.0)

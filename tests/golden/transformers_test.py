@@ -245,7 +245,7 @@ CASES = {
         {**LAYER, "logit_scale": 0.5, "attention.sliding_window": 24},
         {},
     ),
-    # Files do not say whether YaRN's range is rounded to whole pairs: who reads them rounds it.
+    # Files do not say whether YaRN's range is rounded to whole pairs: this model's is not.
     "gpt-oss": (
         "gpt_oss",
         {
@@ -255,7 +255,7 @@ CASES = {
             "num_experts_per_tok": 2,
             "sliding_window": 24,
             "layer_types": [["sliding_attention", "full_attention"][i % 2] for i in range(LAYERS)],
-            "rope_parameters": {**YARN, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": True},
+            "rope_parameters": {**YARN, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False},
         },
         {
             **RMS,

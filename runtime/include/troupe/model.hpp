@@ -116,9 +116,10 @@ class Model {
   /// the same tokens, since no graph shows in them. The new one is made beside the old one, with whose weights it
   /// shares what is alike; between two steps requests go on there, with whole blocks of 64 positions of the KV cache
   /// (where prefixes are cached and there is room); others are computed again. Waits until the old one's threads and
-  /// memory are given back, and returns the numbers of the new replicas. Throws Error where it cannot be had, and
-  /// invalid_argument while another change is under way; then the old one goes on. Where the process has no more cores
-  /// than the old one fills, threads of the new one are not pinned.
+  /// memory are given back, and returns the numbers of the new replicas. Kinds of actors that were added after the
+  /// model was loaded are unknown to it. Throws Error where it cannot be had, and invalid_argument while another change
+  /// is under way; then the old one goes on. Where the process has no more cores than the old one fills, threads of the
+  /// new one are not pinned.
   std::vector<std::uint32_t> replace(const Graph& graph) const;
 
   /// Takes a replica out of a running model: it gets no more requests, and its streams go on elsewhere, where their
