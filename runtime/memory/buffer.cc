@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <string>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace troupe {
 namespace {
 
@@ -22,6 +26,10 @@ Result<Buffer> Buffer::allocate(std::size_t bytes, const char* what) {
     buffer.mapped_ = 0;
     return Error(Code::out_of_memory, std::string("no memory for ") + what + ": " + std::to_string(bytes) + " bytes");
   }
+#ifdef __SANITIZE_ADDRESS__
+  // In a child of fork() it may be where another thread's stack was, of whose end the sanitizer has not heard.
+  __asan_unpoison_memory_region(mapping, buffer.mapped_);
+#endif
   buffer.mapping_ = mapping;
   buffer.data_ = static_cast<std::byte*>(mapping);
   if (slack != 0) {

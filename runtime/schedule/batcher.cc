@@ -234,9 +234,10 @@ bool Batcher::comes_soon(const Sequence& sequence) const {
   if (!limits_.prefix_cache || end > most_cached(sequence)) return false;
   return std::any_of(running_.begin(), running_.end(), [&](const auto& each) {
     const Sequence& other = each.second;
+    const std::vector<TokenId>& theirs = other.request.prompt;  // of samples that are under way it knows nothing yet
     return other.under_way > 0 && !other.failed && other.computed < end && other.positions >= end &&
-           other.request.cache_salt == mine.cache_salt &&
-           std::equal(mine.prompt.begin(), mine.prompt.begin() + end, other.request.prompt.begin());
+           theirs.size() >= end && other.request.cache_salt == mine.cache_salt &&
+           std::equal(mine.prompt.begin(), mine.prompt.begin() + end, theirs.begin());
   });
 }
 
