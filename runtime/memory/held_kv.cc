@@ -34,9 +34,15 @@ Result<std::uint64_t> move_kv(std::span<HeldKv* const> from, std::span<HeldKv* c
   std::map<std::pair<std::uint32_t, std::uint32_t>, HeadSpot> sources;  // several shards may hold a head: any will do
   for (HeldKv* const shard : from) each_head(shard, [&](auto head, HeadSpot spot) { sources.emplace(head, spot); });
   std::vector<std::pair<HeadSpot, HeadSpot>> heads;
+  bool whole = true;
   for (HeldKv* const shard : to) {
-    each_head(shard, [&](auto head, HeadSpot spot) { heads.emplace_back(sources.at(head), spot); });
+    each_head(shard, [&](auto head, HeadSpot spot) {
+      const auto source = sources.find(head);
+      whole &= source != sources.end();
+      if (source != sources.end()) heads.emplace_back(source->second, spot);
+    });
   }
+  if (!whole) return Error(Code::failed, "heads of the KV cache that are to move are at no shard");
   std::vector<std::byte> bytes;
   std::uint64_t copied = 0;
   for (const KvMove& move : moves) {

@@ -102,6 +102,12 @@ TEST_CASE("kv store: a block that is not there cannot move", "[bad-input]") {
   const KvMove move[] = {{0, 1, 1}};
   CHECK_FALSE(move_kv(first, last, move));
   CHECK(to.block(0, 1) == nullptr);
+  REQUIRE(from.reserve(0, 1));
+  CHECK(move_kv(first, last, move).ok());
+  const std::vector<KvPlace> other = {{1, 0, 0, {0, 1}, head_dim}};
+  KvStore elsewhere({{kernels::kv_head_bytes(head_dim), 2}}, other);
+  HeldKv* const wrong[] = {&elsewhere};
+  CHECK_FALSE(move_kv(wrong, last, move));
 }
 
 TEST_CASE("slot tables: a slot's blocks are what its steps say, and an opened slot has none") {
