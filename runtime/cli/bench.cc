@@ -129,7 +129,7 @@ void add_bench(CLI::App& command) {
   add_count(verb, "--parallel", args->flags.load.parallel, {1, most_parallel},
             "sequences at once, counted together (default 1)");
   add_count(verb, "--balance-experts", args->spare_experts, {0, most_32_bits},
-            "deal experts out by what a first round gives them to do, with so many copies more at each rank of ep");
+            "deal experts out by load, with at most so many copies more a rank");
   add_choice(verb, "-o,--output", args->form, {"table", "json", "csv", "md"}, "table (default), json, csv or md");
   add_trace(verb, args->flags);
   add_spread(verb, args->flags);
