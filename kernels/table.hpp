@@ -48,6 +48,15 @@ struct AttentionArgs {
 
 inline constexpr std::size_t attention_tile = 8;
 
+/// A cache whose positions are dealt out: stretches of `stretch` blocks, a power of two, to `parts` in turn. What a query
+/// finds in a stretch is a node of attention's tree: [heads][head_dim] weighted values, [heads] maxima, [heads] sums.
+/// Nodes of one query and part, of the stretches that it sees, stand one behind another.
+struct DealtNodes {
+  std::size_t stretch, parts;
+  float* nodes;                ///< [nodes][heads * (head_dim + 2)]
+  const std::uint32_t* first;  ///< the first node of each query; or, of one query, of each part
+};
+
 /// Elements of one segment of log_sum_exp.
 inline constexpr std::size_t softmax_segment = 1024;
 
@@ -127,6 +136,13 @@ struct KernelTable {
   /// (a * exp(m - M)) / fma(l, exp(m - M), exp(s - M)); where s is minus infinity these are the bits of none.
   void (*attention)(const AttentionArgs& args, std::size_t first_item, std::size_t last_item);
 
+  /// The same in two steps, where no one has all of the cache. The first, of work items as there: each query's nodes of
+  /// the stretches that are `part`'s; other blocks may be null. dealt.first: [tokens]. The second, of one query token:
+  /// out, from the nodes of all parts. dealt.first: [parts]. Args as for `attention`.
+  void (*attention_nodes)(const AttentionArgs& args, const DealtNodes& dealt, std::size_t part, std::size_t first_item,
+                          std::size_t last_item);
+  void (*attention_merge)(const AttentionArgs& args, const DealtNodes& dealt, std::size_t token);
+
   /// The three plain ops that `attention` fuses, for one query token. scores: [heads][score_stride], one per position
   /// from 0, in whole blocks of kv_block: minus infinity where the query does not see.
   void (*attention_scores)(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride);
@@ -169,6 +185,8 @@ struct KernelTable {
   KERNEL(rope)                 \
   KERNEL(kv_append)            \
   KERNEL(attention)            \
+  KERNEL(attention_nodes)      \
+  KERNEL(attention_merge)      \
   KERNEL(attention_scores)     \
   KERNEL(attention_softmax)    \
   KERNEL(attention_values)     \

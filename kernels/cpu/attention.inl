@@ -17,12 +17,13 @@ struct Rows {
   float* out[max_rows];
   std::size_t position[max_rows];
   float sink[max_rows];  ///< where there are any
+  std::size_t head[max_rows];
 };
 
 /// Rows [first, first + count) of the queries at tokens first_token.. by `heads` heads from first_head.
 Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t first_head, std::size_t heads,
                std::size_t first, std::size_t count) {
-  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}, {}};
+  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}, {}, {}};
   for (std::size_t r = 0; r < count; ++r) {
     const std::size_t token = first_token + (first + r) / heads, head = first_head + (first + r) % heads;
     const std::size_t column = head * args.head_dim;
@@ -30,6 +31,7 @@ Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t f
     rows.q[r] = args.q + token * args.q_stride + column;
     rows.out[r] = args.out + token * args.out_stride + column;
     rows.position[r] = args.first_position + token;
+    rows.head[r] = head;
   }
   return rows;
 }
@@ -60,10 +62,11 @@ void for_each_tile(const Rows& rows, std::size_t block, Function f) {
 
 Matrix keys_of(const Rows& rows, std::size_t block) {
   const std::size_t last = rows.position[rows.count - 1] / kv_block;
+  const bool more = block < last && rows.args.kv_blocks[block + 1] != nullptr;
   const auto at = [&](std::size_t b) {
     return reinterpret_cast<const std::uint16_t*>(rows.args.kv_blocks[b] + rows.kv_offset);
   };
-  return {at(block), kv_block, at(block < last ? block + 1 : last)};
+  return {at(block), kv_block, at(more ? block + 1 : block)};
 }
 Matrix values_of(const Rows& rows, std::size_t block) {
   const std::size_t head_dim = rows.args.head_dim;
@@ -223,9 +226,11 @@ void join_sinks(const Rows& rows, Node& root) {
   }
 }
 
+/// Over blocks, or over stretches of so many.
 template <class Leaf>
-void attend(const Rows& rows, const Leaf& leaf) {
-  const Range blocks{first_visible(rows, 0) / kv_block, rows.position[rows.count - 1] / kv_block + 1};
+void attend(const Rows& rows, std::size_t stretch, const Leaf& leaf) {
+  const std::size_t positions = stretch * kv_block;
+  const Range blocks{first_visible(rows, 0) / positions, rows.position[rows.count - 1] / positions + 1};
   std::size_t count = 1;
   while (count < blocks.end) count *= 2;
   Node root;
@@ -238,13 +243,61 @@ void attend(const Rows& rows, const Leaf& leaf) {
   }
 }
 
+void attend_block(const Rows& rows, std::size_t block, Node& node) {
+  float scores[max_rows][kv_block];
+  multiply_keys(rows, block, scores[0], kv_block);
+  softmax_rows(rows, block, scores, node);
+  weigh_values(rows, block, scores[0], kv_block, node);
+}
+
 void attend_rows(const Rows& rows) {
-  attend(rows, [&](std::size_t block, Node& node) {
-    float scores[max_rows][kv_block];
-    multiply_keys(rows, block, scores[0], kv_block);
-    softmax_rows(rows, block, scores, node);
-    weigh_values(rows, block, scores[0], kv_block, node);
-  });
+  attend(rows, 1, [&](std::size_t block, Node& node) { attend_block(rows, block, node); });
+}
+
+/// Of a row's node, where it has one of this stretch: the row's first is `first` of its part's.
+struct RowNode {
+  float *a, *m, *l;
+};
+RowNode row_node(const Rows& rows, const DealtNodes& dealt, std::size_t row, std::size_t stretch, std::size_t first) {
+  const std::size_t heads = rows.args.heads, head_dim = rows.args.head_dim, head = rows.head[row];
+  const std::size_t before = stretch - first_visible(rows, row) / (dealt.stretch * kv_block);
+  float* const node = dealt.nodes + (first + before / dealt.parts) * heads * (head_dim + 2);
+  return {node + head * head_dim, node + heads * head_dim + head, node + heads * (head_dim + 1) + head};
+}
+
+void store_node(const Rows& rows, const DealtNodes& dealt, std::size_t stretch, const Node& node) {
+  const std::size_t head_dim = rows.args.head_dim, begin = stretch * dealt.stretch * kv_block;
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const bool seen = first_visible(rows, r) < begin + dealt.stretch * kv_block && begin <= rows.position[r];
+    if (!seen) continue;
+    const std::uint32_t first = dealt.first[rows.position[r] - rows.args.first_position];
+    const RowNode mine = row_node(rows, dealt, r, stretch, first);
+    for (std::size_t d = 0; d < head_dim; d += 16) store(mine.a + d, load(node.a + r * head_dim + d));
+    *mine.m = node.m[r];
+    *mine.l = node.l[r];
+  }
+}
+
+void load_node(const Rows& rows, const DealtNodes& dealt, std::size_t stretch, Node& node) {
+  const std::size_t head_dim = rows.args.head_dim;
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const RowNode mine = row_node(rows, dealt, r, stretch, dealt.first[stretch % dealt.parts]);
+    for (std::size_t d = 0; d < head_dim; d += 16) store(node.a + r * head_dim + d, load(mine.a + d));
+    node.m[r] = *mine.m;
+    node.l[r] = *mine.l;
+  }
+}
+
+void attend_stretches(const Rows& rows, const DealtNodes& dealt, std::size_t part) {
+  const Range blocks{first_visible(rows, 0) / kv_block, rows.position[rows.count - 1] / kv_block + 1};
+  std::size_t s = blocks.begin / dealt.stretch;
+  for (s += (part + dealt.parts - s % dealt.parts) % dealt.parts; s * dealt.stretch < blocks.end; s += dealt.parts) {
+    const std::size_t first = s * dealt.stretch, last = first + dealt.stretch;
+    const Range seen{blocks.begin < first ? first : blocks.begin, blocks.end < last ? blocks.end : last};
+    Node node;
+    block_tree(rows, [&](std::size_t b, Node& leaf) { attend_block(rows, b, leaf); }, first, dealt.stretch, seen, node);
+    store_node(rows, dealt, s, node);
+  }
 }
 
 /// Heads from `head` on, before `end`, that read the same KV head.
@@ -268,9 +321,9 @@ void for_each_rows(const AttentionArgs& args, Range tokens, Range heads, Functio
   }
 }
 
-}  // namespace
-
-void attention(const AttentionArgs& args, std::size_t first_item, std::size_t last_item) {
+/// Calls f with the rows of work items [first_item, last_item), in pieces.
+template <class Function>
+void for_each_item(const AttentionArgs& args, std::size_t first_item, std::size_t last_item, Function f) {
   for (std::size_t item = first_item; item < last_item;) {
     const std::size_t tile = item / args.heads;
     const std::size_t tile_end = (tile + 1) * args.heads;
@@ -278,9 +331,26 @@ void attention(const AttentionArgs& args, std::size_t first_item, std::size_t la
     const std::size_t token = tile * attention_tile;
     const std::size_t token_end = token + attention_tile < args.tokens ? token + attention_tile : args.tokens;
     for_each_rows(args, {token, token_end}, {item - tile * args.heads, end - tile * args.heads},
-                  [](const Rows& rows, std::size_t) { attend_rows(rows); });
+                  [&](const Rows& rows, std::size_t) { f(rows); });
     item = end;
   }
+}
+
+}  // namespace
+
+void attention(const AttentionArgs& args, std::size_t first_item, std::size_t last_item) {
+  for_each_item(args, first_item, last_item, attend_rows);
+}
+
+void attention_nodes(const AttentionArgs& args, const DealtNodes& dealt, std::size_t part, std::size_t first_item,
+                     std::size_t last_item) {
+  for_each_item(args, first_item, last_item, [&](const Rows& rows) { attend_stretches(rows, dealt, part); });
+}
+
+void attention_merge(const AttentionArgs& args, const DealtNodes& dealt, std::size_t token) {
+  for_each_rows(args, {token, token + 1}, {0, args.heads}, [&](const Rows& rows, std::size_t) {
+    attend(rows, dealt.stretch, [&](std::size_t stretch, Node& node) { load_node(rows, dealt, stretch, node); });
+  });
 }
 
 void attention_scores(const AttentionArgs& args, std::size_t token, float* scores, std::size_t score_stride) {
@@ -316,7 +386,7 @@ void attention_softmax(const AttentionArgs& args, std::size_t token, float* scor
 void attention_values(const AttentionArgs& args, std::size_t token, const float* scores, std::size_t score_stride,
                       const float* maxima, const float* sums, std::size_t stat_stride) {
   for_each_rows(args, {token, token + 1}, {0, args.heads}, [&](const Rows& rows, std::size_t head) {
-    attend(rows, [&](std::size_t block, Node& node) {
+    attend(rows, 1, [&](std::size_t block, Node& node) {
       for (std::size_t r = 0; r < rows.count; ++r) {
         node.m[r] = maxima[(head + r) * stat_stride + block];
         node.l[r] = sums[(head + r) * stat_stride + block];

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -17,9 +18,10 @@ struct Query {
 
   [[nodiscard]] std::size_t position() const { return args.first_position + token; }
   [[nodiscard]] std::size_t blocks() const { return position() / kv_block + 1; }
-  [[nodiscard]] bool sees(std::size_t p) const {
-    return p <= position() && (args.window == 0 || p + args.window > position());
+  [[nodiscard]] std::size_t first_visible() const {
+    return args.window == 0 || position() < args.window ? 0 : position() - args.window + 1;
   }
+  [[nodiscard]] bool sees(std::size_t p) const { return p <= position() && p >= first_visible(); }
   [[nodiscard]] const std::uint16_t* keys(std::size_t block) const {
     return reinterpret_cast<const std::uint16_t*>(args.kv_blocks[block] + args.kv_offset +
                                                   args.kv_head[head] * kv_head_bytes(args.head_dim));
@@ -92,29 +94,79 @@ void join_sink(float sink, Node& root) {
 }
 
 template <class Leaf>
-void attend(const Query& query, const Leaf& leaf) {
+void attend(const Query& query, std::size_t blocks, const Leaf& leaf) {
   std::size_t count = 1;
-  while (count < query.blocks()) count *= 2;
-  Node root = block_tree(leaf, 0, count, query.blocks());
+  while (count < blocks) count *= 2;
+  Node root = block_tree(leaf, 0, count, blocks);
   if (query.args.sinks != nullptr) join_sink(query.args.sinks[query.head], root);
   float* out = query.args.out + query.token * query.args.out_stride + query.head * query.args.head_dim;
   for (std::size_t d = 0; d < query.args.head_dim; ++d) out[d] = root.a[d] / root.stats.l;
 }
 
-}  // namespace
+Node attend_block(const Query& query, std::size_t block) {
+  float scores[kv_block];
+  score_block(query, block, scores);
+  const Softmax stats = softmax(scores, kv_block);
+  return weigh_block(query, block, stats, scores);
+}
 
-void attention(const AttentionArgs& args, std::size_t first_item, std::size_t last_item) {
+template <class Visit>
+void for_each_query(const AttentionArgs& args, std::size_t first_item, std::size_t last_item, const Visit& visit) {
   for (std::size_t item = first_item; item < last_item; ++item) {
     const std::size_t first = item / args.heads * attention_tile;
     for (std::size_t token = first; token < first + attention_tile && token < args.tokens; ++token) {
-      const Query query{args, item % args.heads, token};
-      attend(query, [&](std::size_t block) {
-        float scores[kv_block];
-        score_block(query, block, scores);
-        const Softmax stats = softmax(scores, kv_block);
-        return weigh_block(query, block, stats, scores);
-      });
+      visit(Query{args, item % args.heads, token});
     }
+  }
+}
+
+// Of a query's node of a stretch, where the query's first of that part is `first`.
+struct NodePlaces {
+  float *a, *m, *l;
+};
+NodePlaces places_of(const Query& query, const DealtNodes& dealt, std::size_t stretch, std::size_t first) {
+  const std::size_t heads = query.args.heads, head_dim = query.args.head_dim;
+  const std::size_t before = stretch - query.first_visible() / (dealt.stretch * kv_block);
+  float* const node = dealt.nodes + (first + before / dealt.parts) * heads * (head_dim + 2);
+  return {node + query.head * head_dim, node + heads * head_dim + query.head,
+          node + heads * (head_dim + 1) + query.head};
+}
+
+}  // namespace
+
+void attention(const AttentionArgs& args, std::size_t first_item, std::size_t last_item) {
+  for_each_query(args, first_item, last_item, [](const Query& query) {
+    attend(query, query.blocks(), [&](std::size_t block) { return attend_block(query, block); });
+  });
+}
+
+void attention_nodes(const AttentionArgs& args, const DealtNodes& dealt, std::size_t part, std::size_t first_item,
+                     std::size_t last_item) {
+  const std::size_t positions = dealt.stretch * kv_block;
+  for_each_query(args, first_item, last_item, [&](const Query& query) {
+    for (std::size_t s = query.first_visible() / positions; s * positions <= query.position(); ++s) {
+      if (s % dealt.parts != part) continue;
+      const Node node = block_tree([&](std::size_t block) { return attend_block(query, block); }, s * dealt.stretch,
+                                   dealt.stretch, query.blocks());
+      const NodePlaces to = places_of(query, dealt, s, dealt.first[query.token]);
+      std::copy_n(node.a, args.head_dim, to.a);
+      *to.m = node.stats.m;
+      *to.l = node.stats.l;
+    }
+  });
+}
+
+void attention_merge(const AttentionArgs& args, const DealtNodes& dealt, std::size_t token) {
+  const std::size_t positions = dealt.stretch * kv_block;
+  for (std::size_t head = 0; head < args.heads; ++head) {
+    const Query query{args, head, token};
+    attend(query, query.position() / positions + 1, [&](std::size_t s) {
+      if (s < query.first_visible() / positions) return Node{{minus_infinity, 0.0F}, {}};
+      const NodePlaces from = places_of(query, dealt, s, dealt.first[s % dealt.parts]);
+      Node node{{*from.m, *from.l}, {}};
+      std::copy_n(from.a, args.head_dim, node.a);
+      return node;
+    });
   }
 }
 
@@ -140,7 +192,7 @@ void attention_values(const AttentionArgs& args, std::size_t token, const float*
                       const float* maxima, const float* sums, std::size_t stat_stride) {
   for (std::size_t head = 0; head < args.heads; ++head) {
     const Query query{args, head, token};
-    attend(query, [&](std::size_t block) {
+    attend(query, query.blocks(), [&](std::size_t block) {
       const Softmax stats{maxima[head * stat_stride + block], sums[head * stat_stride + block]};
       return weigh_block(query, block, stats, scores + head * score_stride + block * kv_block);
     });

@@ -184,6 +184,42 @@ constexpr Shape shapes[] = {{1, 1, 16, 1, 0, 0},
                             {4, 1, 256, 13, 120, 0, 5.0F, true},
                             {70, 1, 16, 3, 62, 1, 0, true}};
 
+// Each part with its own blocks alone; items in two shares; each part's nodes one behind another.
+std::vector<float> merged_parts(const Case& test, const Shape& shape, const KernelTable& table, std::size_t stretch,
+                                std::size_t parts) {
+  std::vector<float> out, nodes;
+  AttentionArgs args = test.args(out);
+  const std::size_t columns = shape.heads * (shape.head_dim + 2);
+  std::vector<std::vector<std::uint32_t>> first(parts);  // [parts][tokens]
+  std::uint32_t count = 0;
+  for (std::size_t part = 0; part < parts; ++part) {
+    for (std::size_t token = 0; token < shape.tokens; ++token) {
+      const std::size_t position = shape.first_position + token;
+      const std::size_t begin = shape.window == 0 || position < shape.window ? 0 : position - shape.window + 1;
+      first[part].push_back(count);
+      for (std::size_t s = begin / (stretch * kv_block); s <= position / (stretch * kv_block); ++s) {
+        count += s % parts == part ? 1 : 0;
+      }
+    }
+  }
+  nodes.assign(count * columns, std::numeric_limits<float>::quiet_NaN());
+  for (std::size_t part = 0; part < parts; ++part) {
+    std::vector<const std::byte*> mine(args.kv_blocks, args.kv_blocks + test.blocks());
+    for (std::size_t b = 0; b < mine.size(); ++b) mine[b] = b / stretch % parts == part ? mine[b] : nullptr;
+    AttentionArgs of_part = args;
+    of_part.kv_blocks = mine.data();
+    const DealtNodes dealt{stretch, parts, nodes.data(), first[part].data()};
+    table.attention_nodes(of_part, dealt, part, 0, test.items() / 2);
+    table.attention_nodes(of_part, dealt, part, test.items() / 2, test.items());
+  }
+  for (std::size_t token = 0; token < shape.tokens; ++token) {
+    std::vector<std::uint32_t> of_token;
+    for (const auto& part : first) of_token.push_back(part[token]);
+    table.attention_merge(args, {stretch, parts, nodes.data(), of_token.data()}, token);
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("the plain attention agrees with float64", "[kernels][attention]") {
@@ -276,6 +312,21 @@ TEST_CASE("the plain ops in a row are attention", "[kernels][attention]") {
       CHECK(same_bits(out, expected));
       seen.push_back(std::move(everything));
       CHECK(same_bits(seen.back(), seen.front()));
+    }
+  }
+}
+
+TEST_CASE("attention over a cache that is dealt out, part by part, merges to the same bits", "[kernels][attention]") {
+  std::mt19937 engine(17);
+  for (const Shape& shape : shapes) {
+    const Case test(shape, 17);
+    const std::vector<float> expected = test.run(reference());
+    for (const KernelTable* table : test::tested_tables()) {
+      for (const std::size_t parts : {1U, 2U, 3U}) {
+        const std::size_t stretch = std::size_t{1} << engine() % 3;
+        INFO(table->name << ": " << shape << ", " << parts << " parts, stretches of " << stretch);
+        CHECK(same_bits(merged_parts(test, shape, *table, stretch, parts), expected));
+      }
     }
   }
 }
