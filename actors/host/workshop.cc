@@ -80,7 +80,7 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
         draw(order, checkpoint.model, tools_.kinds.nodes(), known_devices(checkpoint), transports_.known());
     if (!blueprint) return blueprint.error();
     plots.push_back({std::move(*blueprint), {}, {}});
-    KvDemand demand = kv_demand_of(checkpoint.model, order.settings);
+    KvDemand demand = kv_demand_of(checkpoint.model, plots.back().blueprint, plots.back().blueprint.replicas[0]);
     for (const Part& part : plots.back().blueprint.parts) {
       if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
       auto shard = shard_of(checkpoint, part.node, part.group.ranks, order.settings);

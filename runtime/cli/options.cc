@@ -168,7 +168,7 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
              "FILE[:SCALE]")
       ->trigger_on_parse();
-  const std::string wanted = "a product of dp, pp, sp, ep and tp, as pp2.tp2:1";
+  const std::string wanted = "a product of dp, pp, sp, cp, ep and tp, as pp2.tp2:1";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake

@@ -28,8 +28,9 @@ std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
 }
 
 /// What the KV cache of a replica holds when it is full, by its shards.
-Result<void> count_kv(const ReplicaParts& replica, const MemoryOrder& order, std::vector<ActorMemory>& all) {
-  KvDemand demand = kv_demand_of(order.model, order.settings);
+Result<void> count_kv(const Blueprint& blueprint, const ReplicaParts& replica, const MemoryOrder& order,
+                      std::vector<ActorMemory>& all) {
+  KvDemand demand = kv_demand_of(order.model, blueprint, replica);
   for (const auto& stage : replica.stages) {
     for (const std::uint32_t part : stage) add_shard(demand, order.kv_blocks[part]);
   }
@@ -45,8 +46,13 @@ Result<void> count_kv(const ReplicaParts& replica, const MemoryOrder& order, std
 
 }  // namespace
 
-KvDemand kv_demand_of(const ModelDescription& model, const DeploySettings& settings) {
-  return kv_demand(model, settings.context, settings.parallel, settings.rows);
+KvDemand kv_demand_of(const ModelDescription& model, const Blueprint& blueprint, const ReplicaParts& replica) {
+  const DeploySettings& settings = blueprint.settings;
+  std::uint32_t kv_parts = 1;  // the same in all stages that have layers; a host's actor is alone
+  for (const auto& stage : replica.stages) {
+    kv_parts = std::max(kv_parts, blueprint.parts[stage[0]].group.ranks.kv_parts());
+  }
+  return kv_demand(model, settings.context, settings.parallel, settings.rows, kv_parts);
 }
 
 Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const NodeKinds& kinds, MemoryOrder& order) {
@@ -59,7 +65,7 @@ Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const Nod
     if (auto counted = kinds.of(part.node).memory(part, order, memory); !counted) return counted.error();
   }
   for (const ReplicaParts& replica : blueprint.replicas) {
-    if (auto counted = count_kv(replica, order, all); !counted) return counted.error();
+    if (auto counted = count_kv(blueprint, replica, order, all); !counted) return counted.error();
   }
   return all;
 }

@@ -23,8 +23,9 @@ struct MemoryOrder {
   std::vector<std::vector<std::uint64_t>> kv_blocks{};  ///< [parts][groups of layers]: bytes of a block
 };
 
-/// What the KV cache of a replica is for, before its shards are counted in.
-[[nodiscard]] KvDemand kv_demand_of(const ModelDescription& model, const DeploySettings& settings);
+/// What the KV cache of one of a blueprint's replicas is for, before its shards are counted in.
+[[nodiscard]] KvDemand kv_demand_of(const ModelDescription& model, const Blueprint& blueprint,
+                                    const ReplicaParts& replica);
 
 /// Of each part of a blueprint, by the rules by which it allocates.
 [[nodiscard]] Result<std::vector<ActorMemory>> memory_of(const Blueprint& blueprint, const NodeKinds& kinds,

@@ -1,6 +1,7 @@
 #include "runtime/memory/held_kv.hpp"
 
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,7 @@ void each_head(HeldKv* shard, const Visit& visit) {
   for (const KvPlace& place : shard->places()) {
     const std::size_t bytes = kernels::kv_head_bytes(place.head_dim);
     for (std::uint32_t head = place.heads.first; head < place.heads.last; ++head) {
-      visit(std::pair(place.layer, head),
+      visit(std::tuple(place.layer, head, place.group),
             HeadSpot{shard, place.group, place.offset + (head - place.heads.first) * bytes, bytes});
     }
   }
@@ -31,7 +32,8 @@ void each_head(HeldKv* shard, const Visit& visit) {
 
 Result<std::uint64_t> move_kv(std::span<HeldKv* const> from, std::span<HeldKv* const> to,
                               std::span<const KvMove> moves) {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, HeadSpot> sources;  // several shards may hold a head: any will do
+  // Several shards may hold a head, of the same positions: any will do.
+  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, HeadSpot> sources;
   for (HeldKv* const shard : from) each_head(shard, [&](auto head, HeadSpot spot) { sources.emplace(head, spot); });
   std::vector<std::pair<HeadSpot, HeadSpot>> heads;
   bool whole = true;

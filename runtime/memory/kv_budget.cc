@@ -26,10 +26,13 @@ std::uint32_t per_sequence(const KvDemand& demand, std::uint32_t window) {
 /// sequence does.
 std::vector<KvGroup> groups_with(const KvDemand& demand, std::uint32_t blocks, std::uint32_t of_windows) {
   std::vector<KvGroup> groups;
-  for (const std::uint32_t window : demand.windows) {
-    const std::uint32_t one = per_sequence(demand, window);
-    const std::uint32_t needed = window == 0 ? blocks : std::min(of_windows, demand.parallel * one);
-    groups.push_back({window, std::max(needed, one), one});
+  for (std::uint32_t g = 0; g < demand.windows.size(); ++g) {
+    const std::uint32_t window = demand.windows[g];
+    const KvDeal deal = kv_deal(demand.context, demand.parts, g % demand.parts);
+    const std::uint32_t one = deal.most(per_sequence(demand, window));
+    const std::uint32_t of_all = deal.most(window == 0 ? blocks : of_windows);
+    const std::uint32_t needed = window == 0 ? of_all : std::min(of_all, demand.parallel * one);
+    groups.push_back({window, std::max(needed, one), one, deal});
   }
   return groups;
 }
@@ -47,8 +50,9 @@ std::optional<std::uint32_t> largest(std::uint32_t least, std::uint32_t most, co
 
 }  // namespace
 
-KvDemand kv_demand(const ModelDescription& model, std::uint32_t context, std::uint32_t parallel, std::uint32_t rows) {
-  KvDemand demand{kv_groups(model).windows, {}, context, parallel, rows};
+KvDemand kv_demand(const ModelDescription& model, std::uint32_t context, std::uint32_t parallel, std::uint32_t rows,
+                   std::uint32_t parts) {
+  KvDemand demand{kv_groups(model, parts).windows, {}, context, parallel, rows, parts};
   demand.block_bytes.resize(demand.windows.size(), 0);
   return demand;
 }

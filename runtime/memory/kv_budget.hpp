@@ -16,11 +16,12 @@ struct KvDemand {
   std::vector<std::uint32_t> windows;      ///< [groups of layers]: see KvGroups
   std::vector<std::uint64_t> block_bytes;  ///< [groups]: of a block, in all shards of the replica together
   std::uint32_t context = 0, parallel = 1, rows = 1;
+  std::uint32_t parts = 1;  ///< of the positions, which so many groups in a row have
 };
 
 /// Of a replica that has no shards yet.
 [[nodiscard]] KvDemand kv_demand(const ModelDescription& model, std::uint32_t context, std::uint32_t parallel,
-                                 std::uint32_t rows);
+                                 std::uint32_t rows, std::uint32_t parts = 1);
 
 /// Counts a shard in: what it holds of a block of each group.
 void add_shard(KvDemand& demand, std::span<const std::uint64_t> block_bytes);

@@ -4,7 +4,6 @@
 #include <random>
 #include <utility>
 
-#include "runtime/memory/kv_groups.hpp"
 #include "runtime/memory/mixed_hash.hpp"
 
 namespace troupe {
@@ -35,6 +34,12 @@ KvPool::KvPool(std::vector<KvGroup> groups, bool prefix_cache) : prefix_cache_(p
 std::uint64_t KvPool::available(std::uint32_t group) const {
   const Group& mine = groups_[group];
   return mine.free.size() + mine.queued + (mine.limits.blocks - mine.blocks.size());
+}
+
+std::uint32_t KvPool::held(const KvTable& table, std::uint32_t group) const {
+  const KvTable::Part& part = table.groups[group];
+  const KvDeal& deal = groups_[group].limits.deal;
+  return deal.count(static_cast<std::uint32_t>(part.blocks.size())) - deal.count(part.begin);
 }
 
 /// One with nothing in it, where there is one: what is cached goes last.
@@ -146,9 +151,11 @@ void KvPool::move_tip(KvTable& table, std::uint32_t entry) {
 
 // Sequences.
 
-bool KvPool::has_everything(std::uint32_t entry) {
+/// Whether what an entry, the chain's `block`th, stands for is here, but for what a window may have left.
+bool KvPool::has_everything(std::uint32_t entry, std::uint32_t block) {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    if (groups_[g].limits.window == 0 && block_of(entry, g) == none) return false;
+    const KvGroup& limits = groups_[g].limits;
+    if (limits.window == 0 && limits.deal.has(block) && block_of(entry, g) == none) return false;
   }
   return true;
 }
@@ -160,6 +167,7 @@ bool KvPool::has_windows(const std::vector<std::uint32_t>& chain, const KvTable&
     const std::uint32_t window = groups_[g].limits.window;
     if (window == 0) continue;
     for (std::uint32_t b = first_kv_block(end * block_size, window); b < end; ++b) {
+      if (!groups_[g].limits.deal.has(b)) continue;
       if ((b < table.known ? table.groups[g].blocks[b] : block_of(chain[b - table.known], g)) == none) return false;
     }
   }
@@ -178,8 +186,9 @@ void KvPool::adopt(const std::vector<std::uint32_t>& chain, KvTable& table) {
     }
     part.blocks.resize(table.known);
     for (std::uint32_t b = table.known; b < end; ++b) {
-      part.blocks.push_back(b < first ? none : block_of(chain[b - table.known], g));
-      if (b >= first) hold(group, part.blocks.back());
+      const bool here = b >= first && group.limits.deal.has(b);
+      part.blocks.push_back(here ? block_of(chain[b - table.known], g) : none);
+      if (here) hold(group, part.blocks.back());
     }
   }
   move_tip(table, chain.back());
@@ -196,8 +205,9 @@ std::uint32_t KvPool::match(std::span<const TokenId> tokens, std::string_view sa
   std::vector<std::uint32_t> chain;
   std::size_t best = 0;
   while (entry != none && table.known + chain.size() < whole) {
-    entry = find(entry, chunk_of(tokens, table.known + static_cast<std::uint32_t>(chain.size())));
-    if (entry == none || !has_everything(entry)) break;
+    const std::uint32_t block = table.known + static_cast<std::uint32_t>(chain.size());
+    entry = find(entry, chunk_of(tokens, block));
+    if (entry == none || !has_everything(entry, block)) break;
     chain.push_back(entry);
     const bool further = (table.known + chain.size()) * block_size > position;
     if (further && has_windows(chain, table)) best = chain.size();
@@ -212,7 +222,10 @@ bool KvPool::extend(KvTable& table, std::uint32_t end) {
   if (reach(table) < end) return false;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     auto& blocks = table.groups[g].blocks;
-    while (blocks.size() < kv_blocks_for(end)) blocks.push_back(take(groups_[g]));
+    while (blocks.size() < kv_blocks_for(end)) {
+      const bool own = groups_[g].limits.deal.has(static_cast<std::uint32_t>(blocks.size()));
+      blocks.push_back(own ? take(groups_[g]) : none);
+    }
   }
   return true;
 }
@@ -220,7 +233,9 @@ bool KvPool::extend(KvTable& table, std::uint32_t end) {
 std::uint32_t KvPool::reach(const KvTable& table) const {
   std::uint64_t least = UINT32_MAX;
   for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-    least = std::min(least, (table.groups[g].blocks.size() + available(g)) * block_size);
+    const KvDeal& deal = groups_[g].limits.deal;
+    const std::uint32_t own = deal.count(static_cast<std::uint32_t>(table.groups[g].blocks.size()));
+    least = std::min(least, deal.block(own + available(g)) * block_size);
   }
   return static_cast<std::uint32_t>(least);
 }
@@ -324,13 +339,15 @@ void KvPool::take_over_group(const KvPool& other, std::uint32_t group, std::vect
 
 std::vector<KvMove> KvPool::take_over(const KvPool& other) {
   std::vector<KvMove> moves;
-  if (!prefix_cache_) return moves;
+  const auto same = [](const Group& a, const Group& b) { return a.limits.deal == b.limits.deal; };
+  if (!prefix_cache_ || !std::ranges::equal(groups_, other.groups_, same)) return moves;
   for (std::uint32_t group = 0; group < groups_.size(); ++group) take_over_group(other, group, moves);
   return moves;
 }
 
 std::uint32_t KvPool::needed(std::uint32_t group, std::uint32_t positions) const {
-  return std::min(kv_blocks_for(positions), groups_[group].limits.per_sequence);
+  const KvGroup& limits = groups_[group].limits;
+  return std::min(limits.deal.count(kv_blocks_for(positions)), limits.per_sequence);
 }
 
 std::uint32_t KvPool::most_positions() const {
@@ -338,9 +355,9 @@ std::uint32_t KvPool::most_positions() const {
   for (const Group& group : groups_) {
     const KvGroup& limits = group.limits;
     // However few rows a step has, a row may see so many blocks.
-    const std::uint32_t seen = (limits.window + block_size - 2) / block_size + 1;
+    const std::uint32_t seen = limits.deal.most((limits.window + block_size - 2) / block_size + 1);
     if (limits.window == 0 || limits.blocks < seen)
-      most = std::min<std::uint64_t>(most, std::uint64_t{limits.blocks} * block_size);
+      most = std::min(most, limits.deal.block(limits.blocks) * block_size);
   }
   return static_cast<std::uint32_t>(most);
 }

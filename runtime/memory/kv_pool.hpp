@@ -13,22 +13,24 @@
 
 #include "kernels/kv_layout.hpp"
 #include "runtime/memory/held_kv.hpp"
+#include "runtime/memory/kv_groups.hpp"
 #include "troupe/runtime.hpp"
 
 namespace troupe {
 
-/// What a pool has for one group of layers.
+/// What a pool has for one group of layers, or for a part of its positions.
 struct KvGroup {
   std::uint32_t window = 0;        ///< how many positions its layers see; 0: all
   std::uint32_t blocks = 0;        ///< of all sequences together
   std::uint32_t per_sequence = 0;  ///< that one sequence holds at once, at most
+  KvDeal deal{};                   ///< which blocks of a sequence are its own
 };
 
 /// One sequence's blocks.
 struct KvTable {
   static constexpr std::uint32_t none = UINT32_MAX;
   struct Part {
-    std::vector<std::uint32_t> blocks{};  ///< of positions 0 and on, 64 each; none before `begin`
+    std::vector<std::uint32_t> blocks{};  ///< of positions 0 and on, 64 each; none before `begin`, or where not its own
     std::uint32_t begin = 0;              ///< the first that it holds
   };
   std::vector<Part> groups{};
@@ -73,11 +75,13 @@ class KvPool {
   void release(KvTable& table);
 
   /// Knows from now on what another pool of the same groups knows, as far as there are blocks with nothing in them:
-  /// what its sequences hold first, then what was released last. Returns which blocks are to become which.
+  /// what its sequences hold first, then what was released last. Returns which blocks are to become which; none where
+  /// positions are dealt out otherwise.
   [[nodiscard]] std::vector<KvMove> take_over(const KvPool& other);
 
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
   [[nodiscard]] std::uint64_t available(std::uint32_t group) const;  ///< blocks that nobody holds
+  [[nodiscard]] std::uint32_t held(const KvTable& table, std::uint32_t group) const;
 
   /// Blocks that a sequence of so many positions holds at once, at most.
   [[nodiscard]] std::uint32_t needed(std::uint32_t group, std::uint32_t positions) const;
@@ -132,7 +136,7 @@ class KvPool {
   [[nodiscard]] std::vector<std::uint32_t> known_blocks(std::size_t group) const;
   [[nodiscard]] std::uint32_t same_entry(const KvPool& other, std::uint32_t entry);
   void take_over_group(const KvPool& other, std::uint32_t group, std::vector<KvMove>& moves);
-  [[nodiscard]] bool has_everything(std::uint32_t entry);
+  [[nodiscard]] bool has_everything(std::uint32_t entry, std::uint32_t block);
   [[nodiscard]] bool has_windows(const std::vector<std::uint32_t>& chain, const KvTable& table);
   void adopt(const std::vector<std::uint32_t>& chain, KvTable& table);
 

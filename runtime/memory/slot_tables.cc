@@ -28,6 +28,8 @@ Result<void> SlotTables::apply(const SequenceSlice& slice, KvStore& store) {
     if (change.first > end) std::fill(mine + end, mine + change.first, nullptr);
     end = change.first + static_cast<std::uint32_t>(change.blocks.size());
     for (std::uint32_t i = 0; i < change.blocks.size(); ++i) {
+      mine[change.first + i] = nullptr;
+      if (change.blocks[i] == TableChange::none) continue;
       const Entry entry{change.group, change.first + i, change.blocks[i]};
       if (auto had = set(slice.slot, entry, store); !had) result = had;
     }

@@ -43,6 +43,7 @@ class Checker {
     if (passes(&Checker::check_groups)) {
       check_layers();
       check_stages();
+      check_deals();
     }
     check_edges();
     check_transports();
@@ -180,10 +181,15 @@ class Checker {
 
   /// Ranks are a grid.
   void check_grid(const GraphGroup& group) {
-    const std::uint64_t parts = std::uint64_t{group.sp} * group.ep;
+    if (group.sp != 1 && group.cp != 1) {
+      return wrong("group " + group.name + ": sp and cp both share out rows; one of them must be 1");
+    }
+    const bool cp = group.cp != 1;
+    const std::uint64_t parts = std::uint64_t{cp ? group.cp : group.sp} * group.ep;
     if (parts == 0 || group.nodes.size() % parts != 0) {
-      wrong("group " + group.name + ": sp " + std::to_string(group.sp) + " times ep " + std::to_string(group.ep) +
-            " must divide its nodes, which are " + std::to_string(group.nodes.size()));
+      wrong("group " + group.name + ": " + (cp ? "cp " + std::to_string(group.cp) : "sp " + std::to_string(group.sp)) +
+            " times ep " + std::to_string(group.ep) + " must divide its nodes, which are " +
+            std::to_string(group.nodes.size()));
     }
     if (group.ep > 1 && group.ep > model_.fewest_experts()) {
       wrong("group " + group.name + ": ep is " + std::to_string(group.ep) + "; the model has " +
@@ -255,6 +261,20 @@ class Checker {
       if (node.attention == like.attention && node.ffn == like.ffn) continue;
       wrong("group " + group.name + ": " + node.name + " has other leaves than " + like.name +
             ", with which it shares out the rows");
+    }
+  }
+
+  /// Of one sequence all stages have the same blocks.
+  void check_deals() {
+    for (const ReplicaLayout& replica : replicas_) {
+      const auto parts = [](const GraphGroup* stage) { return grid_of(*stage, 0).kv_parts(); };
+      for (const GraphGroup* stage : replica.stages) {
+        const GraphGroup* const first = replica.stages.front();
+        if (parts(stage) == parts(first)) continue;
+        wrong("group " + stage->name + ": the positions of its KV cache are dealt out to " +
+              std::to_string(parts(stage)) + " by cp and ep, those of group " + first->name + " to " +
+              std::to_string(parts(first)) + "; they must be as many");
+      }
     }
   }
 

@@ -15,12 +15,13 @@ Plan within(Plan plan, const PlanLimits& limits) {
   };
   cut(plan.pp, limits.layers);
   cut(plan.tp, limits.leaves);
-  if (limits.experts == 0) plan.sp *= std::exchange(plan.ep, 1);
+  if (limits.experts == 0) (plan.cp > 1 ? plan.cp : plan.sp) *= std::exchange(plan.ep, 1);
   plan.ep = std::min(plan.ep, std::max(limits.experts, 1U));
   cut(plan.tp, limits.vocabulary_parts);
   const auto tp = static_cast<std::uint32_t>(plan.tp.size());
   plan.ep = std::min(plan.ep, limits.vocabulary_parts / tp);
   plan.sp = std::min(plan.sp, limits.vocabulary_parts / tp / plan.ep);
+  plan.cp = std::min(plan.cp, limits.vocabulary_parts / tp / plan.ep / plan.sp);
   return plan;
 }
 
@@ -57,9 +58,11 @@ std::vector<Range> stages_of(const Plan& plan, const ModelDescription& model, St
 }
 
 std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t rank, const Plan& plan) {
-  const RankGrid grid{plan.sp, plan.ep, static_cast<std::uint32_t>(plan.tp.size()), static_cast<std::uint32_t>(rank)};
+  const RankGrid grid{plan.sp * plan.cp, plan.ep, static_cast<std::uint32_t>(plan.tp.size()),
+                      static_cast<std::uint32_t>(rank)};
   std::string name = "r" + std::to_string(replica) + ".s" + std::to_string(stage);
   if (plan.sp > 1) name += ".sp" + std::to_string(grid.sp_rank());
+  if (plan.cp > 1) name += ".cp" + std::to_string(grid.sp_rank());
   if (plan.ep > 1) name += ".ep" + std::to_string(grid.ep_rank());
   return name + ".t" + std::to_string(grid.tp_rank());
 }
@@ -68,7 +71,8 @@ std::string shard_name(std::uint32_t replica, std::size_t stage, std::size_t ran
 std::vector<Range> vocabulary_of(const Plan& plan, const ModelDescription& model) {
   constexpr auto rows = static_cast<std::uint32_t>(kernels::group_rows);
   std::vector<std::uint32_t> shares;
-  for (std::uint32_t i = 0; i < plan.sp * plan.ep; ++i) shares.insert(shares.end(), plan.tp.begin(), plan.tp.end());
+  for (std::uint32_t i = 0; i < plan.sp * plan.cp * plan.ep; ++i)
+    shares.insert(shares.end(), plan.tp.begin(), plan.tp.end());
   std::vector<Range> ranges = split_by_shares(limits_of(model).vocabulary_parts, shares);
   for (Range& range : ranges) range = {range.first * rows, std::min(range.last * rows, model.vocabulary)};
   return ranges;
@@ -86,6 +90,7 @@ void add_replica(Graph& graph, std::uint32_t replica, const Plan& plan, const Mo
   for (std::size_t s = 0; s < stages.size(); ++s) {
     GraphGroup group{.name = "r" + std::to_string(replica) + ".s" + std::to_string(s), .nodes = {}};
     group.sp = plan.sp;
+    group.cp = plan.cp;
     group.ep = plan.ep;
     for (std::size_t rank = 0; rank < plan.stage_ranks(); ++rank) {
       GraphNode node{.name = name(s, rank), .kind = "shard", .replica = replica, .threads = threads};

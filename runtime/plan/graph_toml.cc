@@ -141,7 +141,7 @@ ExpertPlacement parse_placement(const toml::table& table) {
 }
 
 GraphGroup parse_group(const toml::table& table) {
-  check_keys(table, {"name", "nodes", "via", "sp", "ep", "experts"});
+  check_keys(table, {"name", "nodes", "via", "sp", "cp", "ep", "experts"});
   GraphGroup group{text(table, "name"), {}, text(table, "via", "memory")};
   const toml::array* nodes = table.get("nodes") == nullptr ? nullptr : table.get("nodes")->as_array();
   if (nodes == nullptr) refuse(table.source(), "\"nodes\" must be a list of names");
@@ -150,6 +150,7 @@ GraphGroup parse_group(const toml::table& table) {
     group.nodes.push_back(node.as_string()->get());
   }
   group.sp = number(table, "sp", 1, 1);
+  group.cp = number(table, "cp", 1, 1);
   group.ep = number(table, "ep", 1, 1);
   group.experts = parse_all<ExpertPlacement>(table, "experts", parse_placement, "group.");
   return group;
@@ -228,6 +229,7 @@ toml::table table_of(const Graph& graph) {
     for (const std::string& name : group.nodes) names.push_back(name);
     toml::table table{{"name", group.name}, {"nodes", std::move(names)}, {"via", group.via}};
     if (group.sp != 1) table.insert("sp", group.sp);
+    if (group.cp != 1) table.insert("cp", group.cp);
     if (group.ep != 1) table.insert("ep", group.ep);
     if (!group.experts.empty()) table.insert("experts", placements_to_toml(group.experts));
     groups.push_back(std::move(table));
@@ -244,8 +246,10 @@ constexpr std::string_view legend =
     "# node: device \"cpu\", or with one instruction set, \"cpu:avx2\"; layers: counted from 0; attention, ffn: which\n"
     "#   of the leaves, the parts of a layer that no split may cut; vocabulary: rows, from a multiple of 16 on, in\n"
     "#   the last stage. The shards of a group have the same layers, and share out all of the rest in order.\n"
-    "# group: its nodes are sp times ep times those that share out a layer; each of sp x ep has a part of the rows,\n"
-    "#   and each of ep a part of the experts: those that group.experts names, of a layer by rank, or an even part.\n"
+    "# group: its nodes are sp (or cp) times ep times those that share out a layer; each of sp x ep has a part of the\n"
+    "#   rows, with cp of the KV cache's positions, too, and each of ep a part of the experts: those that "
+    "group.experts\n"
+    "#   names, of a layer by rank, or an even part.\n"
     "# edge: from and to are \"node:port\"; via: by which transport.\n";
 
 std::string to_toml(const Graph& graph) {

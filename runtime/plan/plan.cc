@@ -91,7 +91,8 @@ std::string too_many_nodes() {
 Result<Plan> parse_plan(std::string_view text) {
   if (text.empty()) return wrong(text, "it is empty; write factors such as pp2, tp2 or dp2.pp2.tp2");
   Plan plan;
-  const std::map<std::string_view, std::uint32_t*> even_only{{"dp", &plan.dp}, {"sp", &plan.sp}, {"ep", &plan.ep}};
+  const std::map<std::string_view, std::uint32_t*> even_only{
+      {"dp", &plan.dp}, {"sp", &plan.sp}, {"cp", &plan.cp}, {"ep", &plan.ep}};
   const std::map<std::string_view, std::vector<std::uint32_t>*> in_shares{{"pp", &plan.pp}, {"tp", &plan.tp}};
   std::string seen;
   for (std::size_t at = 0; at <= text.size();) {
@@ -101,7 +102,7 @@ Result<Plan> parse_plan(std::string_view text) {
     const std::string_view name = factor.substr(0, 2);
     const bool has_shares = in_shares.contains(name);
     if (!has_shares && !even_only.contains(name)) {
-      return wrong(text, quoted(factor) + " is no factor; they are dp, pp, sp, ep and tp with a number or shares");
+      return wrong(text, quoted(factor) + " is no factor; they are dp, pp, sp, cp, ep and tp with a number or shares");
     }
     if (seen.find(name) != std::string::npos) return wrong(text, std::string(name) + " stands there twice");
     seen.append(name).push_back(' ');
@@ -111,7 +112,7 @@ Result<Plan> parse_plan(std::string_view text) {
                              ", as in tp2 or tp2:1");
     }
     if (!has_shares && factor.find(':') != std::string_view::npos) {
-      return wrong(text, "dp, sp and ep take no uneven shares; write " +
+      return wrong(text, "dp, sp, cp and ep take no uneven shares; write " +
                              quoted(std::string(name) + std::to_string(shares.size())));
     }
     if (has_shares) {
@@ -119,6 +120,9 @@ Result<Plan> parse_plan(std::string_view text) {
     } else {
       *even_only.at(name) = static_cast<std::uint32_t>(shares.size());
     }
+  }
+  if (plan.sp > 1 && plan.cp > 1) {
+    return wrong(text, "sp and cp both share out rows; one of them would work");
   }
   if (plan.nodes() > most_nodes) {
     return wrong(text, too_many_nodes());
@@ -134,6 +138,7 @@ std::string to_string(const Plan& plan) {
   append(factor_name("dp", plan.dp));
   append(factor_name("pp", plan.pp));
   append(factor_name("sp", plan.sp));
+  append(factor_name("cp", plan.cp));
   append(factor_name("ep", plan.ep));
   append(factor_name("tp", plan.tp));
   return text.empty() ? "tp1" : text;
@@ -147,13 +152,16 @@ std::vector<Plan> enumerate_plans(std::uint32_t ranks, const PlanLimits& limits)
   // Ranks only grow from one degree to the next, so the first that does not fit is the last.
   Plan plan;
   for (plan.dp = 1; fits(plan); ++plan.dp) {
-    for (plan.sp = 1; fits(plan); ++plan.sp) {
+    const auto with_experts = [&] {
       for (plan.ep = 1; fits(plan) && plan.ep <= std::max(limits.experts, 1U); ++plan.ep) {
         add_products(plans, plan, limits, fits);
       }
       plan.ep = 1;
-    }
+    };
+    for (plan.sp = 1; fits(plan); ++plan.sp) with_experts();
     plan.sp = 1;
+    for (plan.cp = 2; fits(plan); ++plan.cp) with_experts();
+    plan.cp = 1;
   }
   return plans;
 }

@@ -21,9 +21,9 @@ inline constexpr std::uint32_t most_replicas = most_nodes / 2;
 /// The short form of a graph: a product of factors, "dp2.pp2.tp2". `pp` and `tp` hold one share a rank; equal shares of
 /// layers mean "balanced by cost".
 struct Plan {
-  std::uint32_t dp = 1, sp = 1, ep = 1;
+  std::uint32_t dp = 1, sp = 1, cp = 1, ep = 1;
   std::vector<std::uint32_t> pp{1}, tp{1};
-  [[nodiscard]] std::size_t stage_ranks() const { return std::size_t{sp} * ep * tp.size(); }
+  [[nodiscard]] std::size_t stage_ranks() const { return std::size_t{sp} * cp * ep * tp.size(); }
   [[nodiscard]] std::size_t ranks() const { return dp * pp.size() * stage_ranks(); }
   [[nodiscard]] std::size_t nodes() const { return ranks() + dp; }  ///< of its graph: a sampler for each replica
 };

@@ -48,13 +48,14 @@ SpaceId ProgramBuilder::add_space(RowSpace space) {
 }
 
 void ProgramBuilder::place_kv() {
-  const KvGroups groups = kv_groups(model_);
+  const KvGroups groups = kv_groups(model_, ranks_.kv_parts());
+  program_.deal = kv_deal(model_.context, ranks_.kv_parts(), ranks_.by_positions ? ranks_.row_rank() : 0);
   program_.kv_groups = static_cast<std::uint32_t>(groups.windows.size());
   std::vector<std::size_t> ends(groups.windows.size(), 0);
   for (std::uint32_t layer = shard_.layers.first; layer < shard_.layers.last; ++layer) {
     const LayerShape& shape = model_.layers[layer];
     const AttentionPart part = attention_part(shape, part_of(shape, model_, shard_), ranks_.row_rank());
-    const std::uint32_t group = groups.of_layer[layer];
+    const std::uint32_t group = groups.of_layer[layer] + program_.deal.part;
     program_.kv.push_back({layer, group, ends[group], part.kv_heads, shape.head_dim});
     ends[group] += part.kv_heads.size() * kernels::kv_head_bytes(shape.head_dim);
   }
@@ -375,6 +376,7 @@ ops::AttentionShape ProgramBuilder::attention_shape(float scale, std::uint32_t w
 }
 
 ValueId ProgramBuilder::attention(ValueId q, float scale, std::uint32_t window) {
+  if (ranks_.by_positions) return attention_by_positions(q, scale, window);
   if (!shares_attention(part_)) return attention_to(q, scale, window);
   const auto columns = head_columns(&AttentionPart::query_heads, part_.query_heads);
   const ValueId all_q = exchanged(q, columns);

@@ -121,6 +121,12 @@ class ProgramBuilder {
   ValueId exchanged(ValueId x, const std::vector<Range>& columns);
   ValueId exchanged_back(ValueId x, const std::vector<Range>& columns);
   ValueId attention_to(ValueId q, float scale, std::uint32_t window);
+  ValueId attention_by_positions(ValueId q, float scale, std::uint32_t window);
+  /// Of nodes of attention's tree: those that are found here, and those of this rank's rows.
+  struct NodeSpaces {
+    SpaceId found, gathered;
+  };
+  [[nodiscard]] NodeSpaces node_spaces(std::uint32_t window);
   ValueId sent(ValueId x, SpaceId to);
   void send_to_experts(ValueId& x, ValueId& choice, std::uint32_t experts);
   ValueId returned(ValueId sums);
@@ -175,8 +181,9 @@ class ProgramBuilder {
   Program program_;
   ValueId stream_ = 0;  ///< the hidden state of this rank's rows
   std::optional<ExpertSpaces> expert_spaces_;
-  std::map<ValueId, ValueId> quantized_;  ///< what is at hand, of values that have not changed since
-  std::set<ValueId> parts_;               ///< values of which ranks of tp may have a part of the rows each
+  std::map<std::uint32_t, NodeSpaces> node_spaces_;  ///< by window
+  std::map<ValueId, ValueId> quantized_;             ///< what is at hand, of values that have not changed since
+  std::set<ValueId> parts_;                          ///< values of which ranks of tp may have a part of the rows each
   std::optional<Error> error_;
 };
 

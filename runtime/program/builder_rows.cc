@@ -67,7 +67,8 @@ ValueId ProgramBuilder::of_all_rows(ValueId x) {
   return all;
 }
 
-/// Ranks that share out the rows share out the heads, too, where there are enough; else all have the whole cache.
+/// Ranks that share out the rows share out the positions, or the heads, where there are enough; else all have the whole
+/// cache.
 void ProgramBuilder::kv_append(ValueId k, ValueId v) {
   const KvId kv = layer_ - shard_.layers.first;
   if (!shares_rows()) return append(ops::KvAppend{k, v, kv});
@@ -80,7 +81,7 @@ void ProgramBuilder::kv_append(ValueId k, ValueId v) {
 }
 
 bool ProgramBuilder::shares_attention(const LayerPart& part) const {
-  return shares_rows() && part.attention_leaves.size() >= ranks_.row_ranks();
+  return shares_rows() && !ranks_.by_positions && part.attention_leaves.size() >= ranks_.row_ranks();
 }
 
 ProgramBuilder::AttentionPart ProgramBuilder::attention_part(const LayerShape& layer, const LayerPart& part,
@@ -130,6 +131,38 @@ ValueId ProgramBuilder::exchanged_back(ValueId x, const std::vector<Range>& colu
   const ValueId own = value(name, ValueType::f32, columns.back().last);
   append(ops::UnpackHeads{packed, own, columns});
   return own;
+}
+
+/// A row sees so many stretches of positions at most, and of each part's its share of them.
+ProgramBuilder::NodeSpaces ProgramBuilder::node_spaces(std::uint32_t window) {
+  if (const auto found = node_spaces_.find(window); found != node_spaces_.end()) return found->second;
+  const KvDeal& deal = program_.deal;
+  const std::uint32_t blocks = kv_blocks_for(model_.context), all = (blocks + deal.stretch - 1) / deal.stretch;
+  const std::uint32_t seen =
+      window == 0 ? all : std::min(all, (kv_blocks_for(window) + deal.stretch - 1) / deal.stretch + 1);
+  const NodeSpaces spaces{
+      add_space({.name = "found", .per_row = (seen + deal.parts - 1) / deal.parts}),
+      add_space({.name = "gathered", .per_row = seen, .ranks = ranks_.row_ranks()}),
+  };
+  append(ops::PlanNodes{spaces.found, spaces.gathered, window});
+  return node_spaces_.emplace(window, spaces).first->second;
+}
+
+ValueId ProgramBuilder::attention_by_positions(ValueId q, float scale, std::uint32_t window) {
+  const ops::AttentionShape shape = attention_shape(scale, window);
+  const auto [found_rows, gathered_rows] = node_spaces(window);
+  const ValueId all_q = of_all_rows(q);
+  program_.sections.push_back({"attention"});
+  const std::uint32_t columns = shape.heads * (shape.head_dim + 2);
+  const ValueId found = value_in(found_rows, "nodes", ValueType::f32, columns);
+  const ValueId gathered = value_in(gathered_rows, "nodes", ValueType::f32, columns);
+  append(ops::AttentionNodes{all_q, found, shape});
+  append(ops::ExchangeNodes{found, gathered, rows(), program_.events, window});
+  append(ops::Await{program_.events++, found, gathered});
+  program_.sections.push_back({"layers", program_.own_rows});
+  const ValueId y = value("attention", ValueType::f32, shape.heads * shape.head_dim);
+  append(ops::MergeNodes{q, gathered, y, shape});
+  return y;
 }
 
 /// What travels on, and what the head reads, is the state of all rows.

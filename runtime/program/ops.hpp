@@ -339,6 +339,46 @@ struct AttentionValues {
   void weights(auto&& v) const { shape.weights(v); }
 };
 
+// Ranks that share out the positions of the KV cache: of every row of the step each finds what its positions come to,
+// and sends it to the rank whose row that is: nodes of attention's tree (see kernels::DealtNodes), of which a row has
+// as many as it sees stretches. Keys and values stay where they are (after the queries that travel in Yang et al.,
+// Context Parallelism for Scalable Million-Token Inference, 2024).
+
+/// Makes the rows of two spaces: the nodes that this rank finds, and those that all have found of its own rows. It
+/// follows from the positions, and from what layers of such a `window` see.
+struct PlanNodes {
+  static constexpr std::string_view name = "plan_nodes";
+  SpaceId found, gathered;
+  std::uint32_t window;
+  void values(auto&&) const {}
+};
+
+/// q: of every row.
+struct AttentionNodes {
+  static constexpr std::string_view name = "attention_nodes";
+  ValueId q, found;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).writes(found); }
+};
+
+struct ExchangeNodes {
+  static constexpr std::string_view name = "exchange_nodes";
+  ValueId found, gathered;
+  GroupId group;
+  EventId done;
+  std::uint32_t window;
+  void values(auto&& v) const { v.reads(found).writes(gathered); }
+};
+
+/// q: of own rows.
+struct MergeNodes {
+  static constexpr std::string_view name = "merge_nodes";
+  ValueId q, gathered, y;
+  AttentionShape shape;
+  void values(auto&& v) const { v.reads(q).reads(gathered).writes(y); }
+  void weights(auto&& v) const { shape.weights(v); }
+};
+
 struct Gelu {
   static constexpr std::string_view name = "gelu";
   ValueId x, y;
@@ -593,8 +633,8 @@ struct GeluGate {
   }
 };
 
-/// The end of a row-parallel product: `y`, [reduced by rows,] made float where it is fixed, [normed,] added, and what it
-/// is added to [normed and quantised; of that the parts gathered].
+/// The end of a row-parallel product: `y`, [reduced by rows,] made float where it is fixed, [normed,] added, and what
+/// it is added to [normed and quantised; of that the parts gathered].
 struct Residual {
   static constexpr std::string_view name = "residual";
   struct Norm {
@@ -628,6 +668,7 @@ using Any = std::variant<
     Matmul, MatmulPartial, FromFixed,
     AllReduce, ReduceRows, GatherParts, AllGather, AllGatherRows, PackHeads, UnpackHeads, ExchangeHeads, AllToAll, Broadcast, Await,
     Rope, KvAppend, AttentionScores, AttentionSoftmax, AttentionValues,
+    PlanNodes, AttentionNodes, ExchangeNodes, MergeNodes,
     Gelu, SiluMul, GeluMul, SwigluOai, Add,
     Route, PlanExchange, PickSent, PickChoices, LayExperts, Dispatch, ExpertMatmul, ExpertBias, WeighExperts, ExpertPartial,
     ExpertBiasLeaf, Combine, SumReturned,

@@ -9,6 +9,7 @@
 #include "kernels/packed.hpp"
 #include "kernels/rope_style.hpp"
 #include "runtime/memory/held_kv.hpp"
+#include "runtime/memory/kv_groups.hpp"
 #include "runtime/model/description.hpp"
 #include "runtime/program/ops.hpp"
 
@@ -17,7 +18,7 @@ namespace troupe {
 /// How many rows a value has. How many there are of a space is known only while a step runs: of space 0 they are the
 /// step's, of any other an op says it, ahead of the sections over it.
 struct RowSpace {
-  std::string name;           ///< "step", "own", "sent", "guest", "routed", "wanted"
+  std::string name;           ///< "step", "own", "sent", "guest", "routed", "found", "gathered", "wanted"
   std::uint32_t per_row = 1;  ///< at most so many for each row of the step, or of a rank's part of them ...
   std::uint32_t tile = 0;     ///< ... and, where not 0, worked on so many at a time: no value of it has more
   std::uint32_t ranks = 1;    ///< among which the step's rows are shared out, where it is a rank's part that counts
@@ -85,8 +86,9 @@ struct Program {
   std::vector<ProgramGroup> groups{};
   std::uint32_t events = 0;
   std::vector<Rotation> rotations{};
-  std::uint32_t kv_groups = 1;  ///< of layers, of the whole model
+  std::uint32_t kv_groups = 1;  ///< of layers, of the whole model: see KvGroups
   std::vector<KvPlace> kv{};    ///< [layers of the shard]
+  KvDeal deal{};                ///< which positions of them are here
 
   ValueId hidden = 0;  ///< the residual stream as it travels between stages, [rows of the step, hidden]
 

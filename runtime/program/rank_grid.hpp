@@ -9,9 +9,10 @@ namespace troupe {
 
 /// Where a shard stands among the ranks of its stage: see GraphGroup.
 struct RankGrid {
-  std::uint32_t sp = 1, ep = 1, tp = 1;
+  std::uint32_t sp = 1, ep = 1, tp = 1;  ///< sp: or cp
   std::uint32_t rank = 0;
   std::vector<ExpertPlacement> experts{};  ///< see GraphGroup
+  bool by_positions = false;               ///< the KV cache is shared out so, not by heads
 
   [[nodiscard]] std::uint32_t size() const { return sp * ep * tp; }
   [[nodiscard]] std::uint32_t tp_rank() const { return rank % tp; }
@@ -21,12 +22,15 @@ struct RankGrid {
   /// Ranks that share out a step's rows.
   [[nodiscard]] std::uint32_t row_ranks() const { return sp * ep; }
   [[nodiscard]] std::uint32_t row_rank() const { return rank / tp; }
+  /// Of the positions of the KV cache.
+  [[nodiscard]] std::uint32_t kv_parts() const { return by_positions ? row_ranks() : 1; }
 };
 
 /// Precondition: the group has passed check_graph.
 [[nodiscard]] inline RankGrid grid_of(const GraphGroup& group, std::uint32_t rank) {
   const auto ranks = static_cast<std::uint32_t>(group.nodes.size());
-  return {group.sp, group.ep, ranks / (group.sp * group.ep), rank, group.experts};
+  const std::uint32_t rows = group.sp * group.cp;
+  return {rows, group.ep, ranks / (rows * group.ep), rank, group.experts, group.cp > 1};
 }
 
 /// The part of `all` in order that one of `ranks` has: as equal as can be.

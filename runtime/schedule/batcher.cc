@@ -24,11 +24,6 @@ std::vector<KvGroup> groups_of(const BatchLimits& limits) {
   return {{0, limits.parallel * each, each}};
 }
 
-std::uint32_t held_by(const KvTable& table, std::uint32_t group) {
-  const KvTable::Part& part = table.groups[group];
-  return static_cast<std::uint32_t>(part.blocks.size()) - part.begin;
-}
-
 /// The end of the positions for which it has blocks: as many of each group.
 std::uint32_t end_of_blocks(const KvTable& table) {
   return static_cast<std::uint32_t>(table.groups[0].blocks.size() * kernels::kv_block);
@@ -87,7 +82,7 @@ std::map<Batcher::Rank, Batcher::Sequence>::iterator Batcher::next_in_queue() {
 bool Batcher::fits(const Sequence& sequence) const {
   for (std::uint32_t group = 0; group < pool_->groups(); ++group) {
     const auto lacks = [&](const Sequence& each) -> std::uint64_t {
-      const std::uint32_t needed = pool_->needed(group, each.prefill_end + 1), held = held_by(each.table, group);
+      const std::uint32_t needed = pool_->needed(group, each.prefill_end + 1), held = pool_->held(each.table, group);
       return needed > held ? needed - held : 0;
     };
     std::uint64_t all = lacks(sequence);
@@ -360,7 +355,7 @@ void Batcher::come_back(Sequence& sequence, const SequenceSlice& slice, bool fai
   const std::span<const TokenId> known = sequence.request.prompt;
   if (sequence.failed) return;
   pool_->publish(known.first(std::min<std::size_t>(known.size(), sequence.computed)), sequence.request.cache_salt,
-                sequence.table);
+                 sequence.table);
 }
 
 bool Batcher::stop(SequenceId id) {

@@ -18,7 +18,8 @@ using Epoch = std::uint64_t;       ///< of a replica as it was made: every makin
 
 /// A slot's place in a KV table from which on something else stands there.
 struct TableChange {
-  std::uint32_t group = 0;  ///< of layers: see KvGroups
+  static constexpr std::uint32_t none = UINT32_MAX;  ///< in place of a block that is another group's
+  std::uint32_t group = 0;                           ///< of layers: see KvGroups
   std::uint32_t first = 0;  ///< counted in blocks from position 0; what is skipped is behind the window
   std::vector<std::uint32_t> blocks{};
 };

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "kernels/table.hpp"
+#include "runtime/device/cpu/node_plan.hpp"
 #include "runtime/device/cpu/routing.hpp"
 #include "runtime/device/cpu/team.hpp"
 #include "runtime/device/program_runner.hpp"
 #include "runtime/memory/kv_store.hpp"
 #include "runtime/memory/slot_tables.hpp"
-#include "runtime/program/layout.hpp"
 #include "runtime/program/expert_rows.hpp"
+#include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
 #include "transport/collective/communicator.hpp"
@@ -54,6 +55,7 @@ struct ShardState {
   std::vector<std::size_t> counts{};             ///< [spaces]: rows of each
   std::vector<std::size_t> gives{}, takes{};     ///< [ranks]: of an exchange that begins
   Routing routing{};                             ///< of the layer whose experts are at work
+  std::vector<NodePlan> node_plans{};            ///< where ranks share out positions
   std::vector<float> angles{};                   ///< [rotations][rows][dims]: cosines, then sines
   std::vector<std::size_t> angles_of{};          ///< [rotations]: columns of the angles before its own
   std::vector<std::uint8_t> overflow{};          ///< [layers][rows]: see ProgramRunner::overflow
@@ -114,6 +116,9 @@ class OpContext {
     return shard_.tables.blocks(shard_.program->kv[kv].group, slice.slot);
   }
   [[nodiscard]] std::size_t kv_offset(KvId kv) const { return shard_.program->kv[kv].offset; }
+  [[nodiscard]] NodePlan& node_plan(std::uint32_t window) const {
+    return *std::ranges::find(shard_.node_plans, window, &NodePlan::window);
+  }
   [[nodiscard]] float* scratch() const { return shard_.scratch[thread_].data(); }
 
   struct Share {

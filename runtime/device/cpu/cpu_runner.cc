@@ -46,7 +46,7 @@ KvStore store_of(const ProgramParts& parts) {
 
 std::size_t activation_bytes(const Program& program, std::size_t rows, std::uint32_t threads) {
   return lay_out(program, rows).bytes + threads * scratch_of(program) * sizeof(float) +
-         angle_columns(program) * rows * sizeof(float) + routing_bytes(program, rows);
+         angle_columns(program) * rows * sizeof(float) + routing_bytes(program, rows) + node_plan_bytes(program, rows);
 }
 
 Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const kernels::KernelTable& kernels) {
@@ -79,6 +79,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
              .expert_rows = parts_.expert_rows.get(),
              .team = &team_,
              .counts = std::vector<std::size_t>(parts_.program->spaces.size()),
+             .node_plans = node_plans(*parts_.program, parts_.rows),
              .scratch = {parts_.threads, std::vector<float>(scratch_of(*parts_.program))},
              .why = {}},
       layers_(end_of_layers(*parts_.program)) {

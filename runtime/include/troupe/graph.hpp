@@ -47,15 +47,15 @@ struct ExpertPlacement {
 /// The shards of a stage, in rank order, and the transport by which they meet. One hidden state flows into them: the
 /// first takes it for all, and ports "hidden" of the others may stay unjoined, or be joined to the same.
 ///
-/// Ranks are sp times ep times those that share out each layer, which stand side by side. Each of sp * ep has all of a
-/// layer's weights that are no expert's, and a part of a step's rows; of the attention's heads, and so of the KV cache,
-/// a part too where there are leaves enough, else all. Of the layers' experts each of ep has a part, in order and as
-/// equal as can be but where `experts` says another.
+/// Ranks are sp or cp times ep times those that share out each layer, which stand side by side. Each of sp * cp * ep
+/// has all of a layer's weights that are no expert's, and a part of a step's rows. Of the KV cache it has a part, too:
+/// with cp every so many positions, else some of the heads where there are leaves enough, or all. Of the layers'
+/// experts each of ep has a part, in order and as equal as can be but where `experts` says another.
 struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
   std::string via = "memory";
-  std::uint32_t sp = 1, ep = 1;
+  std::uint32_t sp = 1, cp = 1, ep = 1;    ///< one of sp and cp is 1; cp times ep is the same in all of a replica
   std::vector<ExpertPlacement> experts{};  ///< of some layers of the stage, ascending
 };
 

@@ -112,6 +112,25 @@ void run(const ops::AttentionQuantize& op, OpContext& c) {
   });
 }
 
+void run(const ops::AttentionNodes& op, OpContext& c) {
+  check_queries(op.shape, op.q, c);
+  const KvDeal& deal = c.shard().program->deal;
+  const NodePlan& plan = c.node_plan(op.shape.window);
+  share_items(op.shape, c, [&](const StepRows::Slice& slice, std::size_t first, std::size_t last) {
+    const kernels::DealtNodes dealt{deal.stretch, deal.parts, c.f32(op.found), plan.found.data() + slice.first_row};
+    c.kernels().attention_nodes(arguments(op.shape, c, slice, op.q, c.f32(op.found)), dealt, deal.part, first, last);
+  });
+}
+
+void run(const ops::MergeNodes& op, OpContext& c) {
+  const KvDeal& deal = c.shard().program->deal;
+  const NodePlan& plan = c.node_plan(op.shape.window);
+  share_rows(op.shape, c, op.q, op.y, [&](const kernels::AttentionArgs& args, std::size_t token, std::size_t row) {
+    const std::uint32_t* const first = plan.gathered.data() + row * deal.parts;
+    c.kernels().attention_merge(args, {deal.stretch, deal.parts, c.f32(op.gathered), first}, token);
+  });
+}
+
 void run(const ops::AttentionScores& op, OpContext& c) {
   check_queries(op.shape, op.q, c);
   const std::size_t stride = c.columns(op.scores) / op.shape.heads;

@@ -100,6 +100,24 @@ void run(const ops::ExchangeHeads& op, OpContext& c) {
                                     shard.deadline));
 }
 
+void run(const ops::PlanNodes& op, OpContext& c) {
+  if (c.thread() != 0) return;
+  ShardState& shard = c.shard();
+  NodePlan& plan = c.node_plan(op.window);
+  plan.plan(c.step().positions, shard.program->deal);
+  shard.counts[op.found] = sum_of(plan.gives);
+  shard.counts[op.gathered] = sum_of(plan.takes);
+}
+
+void run(const ops::ExchangeNodes& op, OpContext& c) {
+  if (c.thread() != 0) return;
+  ShardState& shard = c.shard();
+  const NodePlan& plan = c.node_plan(op.window);
+  c.begin(op.done,
+          shard.groups[op.group]->all_to_all(tensor(c, op.found, sum_of(plan.gives)), plan.gives,
+                                             tensor(c, op.gathered, sum_of(plan.takes)), plan.takes, shard.deadline));
+}
+
 void run(const ops::PlanExchange& op, OpContext& c) {
   if (c.thread() != 0) return;
   ShardState& shard = c.shard();

@@ -21,7 +21,9 @@ void append(const ops::KvAppend& op, const OpContext& c, const StepRows::Slice& 
   if (!all_within(k, columns, beyond_f16)) c.flag(row, key_overflow);
   if (!all_within(v, columns, beyond_f16)) c.flag(row, value_overflow);
   const std::size_t position = slice.first_position + row - slice.first_row;
-  std::byte* layer = c.kv_blocks(slice, op.kv)[position / kernels::kv_block] + place.offset;
+  const std::size_t block = position / kernels::kv_block;
+  if (!c.shard().program->deal.has(static_cast<std::uint32_t>(block))) return;  // another rank's
+  std::byte* layer = c.kv_blocks(slice, op.kv)[block] + place.offset;
   for (std::size_t head = 0; head < heads; ++head) {
     c.kernels().kv_append(k + head * head_dim, v + head * head_dim, head_dim, position % kernels::kv_block,
                           layer + head * kernels::kv_head_bytes(head_dim));
