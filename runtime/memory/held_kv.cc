@@ -1,7 +1,6 @@
 #include "runtime/memory/held_kv.hpp"
 
 #include <map>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,7 +21,7 @@ void each_head(HeldKv* shard, const Visit& visit) {
   for (const KvPlace& place : shard->places()) {
     const std::size_t bytes = kernels::kv_head_bytes(place.head_dim);
     for (std::uint32_t head = place.heads.first; head < place.heads.last; ++head) {
-      visit(std::tuple(place.layer, head, place.group),
+      visit(std::pair(place.layer, head),
             HeadSpot{shard, place.group, place.offset + (head - place.heads.first) * bytes, bytes});
     }
   }
@@ -32,29 +31,29 @@ void each_head(HeldKv* shard, const Visit& visit) {
 
 Result<std::uint64_t> move_kv(std::span<HeldKv* const> from, std::span<HeldKv* const> to,
                               std::span<const KvMove> moves) {
-  // Several shards may hold a head, of the same positions: any will do.
-  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, HeadSpot> sources;
-  for (HeldKv* const shard : from) each_head(shard, [&](auto head, HeadSpot spot) { sources.emplace(head, spot); });
-  std::vector<std::pair<HeadSpot, HeadSpot>> heads;
+  // By layer, head and group. Several shards may hold a head of the same positions: any will do.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::map<std::uint32_t, HeadSpot>> sources;
+  for (HeldKv* const shard : from) {
+    each_head(shard, [&](auto head, HeadSpot spot) { sources[head].emplace(spot.group, spot); });
+  }
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::pair<HeadSpot, HeadSpot>>> heads;  // by groups
   bool whole = true;
   for (HeldKv* const shard : to) {
     each_head(shard, [&](auto head, HeadSpot spot) {
-      const auto source = sources.find(head);
-      whole &= source != sources.end();
-      if (source != sources.end()) heads.emplace_back(source->second, spot);
+      whole &= sources.contains(head);
+      for (const auto& [group, source] : sources[head]) heads[{group, spot.group}].emplace_back(source, spot);
     });
   }
   if (!whole) return Error(Code::failed, "heads of the KV cache that are to move are at no shard");
   std::vector<std::byte> bytes;
   std::uint64_t copied = 0;
   for (const KvMove& move : moves) {
-    for (const auto& [source, target] : heads) {
-      if (target.group != move.group) continue;
+    for (const auto& [source, target] : heads[{move.group, move.to_group}]) {
       bytes.resize(target.bytes);
       if (!source.shard->read(move.group, move.from, source.offset, bytes)) {
         return Error(Code::failed, "a block of the KV cache that was to move is not there");
       }
-      if (auto wrote = target.shard->write(move.group, move.to, target.offset, bytes); !wrote) return wrote.error();
+      if (auto wrote = target.shard->write(move.to_group, move.to, target.offset, bytes); !wrote) return wrote.error();
       copied += bytes.size();
     }
   }

@@ -34,9 +34,11 @@ class HeldKv {
                                            std::span<const std::byte> bytes) = 0;
 };
 
-/// A block of one replica's cache that becomes one of another's: see KvPool::take_over.
+/// A block of one replica's cache that becomes one of another's, where positions may be dealt out otherwise: see
+/// KvPool::take_over.
 struct KvMove {
-  std::uint32_t group, from, to;
+  std::uint32_t group, from;  ///< there
+  std::uint32_t to_group, to;
 };
 
 /// Copies blocks from all shards of a replica to all of another, of the same model: head by head, since each may hold

@@ -13,7 +13,8 @@ namespace troupe {
 struct KvDeal {
   std::uint32_t stretch = 1, parts = 1, part = 0;
 
-  [[nodiscard]] bool has(std::uint32_t block) const { return block / stretch % parts == part; }
+  [[nodiscard]] std::uint32_t part_of(std::uint32_t block) const { return block / stretch % parts; }
+  [[nodiscard]] bool has(std::uint32_t block) const { return part_of(block) == part; }
   /// Of the first `blocks`, those that it has.
   [[nodiscard]] std::uint32_t count(std::uint32_t blocks) const;
   /// The number of the block that is the `index`th of those that it has; bounded, as there may be none.

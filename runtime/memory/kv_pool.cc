@@ -291,18 +291,25 @@ std::uint32_t KvPool::depth(std::uint32_t entry) const {
   return depth;
 }
 
-/// Blocks that an entry names: those that are held, from the beginnings of texts on, then the others, the latest first.
-std::vector<std::uint32_t> KvPool::known_blocks(std::size_t group) const {
-  const Group& mine = groups_[group];
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> held;
-  for (std::uint32_t block = 0; block < mine.blocks.size(); ++block) {
-    const Block& each = mine.blocks[block];
-    if (each.entry != none && each.holders > 0) held.emplace_back(depth(each.entry), block);
+/// Of a window's groups the blocks that an entry names: those that are held, from the beginnings of texts on, then of
+/// each group the others, the latest first.
+std::vector<KvPool::KnownBlock> KvPool::known_blocks(std::uint32_t first_group) const {
+  std::vector<std::pair<std::uint32_t, KnownBlock>> held;
+  std::vector<KnownBlock> known;
+  for (std::uint32_t group = first_group; group < first_group + parts(); ++group) {
+    const Group& mine = groups_[group];
+    for (std::uint32_t block = 0; block < mine.blocks.size(); ++block) {
+      const Block& each = mine.blocks[block];
+      if (each.entry != none && each.holders > 0) held.push_back({depth(each.entry), {group, block}});
+    }
   }
-  std::sort(held.begin(), held.end());
-  std::vector<std::uint32_t> known;
+  std::ranges::stable_sort(held, {}, [](const auto& each) { return each.first; });
   for (const auto& [depth, block] : held) known.push_back(block);
-  for (std::uint32_t block = mine.youngest; block != none; block = mine.blocks[block].older) known.push_back(block);
+  for (std::uint32_t group = first_group; group < first_group + parts(); ++group) {
+    const Group& mine = groups_[group];
+    for (std::uint32_t block = mine.youngest; block != none; block = mine.blocks[block].older)
+      known.push_back({group, block});
+  }
   return known;
 }
 
@@ -321,27 +328,29 @@ std::uint32_t KvPool::same_entry(const KvPool& other, std::uint32_t entry) {
   return mine;
 }
 
-void KvPool::take_over_group(const KvPool& other, std::uint32_t group, std::vector<KvMove>& moves) {
-  Group& mine = groups_[group];
-  std::vector<std::uint32_t> taken;
-  for (const std::uint32_t block : other.known_blocks(group)) {
-    if (available(group) == mine.queued) break;
-    const std::uint32_t entry = same_entry(other, other.groups_[group].blocks[block].entry);
+/// Of the groups of one window, counted from 0.
+void KvPool::take_over_window(const KvPool& other, std::uint32_t window, std::vector<KvMove>& moves) {
+  std::vector<KnownBlock> taken;
+  for (const auto& [from, block] : other.known_blocks(window * other.parts())) {
+    const std::uint32_t theirs = other.groups_[from].blocks[block].entry;
+    const std::uint32_t group = window * parts() + groups_[0].limits.deal.part_of(other.depth(theirs) - 1);
+    Group& mine = groups_[group];
+    if (available(group) == mine.queued) continue;
+    const std::uint32_t entry = same_entry(other, theirs);
     if (block_of(entry, group) != none) continue;
-    taken.push_back(take(mine));
-    block_of(entry, group) = taken.back();
-    mine.blocks[taken.back()].entry = entry;
+    taken.push_back({group, take(mine)});
+    block_of(entry, group) = taken.back().block;
+    mine.blocks[taken.back().block].entry = entry;
     ++entries_[entry].uses;
-    moves.push_back({group, block, taken.back()});
+    moves.push_back({from, block, group, taken.back().block});
   }
-  for (; !taken.empty(); taken.pop_back()) drop(mine, taken.back());
+  for (; !taken.empty(); taken.pop_back()) drop(groups_[taken.back().group], taken.back().block);
 }
 
 std::vector<KvMove> KvPool::take_over(const KvPool& other) {
   std::vector<KvMove> moves;
-  const auto same = [](const Group& a, const Group& b) { return a.limits.deal == b.limits.deal; };
-  if (!prefix_cache_ || !std::ranges::equal(groups_, other.groups_, same)) return moves;
-  for (std::uint32_t group = 0; group < groups_.size(); ++group) take_over_group(other, group, moves);
+  if (!prefix_cache_) return moves;
+  for (std::uint32_t window = 0; window < groups_.size() / parts(); ++window) take_over_window(other, window, moves);
   return moves;
 }
 

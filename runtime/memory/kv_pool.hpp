@@ -74,9 +74,8 @@ class KvPool {
   /// Gives everything back. The table is as new.
   void release(KvTable& table);
 
-  /// Knows from now on what another pool of the same groups knows, as far as there are blocks with nothing in them:
-  /// what its sequences hold first, then what was released last. Returns which blocks are to become which; none where
-  /// positions are dealt out otherwise.
+  /// Knows from now on what another pool of the same model knows, as far as there are blocks with nothing in them:
+  /// what its sequences hold first, then what was released last. Returns which blocks are to become which.
   [[nodiscard]] std::vector<KvMove> take_over(const KvPool& other);
 
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
@@ -133,9 +132,13 @@ class KvPool {
     return blocks_of_[entry * groups_.size() + group];
   }
   [[nodiscard]] std::uint32_t depth(std::uint32_t entry) const;
-  [[nodiscard]] std::vector<std::uint32_t> known_blocks(std::size_t group) const;
+  struct KnownBlock {
+    std::uint32_t group, block;
+  };
+  [[nodiscard]] std::uint32_t parts() const { return groups_[0].limits.deal.parts; }
+  [[nodiscard]] std::vector<KnownBlock> known_blocks(std::uint32_t first_group) const;
   [[nodiscard]] std::uint32_t same_entry(const KvPool& other, std::uint32_t entry);
-  void take_over_group(const KvPool& other, std::uint32_t group, std::vector<KvMove>& moves);
+  void take_over_window(const KvPool& other, std::uint32_t window, std::vector<KvMove>& moves);
   [[nodiscard]] bool has_everything(std::uint32_t entry, std::uint32_t block);
   [[nodiscard]] bool has_windows(const std::vector<std::uint32_t>& chain, const KvTable& table);
   void adopt(const std::vector<std::uint32_t>& chain, KvTable& table);

@@ -76,7 +76,7 @@ std::size_t form_of(const std::string& factor) {
   return factor.find(':') == std::string::npos ? 1 : 2;
 }
 
-constexpr const char* plan_factors[] = {"dp", "pp", "sp", "ep", "tp"};
+constexpr const char* plan_factors[] = {"dp", "pp", "sp", "cp", "ep", "tp"};
 constexpr std::size_t kind_size = std::size(plan_factors);
 
 /// The form of each factor.

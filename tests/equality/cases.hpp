@@ -55,9 +55,9 @@ inline constexpr const char* late_beside_cpu = "late+cpu";
 [[nodiscard]] std::string to_string(const Case& run);
 
 // Cases are drawn: which values go together, and which of `plans` stands for its kind, where there are kinds: each of
-// dp, pp, sp, ep and tp absent, even, or uneven, as far as they come together. Where sanitized() the reference kernels
-// are left out. "Quiet" are cases of what the product has alone: on this processor, through memory, and nothing happens
-// meanwhile.
+// dp, pp, sp, cp, ep and tp absent, even, or uneven, as far as they come together. Where sanitized() the reference
+// kernels are left out. "Quiet" are cases of what the product has alone: on this processor, through memory, and nothing
+// happens meanwhile.
 
 /// Few quiet cases in which all pairs of values of all factors meet, the plan's own among them.
 [[nodiscard]] std::vector<Case> quiet_pairs(const std::vector<std::string>& plans, std::mt19937_64& random);

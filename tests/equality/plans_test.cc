@@ -130,7 +130,10 @@ void run_part(const char* file, bool pairs) {
   const std::string fast(tables[std::min<std::size_t>(1, tables.size() - 1)]->name);  // the first after the reference
   auto cases = pairs ? quiet_pairs(plans, random) : quiet_values(plans, random);
   std::vector<Run> runs;
-  for (Case& one : cases) runs.push_back({std::move(one), short_lengths(runs.size())});
+  for (Case& one : cases) {
+    const auto lengths = slow(one) ? eventful_lengths() : short_lengths(runs.size());
+    runs.push_back({std::move(one), lengths});
+  }
   for (Case& one : fast_values(small_plans(model->checkpoint()), random))
     runs.push_back({std::move(one), eventful_lengths()});
   runs.push_back({{.plan = "pp2.tp2:1", .threads = 1, .chunk = 100, .devices = fast, .fusion = false, .mates = true},
@@ -222,7 +225,7 @@ TEST_CASE("covering array: any two values of any two factors meet", "[equality]"
 std::set<std::string> values_of(const std::vector<Case>& cases) {
   std::set<std::string> values;
   for (const Case& one : cases) {
-    for (const char* factor : {"dp2", "pp2.", "pp2:1", "sp2", "ep2", "tp2.", "tp2:1"}) {
+    for (const char* factor : {"dp2", "pp2.", "pp2:1", "sp2", "cp2", "ep2", "tp2.", "tp2:1"}) {
       if ((one.plan + ".").find(factor) != std::string::npos) values.insert(factor);
     }
     values.insert({"threads " + std::to_string(one.threads), "chunk " + std::to_string(one.chunk),
@@ -236,7 +239,7 @@ TEST_CASE("fault 25: every value of every factor occurs in the parts of the plan
   std::vector<std::string> plans;
   for (const char* dp : {"", "dp2."}) {
     for (const char* pp : {"", "pp2.", "pp2:1."}) {
-      for (const char* rows : {"", "sp2.", "ep2."}) {
+      for (const char* rows : {"", "sp2.", "cp2.", "ep2."}) {
         for (const char* tp : {"tp1", "tp2", "tp2:1"}) plans.push_back(std::string(dp) + pp + rows + tp);
       }
     }
@@ -244,7 +247,7 @@ TEST_CASE("fault 25: every value of every factor occurs in the parts of the plan
   const std::size_t tables = kernels::tables().size();
   const std::size_t slow_ones = tables == 1 || sanitized() ? 0 : 2;  // the reference kernels, and the mixture
   const std::size_t fast_ones = tables == 1 ? 1 : tables - 1, late_ones = 2, vias = 2;
-  const std::size_t others = 7 + 2 + 3 + 2 + 2, happenings = std::size(all_that_happens);
+  const std::size_t others = 8 + 2 + 3 + 2 + 2, happenings = std::size(all_that_happens);
   for (std::uint64_t each = seed(); each < seed() + 20; ++each) {
     INFO("seed " << each);
     std::mt19937_64 random(each);

@@ -22,7 +22,8 @@ std::vector<double> kv_heads_of(const Checkpoint& checkpoint, const char* plan) 
 }  // namespace
 
 TEST_CASE(
-    "sp: ranks share out the KV cache where there are heads enough, else each has all of it; the bits are the same") {
+    "sp: ranks share out the KV cache where there are heads enough, else each has all of it; cp: they share out its "
+    "positions; the bits are the same") {
   struct Case {
     std::uint32_t heads;
     const char* plan;
@@ -35,6 +36,9 @@ TEST_CASE(
       {8, "sp2.tp1:7", {1, 1, 1, 1}},  // one leaf, whose KV head both ranks have, beside seven that they share out
       {4, "sp4", {1, 1, 1, 1}},
       {4, "sp5", {2, 2, 2, 2, 2}},
+      {8, "cp2", {1, 1}},
+      {4, "cp4.tp2", {0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25}},
+      {8, "pp2.cp2", {0.5, 0.5, 0.5, 0.5}},
   };
   Ids ids;
   for (TokenId id = 0; id < 100; ++id) ids.push_back(id * 7 % 250);

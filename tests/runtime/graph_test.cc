@@ -338,6 +338,21 @@ TEST_CASE("a group whose ranks are no grid, or that shares out experts which the
   CHECK_THAT(refused(1, 2), Contains("ep is 2; the model has no experts to share out"));
   CHECK_THAT(refused(1, 1), Contains("its attention leaves should begin at 9"));
 
+  Graph both = graph_of("cp2.tp2", smollm2());
+  both.groups[0].sp = 2;
+  CHECK_THAT(checked(both, smollm2()).error().message(), Contains("sp and cp both share out rows"));
+  both.groups[0].sp = 1;
+  both.groups[0].cp = 3;
+  CHECK_THAT(checked(both, smollm2()).error().message(),
+             Contains("cp 3 times ep 1 must divide its nodes, which are 4"));
+  Graph deals = graph_of("pp2.cp2", smollm2());
+  CHECK(checked(deals, smollm2()));
+  deals.groups[1].cp = 1;
+  deals.groups[1].sp = 2;
+  CHECK_THAT(
+      checked(deals, smollm2()).error().message(),
+      Contains("group r0.s1: the positions of its KV cache are dealt out to 1 by cp and ep, those of group r0.s0 "
+               "to 2; they must be as many"));
   Graph unlike = graph_of("sp2.tp2", smollm2());
   unlike.nodes[2].attention.last = unlike.nodes[3].attention.first = 3;
   CHECK_THAT(checked(unlike, smollm2()).error().message(),

@@ -41,7 +41,7 @@ void check_same(const Graph& a, const Graph& b) {
   REQUIRE(a.groups.size() == b.groups.size());
   for (std::size_t i = 0; i < a.groups.size(); ++i) {
     const GraphGroup &x = a.groups[i], &y = b.groups[i];
-    REQUIRE(std::tie(x.name, x.nodes, x.via, x.sp, x.ep) == std::tie(y.name, y.nodes, y.via, y.sp, y.ep));
+    REQUIRE(std::tie(x.name, x.nodes, x.via, x.sp, x.cp, x.ep) == std::tie(y.name, y.nodes, y.via, y.sp, y.cp, y.ep));
   }
 }
 
@@ -70,6 +70,7 @@ TEST_CASE("a graph and its TOML form are the same") {
   odd.insert(node, "r0.s0.t0:hidden", "r0.s1.t0:hidden");
   odd.edges[1].via = "pigeon";
   odd.groups[0].sp = 3;
+  odd.groups[0].cp = 5;
   odd.groups[0].ep = 2;
   odd.groups[0].via = "a \"quoted\" name\n";
   check_same(parse_graph(to_toml(odd)), odd);

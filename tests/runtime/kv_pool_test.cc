@@ -35,6 +35,19 @@ struct Sequence {
   }
 };
 
+/// The same groups with positions dealt out anew, to three at most.
+std::vector<KvGroup> dealt_out(const std::vector<KvGroup>& groups, Random& random) {
+  const std::uint32_t parts = 1 + random() % 3, stretch = 1U << random() % 3;
+  std::vector<KvGroup> dealt;
+  for (const KvGroup& group : groups) {
+    for (std::uint32_t part = 0; part < parts && group.deal.part == 0; ++part) {
+      dealt.push_back(group);
+      dealt.back().deal = {parts == 1 ? 1 : stretch, parts, part};
+    }
+  }
+  return dealt;
+}
+
 /// A pool, and beside it a memory into which what sequences compute is written. All that a pool promises is checked as
 /// it happens.
 class Game {
@@ -78,6 +91,7 @@ class Game {
   /// Another pool takes the place of this one, perhaps a smaller one, and what it takes over is copied to another
   /// memory. What sequences had held they have to find there.
   void change_pools() {
+    groups_ = dealt_out(groups_, random_);
     if (random_() % 2 == 0) {
       for (KvGroup& group : groups_) group.blocks -= random_() % (group.blocks / 2);
     }
@@ -85,10 +99,10 @@ class Game {
     std::vector<Memory> memory(groups_.size());
     std::set<std::pair<std::uint32_t, std::uint32_t>> filled;
     for (const KvMove& move : next.take_over(pool_)) {
-      REQUIRE(move.to < groups_[move.group].blocks);
-      REQUIRE(filled.insert({move.group, move.to}).second);
+      REQUIRE(move.to < groups_[move.to_group].blocks);
+      REQUIRE(filled.insert({move.to_group, move.to}).second);
       for (std::uint32_t place = 0; place < block_size; ++place) {
-        memory[move.group][{move.to, place}] = memory_[move.group].at({move.from, place});
+        memory[move.to_group][{move.to, place}] = memory_[move.group].at({move.from, place});
       }
     }
     carried += filled.size();
@@ -153,6 +167,10 @@ class Game {
       const auto& blocks = mine.table.groups[g].blocks;
       for (std::uint32_t p = mine.position; p < end; ++p) {
         const std::uint32_t block = blocks[p / block_size];
+        if (!groups_[g].deal.has(p / block_size)) {
+          REQUIRE(block == KvTable::none);
+          continue;
+        }
         REQUIRE(block < groups_[g].blocks);
         for (const Sequence& other : sequences_) {
           if (&other == &mine) continue;
@@ -164,6 +182,7 @@ class Game {
       for (const std::uint32_t p : {mine.position, end - 1}) {
         const std::uint32_t window = groups_[g].window;
         for (std::uint32_t seen = window == 0 || p < window ? 0 : p - window + 1; seen <= p; ++seen) {
+          if (!groups_[g].deal.has(seen / block_size)) continue;
           REQUIRE(memory_[g].at({blocks[seen / block_size], seen % block_size}) == mine.content(seen));
         }
       }
@@ -183,7 +202,7 @@ std::vector<KvGroup> random_groups(Random& random) {
   const std::uint32_t blocks = 7 + random() % 20;
   if (random() % 4 != 0) groups.push_back({0, blocks, blocks});
   if (groups.empty() || random() % 2 == 0) groups.push_back({1 + random() % 200, 7 + random() % blocks, blocks});
-  return groups;
+  return random() % 2 == 0 ? groups : dealt_out(groups, random);
 }
 
 }  // namespace

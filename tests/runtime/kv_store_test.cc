@@ -6,6 +6,7 @@
 #include "kernels/kv_layout.hpp"
 #include "kernels/table.hpp"
 #include "runtime/memory/kv_budget.hpp"
+#include "runtime/memory/kv_groups.hpp"
 #include "runtime/memory/slot_tables.hpp"
 #include "tests/seed.hpp"
 
@@ -75,8 +76,8 @@ TEST_CASE("kv store: blocks move head by head to shards with other layers and he
     for (const std::uint32_t block : {0U, 1U, 2U}) {
       REQUIRE(from.reserve(1, block));
       for (const KvPlace& place : whole) fill(random, *kernels, from.block(1, block) + place.offset);
-      there.push_back({1, block, 7 - block});
-      again.push_back({1, 7 - block, block + 1});
+      there.push_back({1, block, 1, 7 - block});
+      again.push_back({1, 7 - block, 1, block + 1});
     }
     HeldKv* const first[] = {&from};
     HeldKv* const between[] = {&shards[0], &shards[1], &shards[2]};
@@ -95,11 +96,29 @@ TEST_CASE("kv store: blocks move head by head to shards with other layers and he
   }
 }
 
+TEST_CASE("kv store: blocks move to shards that have other positions") {
+  const std::size_t head = kernels::kv_head_bytes(head_dim);
+  const std::vector<KvPlace> whole = {{0, 0, 0, {0, 1}, head_dim}}, other = {{0, 1, 0, {0, 1}, head_dim}};
+  KvStore one({{head, 4}, {0, 0}}, whole), two({{0, 0}, {head, 4}}, other), all({{head, 8}}, whole);
+  HeldKv *const parts[] = {&one, &two}, *const alone[] = {&all};
+  REQUIRE(one.reserve(0, 3));
+  REQUIRE(two.reserve(1, 3));
+  one.block(0, 3)[5] = std::byte{1};
+  two.block(1, 3)[5] = std::byte{2};
+  const KvMove there[] = {{0, 3, 0, 6}, {1, 3, 0, 7}}, back[] = {{0, 6, 1, 0}, {0, 7, 0, 1}};
+  CHECK(move_kv(parts, alone, there).value() == 2 * head);
+  CHECK(all.block(0, 6)[5] == std::byte{1});
+  CHECK(all.block(0, 7)[5] == std::byte{2});
+  CHECK(move_kv(alone, parts, back).value() == 2 * head);
+  CHECK(two.block(1, 0)[5] == std::byte{1});
+  CHECK(one.block(0, 1)[5] == std::byte{2});
+}
+
 TEST_CASE("kv store: a block that is not there cannot move", "[bad-input]") {
   const std::vector<KvPlace> place = {{0, 0, 0, {0, 1}, head_dim}};
   KvStore from({{kernels::kv_head_bytes(head_dim), 2}}, place), to({{kernels::kv_head_bytes(head_dim), 2}}, place);
   HeldKv *const first[] = {&from}, *const last[] = {&to};
-  const KvMove move[] = {{0, 1, 1}};
+  const KvMove move[] = {{0, 1, 0, 1}};
   CHECK_FALSE(move_kv(first, last, move));
   CHECK(to.block(0, 1) == nullptr);
   REQUIRE(from.reserve(0, 1));
@@ -129,6 +148,62 @@ TEST_CASE("slot tables: a slot's blocks are what its steps say, and an opened sl
   REQUIRE(tables.apply(slice_with({{0, 2, {1}}}), store));
   CHECK(tables.blocks(0, 1)[0] == nullptr);
   CHECK(tables.blocks(0, 1)[2] == store.block(0, 1));
+}
+
+TEST_CASE("slot tables: what another group has stands nowhere, and what a slot had before is not seen there") {
+  KvStore store({{64, 9}});
+  SlotTables tables = SlotTables::create(1, 2, 6).value();
+  tables.open(1);
+  REQUIRE(tables.apply(slice_with({{0, 0, {1, 2, 3}}}), store));
+  tables.open(1);
+  REQUIRE(tables.apply(slice_with({{0, 0, {4, TableChange::none, 5}}}), store));
+  CHECK(tables.blocks(0, 1)[0] == store.block(0, 4));
+  CHECK(tables.blocks(0, 1)[1] == nullptr);
+  CHECK(tables.blocks(0, 1)[2] == store.block(0, 5));
+}
+
+TEST_CASE("kv deal: every block has one owner, and what is said of many at once is so") {
+  for (const std::uint32_t parts : {1U, 2U, 3U, 5U}) {
+    for (const std::uint32_t stretch : {1U, 2U, 8U}) {
+      for (std::uint32_t part = 0; part < parts; ++part) {
+        const KvDeal deal{stretch, parts, part};
+        std::vector<std::uint32_t> own;
+        for (std::uint32_t block = 0; block < 100; ++block) {
+          REQUIRE(deal.count(block) == own.size());
+          if (!deal.has(block)) continue;
+          REQUIRE(deal.block(own.size()) == block);
+          own.push_back(block);
+        }
+        for (std::uint32_t length = 0; length < 60; ++length) {
+          std::uint32_t most = 0;
+          for (std::uint32_t from = 0; from < 40; ++from) {
+            most = std::max(most, deal.count(from + length) - deal.count(from));
+          }
+          REQUIRE(deal.most(length) == most);
+        }
+      }
+    }
+  }
+  CHECK(kv_deal(8192, 1) == KvDeal{});
+  CHECK(kv_deal(8192, 2, 1) == KvDeal{8, 2, 1});
+  CHECK(kv_deal(64, 4, 3) == KvDeal{1, 4, 3});
+}
+
+TEST_CASE("kv budget: positions that are dealt out take the same room, in parts") {
+  KvDemand demand{{0, 0, 512, 512}, {1000, 1000, 3000, 3000}, 8192, 16, 512, 2};
+  const auto groups = cut_kv(demand, 0).value();
+  CHECK(groups[0].blocks == 16 * 64);
+  CHECK(groups[1].per_sequence == 64);
+  CHECK(groups[1].deal == KvDeal{8, 2, 1});
+  CHECK(groups[2].per_sequence == 9);  // of 17 in a row
+  const std::uint64_t whole = kv_bytes(groups, demand.block_bytes);
+  const auto bounded = cut_kv(demand, whole / 3);
+  REQUIRE(bounded);
+  CHECK(kv_bytes(*bounded, demand.block_bytes) <= whole / 3);
+  CHECK((*bounded)[0].blocks >= 64);
+  demand.context = 8193;  // one stretch is not whole
+  const auto longer = cut_kv(demand, 0).value();
+  CHECK(longer[0].per_sequence == 65);
 }
 
 TEST_CASE("kv budget: without a bound there is room for all, and of a window only what is seen") {

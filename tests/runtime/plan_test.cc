@@ -81,7 +81,7 @@ TEST_CASE("a plan that is none gets one line that names the limit", "[bad-input]
   CHECK_THAT(refusal(""), Contains("empty"));
   for (const char* text :
        {"2", "p2", "pp2.", ".pp2", "pp2..tp2", "xx2", "PP2", "pp2 tp2", " pp2", "pp2,tp2", "up2", "tp1.5"}) {
-    CHECK_THAT(refusal(text), Contains("dp, pp, sp, ep and tp") || Contains("needs a number"));
+    CHECK_THAT(refusal(text), Contains("dp, pp, sp, cp, ep and tp") || Contains("needs a number"));
   }
   for (const char* text : {"pp", "pp0", "tp2:0", "tp:1", "tp2:", "tp2::1", "tp-1", "tp+2", "tp2x", "tp1e3", "tp0x2",
                            "tp99999999999999999999", "tp4294967297", "pp1000001:1"}) {
@@ -201,9 +201,10 @@ TEST_CASE("every plan of the enumeration can be written, read and deployed") {
     const PlanLimits limits = limits_of(model);
     std::size_t products = 0;
     for (std::uint32_t dp = 1; dp <= max_ranks; ++dp) {
-      for (std::uint32_t sp = 1; dp * sp <= max_ranks; ++sp) {
-        for (std::uint32_t pp = 1; pp <= limits.layers && dp * sp * pp <= max_ranks; ++pp) {
-          products += std::min({limits.leaves, max_ranks / (dp * sp * pp), limits.vocabulary_parts / sp});
+      for (std::uint32_t rows = 1; dp * rows <= max_ranks; ++rows) {  // by sp, or by cp
+        for (std::uint32_t pp = 1; pp <= limits.layers && dp * rows * pp <= max_ranks; ++pp) {
+          const auto tps = std::min({limits.leaves, max_ranks / (dp * rows * pp), limits.vocabulary_parts / rows});
+          products += tps * (rows == 1 ? 1 : 2);
         }
       }
     }

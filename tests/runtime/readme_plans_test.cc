@@ -35,7 +35,7 @@ std::string reason_of(const std::string& line) {
 /// Every product of these degrees, and every factor in uneven shares.
 std::vector<std::string> products(const std::vector<std::uint32_t>& degrees) {
   std::vector<std::string> plans{""};
-  for (const char* factor : {"dp", "pp", "sp", "ep", "tp"}) {
+  for (const char* factor : {"dp", "pp", "sp", "cp", "ep", "tp"}) {
     std::vector<std::string> more;
     for (const std::string& plan : plans) {
       for (const std::uint32_t degree : degrees) more.push_back(plan + "." + factor + std::to_string(degree));

@@ -55,8 +55,9 @@ struct GraphGroup {
   std::string name;
   std::vector<std::string> nodes;
   std::string via = "memory";
-  std::uint32_t sp = 1, cp = 1, ep = 1;    ///< one of sp and cp is 1; cp times ep is the same in all of a replica
+  std::uint32_t sp = 1, ep = 1;
   std::vector<ExpertPlacement> experts{};  ///< of some layers of the stage, ascending
+  std::uint32_t cp = 1;                    ///< 1 where sp is not; with it, cp times ep is the same in all stages
 };
 
 /// Rows that each expert of a layer has been given.
