@@ -145,6 +145,15 @@ std::string devices_of(const Checkpoint::Impl& checkpoint, const Graph& graph, c
   return joined(names);
 }
 
+void warn_of_context(const actors::Log& log, const Checkpoint& checkpoint, std::uint32_t context) {
+  const std::uint32_t own = checkpoint.impl()->model.context;
+  if (context <= own) return;
+  log(LogLevel::warning, [&] {
+    return "the context is " + std::to_string(context) + " positions, and the model was trained on " +
+           std::to_string(own) + ": what it writes beyond them may make no sense";
+  });
+}
+
 /// Packs the weights and starts the actors. Its threads come first: nothing is packed where they cannot be had.
 Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& checkpoint, const Graph& graph,
             const LoadOptions& options) {
@@ -152,6 +161,7 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
     runtime->start_control();
     auto resolved = host::resolve(*checkpoint.impl(), options).value();
     say_what_has_no_effect(runtime->log, checkpoint, graph, options);
+    warn_of_context(runtime->log, checkpoint, resolved.context);
     check_memory(checkpoint, graph, options);
     return resolved;
   });

@@ -10,6 +10,8 @@
 namespace troupe::host {
 namespace {
 
+constexpr std::uint32_t longest_context = 1U << 20;  // unless the model itself has more
+
 Error out_of_bounds(const char* what, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
   return {Code::invalid_argument, std::string(what) + " is " + std::to_string(value) + "; it must be between " +
                                       std::to_string(least) + " and " + std::to_string(most)};
@@ -26,7 +28,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
   }
   const std::uint32_t own = checkpoint.model.context;
   settings.context = options.context == 0 ? own : options.context;
-  if (settings.context > own) return out_of_bounds("context", settings.context, 1, own);
+  const std::uint32_t most = std::max(own, longest_context);
+  if (settings.context > most) return out_of_bounds("context", settings.context, 1, most);
   if (options.parallel < 1 || options.parallel > 1024) return out_of_bounds("parallel", options.parallel, 1, 1024);
   if (options.chunk < 1 || options.chunk > 65536) return out_of_bounds("chunk", options.chunk, 1, 65536);
   if (options.queue < 1 || options.queue > 1U << 20) return out_of_bounds("queue", options.queue, 1, 1U << 20);

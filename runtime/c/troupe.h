@@ -216,7 +216,7 @@ typedef struct troupe_load_options {
   uint64_t memory_limit;              ///< bytes that the model may promise to use in all; 0: no limit
   uint64_t kv_memory;                 ///< bytes for the KV of a replica; 0: for `parallel` sequences at full context
   uint32_t threads;                   ///< of each shard; 0: cores / ranks
-  uint32_t context;                   ///< positions of a sequence; 0: the model's own
+  uint32_t context;                   ///< positions of a sequence, 2^20 or the model's own at most; 0: its own
   uint32_t chunk;                     ///< tokens of a step at most, 1 to 65536; default 512
   uint32_t parallel;                  ///< sequences of a replica that run at once, 1 to 1024; default 16
   uint32_t queue;                     ///< of a replica's requests that may wait, 1 to 2^20; default 1024

@@ -198,7 +198,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb, "Steps and memory");
   add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits, 0, "the model's own context"},
             "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
-                ": the model's own)");
+                ": the model's own; more is allowed)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
 #ifdef __aarch64__
   const std::vector<std::string> isas{"neon", "dotprod", "i8mm", "reference"};

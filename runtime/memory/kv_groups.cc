@@ -22,9 +22,10 @@ std::uint32_t KvDeal::most(std::uint32_t blocks) const {
 }
 
 KvDeal kv_deal(std::uint32_t context, std::uint32_t parts, std::uint32_t part) {
-  constexpr std::uint32_t stretches = 8;  // for each part, and up to twice as many
+  constexpr std::uint32_t stretches = 8;  // for each part, and half as many at least
   if (parts == 1) return {};
-  return {std::bit_floor(std::max(1U, kv_blocks_for(context) / parts / stretches)), parts, part};
+  const std::uint32_t all = stretches * parts, blocks = kv_blocks_for(context);
+  return {std::bit_ceil(std::max(1U, (blocks + all - 1) / all)), parts, part};
 }
 
 KvGroups kv_groups(const ModelDescription& model, std::uint32_t parts) {

@@ -39,7 +39,7 @@ Told tell(const troupe::Model& model, std::atomic<std::size_t>& tokens) {
 int main(int argc, char** argv) try {
   if (argc < 2) throw troupe::Error(troupe::Code::invalid_argument, "usage: live_change MODEL.gguf [PLAN ...]");
   std::vector<std::string> plans(argv + 2, argv + argc);
-  if (plans.empty()) plans = {"pp2", "tp2", "sp2", "dp2", "pp2.tp2", "tp1"};
+  if (plans.empty()) plans = {"pp2", "tp2", "sp2", "cp2", "pp2.tp2", "tp1"};
   const troupe::Runtime runtime;
   const troupe::Checkpoint checkpoint = runtime.open(argv[1]);
   const troupe::Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 2});

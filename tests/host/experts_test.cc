@@ -51,7 +51,7 @@ TEST_CASE("experts: scores that are no numbers end a request, and say where", "[
     if (name == "blk.2.ffn_gate_inp.weight") values[3 * TinyModel::hidden] = std::numeric_limits<float>::quiet_NaN();
   };
   const MemoryFile file(model.file());
-  for (const char* plan : {"", "pp2", "tp2", "sp2", "ep2", "ep3.tp2", "sp2.ep2"}) {
+  for (const char* plan : {"", "pp2", "tp2", "sp2", "ep2", "ep3.tp2", "sp2.ep2", "cp2.ep2"}) {
     INFO(plan);
     const Model loaded = Runtime().load(file.path(), {.plan = plan, .threads = 1});
     const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));

@@ -93,7 +93,7 @@ TEST_CASE("gpt-oss: a bias of an expert that is out of range ends a request, and
       if (name == tensor) std::fill(values.begin(), values.end(), up ? std::numeric_limits<float>::quiet_NaN() : 1e9F);
     };
     const MemoryFile file(model.file());
-    for (const char* plan : {"", "tp2", "ep2", "ep3.tp2", "sp2.ep2"}) {
+    for (const char* plan : {"", "tp2", "ep2", "ep3.tp2", "sp2.ep2", "cp3", "cp2.tp2"}) {
       INFO(tensor << " " << plan);
       const Model loaded = Runtime().load(file.path(), {.plan = plan, .threads = 1});
       const Outcome outcome = outcome_of(loaded.generate(prompt, tokens(5)));

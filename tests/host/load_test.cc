@@ -35,8 +35,8 @@ TEST_CASE("options out of bounds are refused, with the bounds", "[bad-input]") {
     CHECK(error.code() == Code::invalid_argument);
     return error.message();
   };
-  CHECK_THAT(refusal({.context = 257}), Contains("context is 257; it must be between 1 and 256"));
-  CHECK_THAT(refusal({.context = 4'294'967'295}), Contains("between 1 and 256"));
+  CHECK_THAT(refusal({.context = 1'048'577}), Contains("context is 1048577; it must be between 1 and 1048576"));
+  CHECK_THAT(refusal({.context = 4'294'967'295}), Contains("between 1 and 1048576"));
   CHECK_THAT(refusal({.parallel = 0}), Contains("parallel is 0; it must be between 1 and 1024"));
   CHECK_THAT(refusal({.parallel = 1025}), Contains("between 1 and 1024"));
   CHECK_THAT(refusal({.chunk = 0}), Contains("chunk is 0; it must be between 1 and 65536"));

@@ -1,4 +1,6 @@
+#include "tests/host/house.hpp"
 #include "tests/host/journal.hpp"
+#include "tests/host/staged_graph.hpp"
 
 namespace troupe::testing {
 TEST_CASE("fault 24: the log hears of loads, failed ones too, and of a model's end", "[bad-input]") {
@@ -33,6 +35,18 @@ TEST_CASE("the log hears of what a file says that is put up with", "[bad-input]"
   CHECK(journal.count(LogLevel::warning, "bos_token_id\" is 9999") == 2);
   (void)runtime.load(file.path(), {.threads = 1});
   CHECK(journal.count(LogLevel::warning, "bos_token_id\" is 9999") == 3);
+}
+
+TEST_CASE("more context than a model was trained on is allowed, and the log hears of it") {
+  Journal journal;
+  const Runtime runtime({.log = journal.writer()});
+  Ids ids(300);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(i * 7 % 250);
+  const auto logits = [&](const char* plan) {
+    return logits_of(runtime.load(tiny_path(), {.plan = plan, .threads = 1, .context = 400}), ids);
+  };
+  CHECK(logits("tp1") == logits("cp3"));
+  CHECK(journal.count(LogLevel::warning, "the context is 400 positions, and the model was trained on 256") == 2);
 }
 
 TEST_CASE("fault 24: the log hears of refused requests and of deadlines that passed", "[bad-input]") {

@@ -37,7 +37,7 @@ TEST_CASE("logits from a position on are the last of all of them, and no others 
   const Checkpoint checkpoint = runtime.open(tiny_path());
   const Rows all = logits_of(runtime.load(checkpoint, {.threads = 1}), ids, true, 0);
   REQUIRE(all.size() == count);
-  for (const char* plan : {"tp1", "pp2.tp2", "sp2"}) {
+  for (const char* plan : {"tp1", "pp2.tp2", "sp2", "cp2"}) {
     for (const std::uint32_t chunk : {7U, 512U}) {
       for (const bool prefix_cache : {false, true}) {
         const LoadOptions options{.plan = plan, .threads = 1, .chunk = chunk, .prefix_cache = prefix_cache};

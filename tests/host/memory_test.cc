@@ -16,7 +16,7 @@ std::uint64_t promised(const Checkpoint& checkpoint, const Graph& graph, const L
 TEST_CASE("fault 25: a model may promise as many bytes as memory_limit says, and not one more", "[bad-input]") {
   const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(tiny_path());
-  for (const char* plan : {"tp1", "tp2", "pp2", "dp2.pp2", "sp2"}) {
+  for (const char* plan : {"tp1", "tp2", "pp2", "dp2.pp2", "sp2", "cp2"}) {
     INFO(plan);
     LoadOptions options{.plan = plan, .threads = 1, .parallel = 3};
     const Graph graph = checkpoint.expand(options);

@@ -231,7 +231,7 @@ TEST_CASE("fault 9: what left its range first is told, not what comes of it", "[
     };
     const MemoryFile file(tiny.file());
     const Runtime runtime;
-    for (const char* plan : {"tp1", "tp2", "sp2", "ep2"}) {
+    for (const char* plan : {"tp1", "tp2", "sp2", "cp2", "ep2"}) {
       if (plan == std::string("ep2") && architecture != std::string("granitemoe")) continue;
       for (const bool fusion : {true, false}) {
         INFO(tensor << " times " << factor << ", " << plan << ", fusion " << fusion);

@@ -53,7 +53,7 @@ TEST_CASE("a sum beyond the range of fixed point ends the request that it belong
   const Runtime runtime;
   const Checkpoint checkpoint = runtime.open(file.path());
   Ids expected;
-  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2:1", "sp2", "sp2.tp2"}) {
+  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2:1", "sp2", "sp2.tp2", "cp2"}) {
     for (const bool fusion : {true, false}) {
       INFO(plan << ", fusion " << fusion);
       const Model model =

@@ -116,7 +116,7 @@ TEST_CASE("another graph has what the KV cache held, whatever shares layers and 
   Ids expected;
   const bool kept = GENERATE(true, false);
   const Model model = runtime.load(checkpoint, {.threads = 1, .parallel = 2, .prefix_cache = kept});
-  for (const char* plan : {"", "pp2", "tp2", "sp2", "dp2", "pp2.tp2", "tp2", "dp2.pp2", "tp1"}) {
+  for (const char* plan : {"", "pp2", "tp2", "sp2", "cp2", "dp2", "pp2.tp2", "cp3", "dp2.pp2", "tp1"}) {
     INFO(plan);
     if (*plan != '\0') (void)model.replace(checkpoint.expand({.plan = plan, .threads = 1}));
     Generation stream = model.generate(prompt, tokens(count));

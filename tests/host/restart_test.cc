@@ -126,7 +126,7 @@ void check_faults(const LoadOptions& options, std::uint32_t seed, std::size_t fa
 }
 
 void check_faults_of_all_plans(std::size_t faults) {
-  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2", "sp2"}) {
+  for (const char* plan : {"tp1", "tp2", "pp2", "dp2", "pp2.tp2", "sp2", "cp2"}) {
     check_faults({.plan = plan, .threads = 1, .chunk = 32, .parallel = 4}, first_seed(), faults);
   }
   check_faults({.plan = "tp1", .threads = 2, .chunk = 32, .parallel = 4}, first_seed(), faults);

@@ -47,7 +47,8 @@ TEST_CASE("whole plans over every transport give the bits of one shard") {
   const Runtime runtime = runtime_of_all();
   const Checkpoint checkpoint = runtime.open(tiny_path());
   for (const transport::TransportKind* kind : every_transport()) {
-    for (const char* plan : {"pp2", "tp2", "tp3:1", "pp2.tp2", "dp2.pp3", "pp2.tp4", "sp3", "pp2.sp2.tp2"}) {
+    for (const char* plan :
+         {"pp2", "tp2", "tp3:1", "pp2.tp2", "dp2.pp3", "pp2.tp4", "sp3", "pp2.sp2.tp2", "cp3", "cp2.tp2"}) {
       INFO(plan << " via " << kind->name);
       LoadOptions planned = options;
       planned.plan = plan;

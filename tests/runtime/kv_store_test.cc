@@ -186,6 +186,7 @@ TEST_CASE("kv deal: every block has one owner, and what is said of many at once 
   }
   CHECK(kv_deal(8192, 1) == KvDeal{});
   CHECK(kv_deal(8192, 2, 1) == KvDeal{8, 2, 1});
+  CHECK(kv_deal(8193, 2, 1) == KvDeal{16, 2, 1});
   CHECK(kv_deal(64, 4, 3) == KvDeal{1, 4, 3});
 }
 
@@ -201,7 +202,7 @@ TEST_CASE("kv budget: positions that are dealt out take the same room, in parts"
   REQUIRE(bounded);
   CHECK(kv_bytes(*bounded, demand.block_bytes) <= whole / 3);
   CHECK((*bounded)[0].blocks >= 64);
-  demand.context = 8193;  // one stretch is not whole
+  demand.context = 8193;  // 129 blocks, dealt out by 16
   const auto longer = cut_kv(demand, 0).value();
   CHECK(longer[0].per_sequence == 65);
 }

@@ -48,7 +48,7 @@ struct AdapterFile {
 struct LoadOptions {
   std::string plan{};              ///< "pp2.tp2"; empty: one shard
   std::uint32_t threads = 0;       ///< of each shard; 0: cores / ranks, at least one
-  std::uint32_t context = 0;       ///< positions of a sequence; 0: the model's own
+  std::uint32_t context = 0;       ///< positions of a sequence, 2^20 or the model's own at most; 0: its own
   std::uint32_t chunk = 512;       ///< tokens of a step at most, and so of a prefill chunk; 1 to 65536
   std::uint32_t parallel = 16;     ///< sequences of a replica that run at once; 1 to 1024
   std::uint32_t queue = 1024;      ///< of a replica's requests that may wait, 1 to 2^20; one more fails with queue_full
