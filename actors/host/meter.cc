@@ -6,8 +6,8 @@
 
 namespace troupe::host {
 
-Meter::Meter(std::chrono::milliseconds interval, std::function<void()> tell)
-    : interval_(interval), tell_(std::move(tell)), thread_(start_thread("troupe.metrics", [this] { work(); })) {}
+Meter::Meter(const char* thread, std::chrono::milliseconds interval, std::function<void()> tell)
+    : interval_(interval), tell_(std::move(tell)), thread_(start_thread(thread, [this] { work(); })) {}
 
 Meter::~Meter() {
   {

@@ -11,7 +11,7 @@ namespace troupe::host {
 /// Calls a function each so often, on a thread of its own, until it is destroyed; then none is under way any more.
 class Meter {
  public:
-  Meter(std::chrono::milliseconds interval, std::function<void()> tell);
+  Meter(const char* thread, std::chrono::milliseconds interval, std::function<void()> tell);
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;
   ~Meter();

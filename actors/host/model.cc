@@ -1,17 +1,47 @@
 #include "actors/host/model.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <set>
 #include <utility>
 
 #include "actors/host/callback_stream.hpp"
 #include "actors/host/generation.hpp"
 #include "kernels/floating_point.hpp"
+#include "runtime/plan/expert_balance.hpp"
 #include "runtime/trace/chrome_writer.hpp"
+#include "runtime/trace/percent.hpp"
 
 namespace troupe {
 
-Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, const LoadOptions& options,
-                  std::uint32_t context, host::Deployment deployment)
+namespace {
+
+/// What experts had to do since, layer by layer.
+std::vector<ExpertLoad> load_since(const std::vector<ExpertLoad>& before, std::vector<ExpertLoad> now) {
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    for (std::size_t e = 0; e < now[i].rows.size(); ++e) now[i].rows[e] -= before[i].rows[e];
+  }
+  return now;
+}
+
+/// Whether each layer's experts had enough to do to judge by.
+bool tells(const std::vector<ExpertLoad>& load) {
+  constexpr std::uint64_t rows = 16;  // of each expert, on an average
+  return std::ranges::all_of(load, [](const ExpertLoad& layer) {
+    return std::accumulate(layer.rows.begin(), layer.rows.end(), std::uint64_t{0}) >= rows * layer.rows.size();
+  });
+}
+
+std::size_t replicas_of(const Graph& graph) {
+  std::set<std::uint32_t> numbers;
+  for (const GraphNode& node : graph.nodes) numbers.insert(node.replica);
+  return numbers.size();
+}
+
+}  // namespace
+
+Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, const Graph& graph,
+                  const LoadOptions& options, std::uint32_t context, host::Deployment deployment)
     : checkpoint(std::move(opened)),
       runtime_(std::move(runtime)),
       context_(context),
@@ -20,7 +50,8 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       sinks_(deployment.sinks),
       expert_rows_(deployment.expert_rows),
       trace_(deployment.trace),
-      builder_(std::move(deployment.builder)) {
+      builder_(std::move(deployment.builder)),
+      graph_(graph) {
   // Who asks at once finds them, though their actors have yet to begin.
   for (std::uint32_t number = 0; number < deployment.replicas.size(); ++number) {
     const auto counters = board_->add(number);
@@ -30,12 +61,18 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
   const std::shared_ptr<const Tokenizer> tokenizer(checkpoint.impl(), checkpoint.impl()->tokenizer.get());
   ensemble_ = std::make_unique<host::Ensemble>(runtime_->control(), std::move(deployment.replicas), builder_, tokenizer,
                                                board_, log(), deployment.limit, deployment.prefix_weight);
-  if (runtime_->metrics) meter_.emplace(runtime_->metrics_interval, [this] { tell_metrics(); });
+  if (runtime_->metrics) {
+    meter_.emplace("troupe.metrics", runtime_->metrics_interval, [this] { tell_metrics(); });
+  }
+  if (options.balance_experts.count() > 0) {
+    balancer_.emplace("troupe.balance", options.balance_experts, [this] { balance_experts(); });
+  }
 }
 
 Model::Impl::~Impl() {
   // Nobody holds a Generation any more. Of what is under way, the steps that are being run come to their end.
   const kernels::FloatingPointScope floats;  // the log is the host's
+  balancer_.reset();
   meter_.reset();
   ensemble_.reset();
   builder_->close();
@@ -117,7 +154,35 @@ std::vector<std::uint32_t> Model::Impl::replicate(std::uint32_t count) {
 
 std::vector<std::uint32_t> Model::Impl::replace(const Graph& graph) {
   check_wait();
-  return noted(ensemble_->replace(builder_->orders_of(graph).value()));
+  const std::lock_guard lock(changing_);
+  auto numbers = noted(ensemble_->replace(builder_->orders_of(graph).value()));
+  graph_ = graph;
+  return numbers;
+}
+
+/// Where it pays: what streams wait for a change is more than a few hundredths of what they would gain.
+void Model::Impl::balance_experts() noexcept {
+  constexpr double worth_it = 0.1;  // of an even share
+  try {
+    const kernels::FloatingPointScope floats;
+    const std::vector<ExpertLoad> now = expert_rows_->read(), load = load_since(balanced_for_, now);
+    if (!tells(load)) return;
+    balanced_for_ = now;
+    const std::lock_guard lock(changing_);
+    if (board_->read().size() != replicas_of(graph_)) return;
+    Graph other = graph_;
+    other.balance_experts(load);
+    const double before = busiest_share(graph_, load), after = busiest_share(other, load);
+    if (before - after < worth_it) return;
+    (void)noted(ensemble_->replace(builder_->orders_of(other).value()));
+    graph_ = std::move(other);
+    log()(LogLevel::info, [&] {
+      return "experts are dealt out anew: the busiest ranks had " + trace::fixed(before, 2) +
+             " times an even share, now " + trace::fixed(after, 2);
+    });
+  } catch (const std::exception& thrown) {  // the old graph serves on
+    log()(LogLevel::warning, [&] { return std::string("experts are not dealt out anew: ") + thrown.what(); });
+  }
 }
 
 /// As many more requests may come as there are replicas more.

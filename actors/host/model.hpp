@@ -20,8 +20,8 @@ namespace troupe {
 /// A running graph. Any thread.
 class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
  public:
-  Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint checkpoint, const LoadOptions& options, std::uint32_t context,
-       host::Deployment deployment);
+  Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint checkpoint, const Graph& graph, const LoadOptions& options,
+       std::uint32_t context, host::Deployment deployment);
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl();
@@ -64,6 +64,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
  private:
   [[nodiscard]] std::vector<std::uint32_t> noted(Result<actors::Changed> changed);
   void tell_metrics() const noexcept;
+  void balance_experts() noexcept;
 
   const host::Process process_;
   const std::shared_ptr<Runtime::Impl> runtime_;
@@ -77,7 +78,10 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   const std::shared_ptr<actors::ReplicaBoard> board_ = std::make_shared<actors::ReplicaBoard>();
   std::shared_ptr<host::ReplicaBuilder> builder_;
   std::unique_ptr<host::Ensemble> ensemble_;
-  std::optional<host::Meter> meter_;
+  std::mutex changing_;                   ///< one change after the other
+  Graph graph_;                           ///< under `changing_`: that is at work, but for replicas that came and went
+  std::vector<ExpertLoad> balanced_for_;  ///< the balancer's alone: what experts had had to do when it looked last
+  std::optional<host::Meter> meter_, balancer_;
 };
 
 }  // namespace troupe

@@ -174,7 +174,7 @@ Model start(const std::shared_ptr<Runtime::Impl>& runtime, const Checkpoint& che
   }
   Model model = with_memory([&] {
     return Model(
-        host::make_retiring<Model::Impl>(runtime, checkpoint, options, settings.context, std::move(deployment)));
+        host::make_retiring<Model::Impl>(runtime, checkpoint, graph, options, settings.context, std::move(deployment)));
   });
   runtime->log(LogLevel::info, [&] {
     const char* what = nodes == 1 ? " node on " : " nodes on ";

@@ -118,8 +118,8 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.progress = progress_of(from);
   to.ignore_keys = texts(from.ignore_keys, from.ignore_key_count, "ignore_keys");
   to.adapters = adapters_of(from);
-  if (from.reserved != 0) throw unknown_field("troupe_load_options");
   to.experts_used = from.experts_used;
+  to.balance_experts = std::chrono::milliseconds(from.balance_experts_ms);
   to.trace_events = from.trace_events;
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);

@@ -203,8 +203,8 @@ typedef struct troupe_adapter {
 /// How a model file is opened, spread and run.
 typedef struct troupe_load_options {
   size_t size;
-  const char* plan;                ///< "pp2.tp2"; NULL or empty: one shard
-  const char* isa;                 ///< "avx2", "avx512"; "neon", "dotprod", "i8mm"; "reference"; NULL or empty: the best
+  const char* plan;  ///< "pp2.tp2"; NULL or empty: one shard
+  const char* isa;   ///< "avx2", "avx512"; "neon", "dotprod", "i8mm"; "reference"; NULL or empty: the best
   const char* const* ignore_keys;  ///< metadata that this build does not obey and that does not matter to the host
   size_t ignore_key_count;
   /// While weights are packed, from one thread at a time; `fraction` from 0 to 1. Other than 0 cancels the load, which
@@ -228,7 +228,8 @@ typedef struct troupe_load_options {
   uint32_t experts_used;  ///< of each row; 0: as many as the file says. Counts where the file is opened
   float prefix_weight;    ///< of a replica's load, against a prompt's tokens in its cache: 0 to 10^6; default 1
   uint32_t trace_events;  ///< that each thread keeps for troupe_model_write_trace, 48 bytes each; at most 2^24; 0: none
-  uint32_t reserved;      ///< 0
+  /// How often experts are dealt out anew by what they have had to do, where the plan has ep. 0: never.
+  uint32_t balance_experts_ms;
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);
@@ -287,8 +288,8 @@ troupe_status troupe_model_load_checkpoint(const troupe_runtime* runtime, const 
 /// runtime, another one does it, later.
 void troupe_model_free(troupe_model* model);
 
-/// Writes what the model's threads have done, as far as it is kept (trace_events), in Chrome's Trace Event Format, which
-/// Perfetto and chrome://tracing open.
+/// Writes what the model's threads have done, as far as it is kept (trace_events), in Chrome's Trace Event Format,
+/// which Perfetto and chrome://tracing open.
 troupe_status troupe_model_write_trace(const troupe_model* model, const char* path, troupe_error* error);
 
 /// What such a file says, in lines to be read; the last says what to change.

@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "troupe/graph.hpp"
+#include "runtime/plan/expert_balance.hpp"
+#include "runtime/program/rank_grid.hpp"
 
 namespace troupe {
 namespace {
@@ -82,14 +83,55 @@ ExpertPlacement placement_of(const ExpertLoad& load, std::uint32_t ranks, std::u
   return placement;
 }
 
+const GraphNode* first_shard(const Graph& graph, const GraphGroup& group) {
+  if (group.ep < 2 || group.nodes.empty()) return nullptr;
+  const auto shard = std::ranges::find(graph.nodes, group.nodes[0], &GraphNode::name);
+  return shard == graph.nodes.end() ? nullptr : &*shard;
+}
+
+/// What each rank of a group has to do of a layer, where copies share an expert's rows out evenly.
+std::vector<double> rows_of_ranks(const GraphGroup& group, const ExpertLoad& load) {
+  const auto experts = static_cast<std::uint32_t>(load.rows.size());
+  std::vector<double> rows(group.ep);
+  const auto placed = std::ranges::find(group.experts, load.layer, &ExpertPlacement::layer);
+  if (placed == group.experts.end()) {
+    for (std::uint32_t rank = 0; rank < group.ep; ++rank) {
+      const Range mine = even_part(experts, rank, group.ep);
+      for (std::uint32_t e = mine.first; e < mine.last; ++e) rows[rank] += static_cast<double>(load.rows[e]);
+    }
+    return rows;
+  }
+  std::vector<double> copies(experts);
+  for (const auto& mine : placed->ranks) {
+    for (const std::uint32_t e : mine) copies[e] += 1;
+  }
+  for (std::uint32_t rank = 0; rank < group.ep; ++rank) {
+    for (const std::uint32_t e : placed->ranks[rank]) rows[rank] += static_cast<double>(load.rows[e]) / copies[e];
+  }
+  return rows;
+}
+
 }  // namespace
+
+double busiest_share(const Graph& graph, const std::vector<ExpertLoad>& load) {
+  double busiest = 0, even = 0;
+  for (const GraphGroup& group : graph.groups) {
+    const GraphNode* const shard = first_shard(graph, group);
+    if (shard == nullptr) continue;
+    for (const ExpertLoad& layer : load) {
+      if (layer.layer < shard->layers.first || layer.layer >= shard->layers.last) continue;
+      const std::vector<double> rows = rows_of_ranks(group, layer);
+      busiest += *std::ranges::max_element(rows);
+      even += std::accumulate(rows.begin(), rows.end(), 0.0) / static_cast<double>(rows.size());
+    }
+  }
+  return even == 0 ? 1 : busiest / even;
+}
 
 void Graph::balance_experts(const std::vector<ExpertLoad>& load, std::uint32_t spare) {
   for (GraphGroup& group : groups) {
-    const auto shard = std::find_if(nodes.begin(), nodes.end(), [&](const GraphNode& node) {
-      return !group.nodes.empty() && node.name == group.nodes[0];
-    });
-    if (group.ep < 2 || shard == nodes.end()) continue;
+    const GraphNode* const shard = first_shard(*this, group);
+    if (shard == nullptr) continue;
     for (const ExpertLoad& layer : load) {
       const bool any = std::any_of(layer.rows.begin(), layer.rows.end(), [](std::uint64_t rows) { return rows > 0; });
       if (!any || layer.layer < shard->layers.first || layer.layer >= shard->layers.last) continue;

@@ -123,7 +123,6 @@ TEST_CASE("C: options that cannot be are refused", "[bad-input]") {
   refused(TROUPE_INVALID_ARGUMENT, "prefix_weight", [](auto& options) { options.prefix_weight = -1.0F; });
   refused(TROUPE_INVALID_ARGUMENT, "prefix_weight", [](auto& options) { options.prefix_weight = std::nanf(""); });
   refused(TROUPE_INVALID_ARGUMENT, "trace_events", [](auto& options) { options.trace_events = (1U << 24) + 1; });
-  refused(TROUPE_UNSUPPORTED, "troupe_load_options", [](auto& options) { options.reserved = 1; });
   refused(TROUPE_INVALID_ARGUMENT, "the model has none", [](auto& options) { options.experts_used = 1; });
   static const troupe_adapter nowhere{"/no/such", 1.0F, 0}, nothing{nullptr, 1.0F, 0}, newer{"/no/such", 1.0F, 1};
   const auto with = [](const troupe_adapter& adapter) {

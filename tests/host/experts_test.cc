@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "tests/host/house.hpp"
+#include "tests/host/journal.hpp"
 #include "tests/host/staged_graph.hpp"
 
 namespace troupe::testing {
@@ -112,11 +113,44 @@ TEST_CASE("experts: how much each has to do is counted, and they are dealt out b
   }
 }
 
-TEST_CASE("experts: what is chosen of all with equal weights is what the order of the file says") {
-  TinyModel model = with_experts();  // all scores are alike, so that the first two experts are chosen
+/// All scores are alike, so that the first two experts are chosen.
+TinyModel with_favourites() {
+  TinyModel model = with_experts();
   model.edit = [](const std::string& name, std::vector<float>& values) {
     if (name.ends_with("ffn_gate_inp.weight")) std::fill(values.begin(), values.end(), 0.0F);
   };
+  return model;
+}
+
+TEST_CASE("experts: those of the busiest rank move by themselves where that is asked for, and no stream notices") {
+  const MemoryFile file(with_favourites().file());
+  Journal journal;
+  const Runtime runtime({.log = journal.writer()});
+  const Ids expected = continued(runtime.load(file.path(), {.threads = 1}), prompt, 60);
+  const auto dealt_out = [&] {
+    return journal.count(LogLevel::info, "the busiest ranks had 2.00 times an even share");
+  };
+  const auto run_until_dealt_out = [&](const Model& model, int texts) {
+    for (int text = 0; text < texts && dealt_out() == 0; ++text) CHECK(continued(model, prompt, 60) == expected);
+    CHECK(continued(model, prompt, 60) == expected);
+  };
+  const LoadOptions never{.plan = "ep2", .threads = 1};
+  run_until_dealt_out(runtime.load(file.path(), never), 5);
+  CHECK(dealt_out() == 0);
+  LoadOptions often = never;
+  often.balance_experts = std::chrono::milliseconds(1);
+  const Model model = runtime.load(file.path(), often);
+  run_until_dealt_out(model, 2000);
+  CHECK(dealt_out() == 1);
+  for (int text = 0; text < 5; ++text) CHECK(continued(model, prompt, 60) == expected);
+  CHECK(dealt_out() == 1);  // they are even now
+  (void)model.replace(model.checkpoint().expand({.plan = "tp2", .threads = 1}));
+  CHECK(continued(model, prompt, 60) == expected);
+  CHECK(journal.count(LogLevel::warning, "not dealt out") == 0);
+}
+
+TEST_CASE("experts: what is chosen of all with equal weights is what the order of the file says") {
+  TinyModel model = with_favourites();
   const MemoryFile plain(model.file());
   const auto edit = model.edit;
   model.edit = [&](const std::string& name, std::vector<float>& values) {

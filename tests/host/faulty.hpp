@@ -91,12 +91,13 @@ struct FaultyHouse {
       if (!runner) return runner.error();
       return std::unique_ptr<StepRunner>(std::make_unique<FaultyRunner>(std::move(*runner), armed, deadline));
     };
-    auto deployment =
-        host::deploy(checkpoint.impl(), graph ? *graph : checkpoint.expand(options), options, house, settings.patience);
+    const Graph drawn = graph ? *graph : checkpoint.expand(options);
+    auto deployment = host::deploy(checkpoint.impl(), drawn, options, house, settings.patience);
     REQUIRE(deployment.ok());
     deployment->limit = settings.limit;
     const std::uint32_t context = options.context == 0 ? checkpoint.context() : options.context;
-    model = Model(host::make_retiring<Model::Impl>(runtime, checkpoint, options, context, std::move(*deployment)));
+    model =
+        Model(host::make_retiring<Model::Impl>(runtime, checkpoint, drawn, options, context, std::move(*deployment)));
   }
 
   const std::shared_ptr<Faults> faults = std::make_shared<Faults>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "runtime/plan/expert_balance.hpp"
 #include "tests/runtime/plan_fixture.hpp"
 #include "tests/seed.hpp"
 
@@ -109,12 +110,16 @@ TEST_CASE("experts are dealt out by what they had to do") {
   graph.nodes.push_back({.name = "a", .kind = "shard", .layers = {2, 4}});
   graph.groups.push_back({"g", {"a", "b"}, "memory", 1, 2, {}});
   const std::vector<std::uint64_t> hot = {90, 1, 2, 3, 1, 1, 1, 1};
+  CHECK(busiest_share(graph, {{1, hot}}) == 1.0);               // another stage's
+  CHECK(busiest_share(graph, {{3, hot}}) == Approx(2 * 0.96));  // of 100 rows
+  CHECK(busiest_share(graph, {{2, hot}, {3, {0, 0, 0, 0, 25, 25, 25, 25}}}) == Approx((96 + 100) / 100.0));
   graph.balance_experts({{1, hot}, {2, std::vector<std::uint64_t>(8)}, {3, hot}}, 1);
   REQUIRE(graph.groups[0].experts.size() == 1);  // 1 is another stage's, and nobody asked 2's
   const ExpertPlacement& placement = graph.groups[0].experts[0];
   CHECK(placement.layer == 3);
   for (const auto& rank : placement.ranks) CHECK(rank[0] == 0);
   CHECK(most_of(placement, hot) < 1.02);
+  CHECK(busiest_share(graph, {{3, hot}}) == Approx(most_of(placement, hot)));
   graph.balance_experts({{3, {1, 1, 1, 1, 1, 1, 1, 90}}, {2, hot}}, 0);  // again, and without copies
   REQUIRE(graph.groups[0].experts.size() == 2);
   CHECK(graph.groups[0].experts[0].layer == 2);

@@ -96,6 +96,11 @@ struct LoadOptions {
   /// `memory_limit` counts; at most 2^24. 0: nothing is recorded.
   std::uint32_t trace_events = 0;
 
+  /// How often experts are dealt out anew by what they have had to do since, where the plan has ep and that is worth a
+  /// change: see Graph::balance_experts and Model::replace. Not while there are more or fewer replicas than the graph
+  /// has. 0: never.
+  std::chrono::milliseconds balance_experts{0};
+
   /// Ends a load that is under way with Code::cancelled, and one that takes longer with Code::deadline; looked at
   /// before each piece of weights that is packed. Later they count for nothing.
   std::stop_token cancel{};
