@@ -18,6 +18,7 @@ struct OpenOptions {
   std::vector<std::string> ignore_keys;
   std::vector<AdapterFile> adapters;
   std::uint32_t experts_used = 0;
+  ExpertCapacity expert_capacity{};
 };
 
 /// How a file wants conversations written, and its template as it was read.

@@ -163,6 +163,21 @@ Result<void> set_experts_used(Checkpoint::Impl& checkpoint) {
   return {};
 }
 
+Result<void> set_expert_capacity(Checkpoint::Impl& checkpoint) {
+  const ExpertCapacity& wanted = checkpoint.options.expert_capacity;
+  if (wanted.beyond == ExpertCapacity::Beyond::none) return {};
+  const auto refuse = [](const std::string& why) {
+    return Error(Code::invalid_argument, "expert capacity (LoadOptions::expert_capacity, --expert-capacity): " + why);
+  };
+  if (!(wanted.factor > 0.0F && wanted.factor <= 1e6F)) {
+    return refuse("its factor is " + shown_value(double{wanted.factor}) +
+                  "; it must be above 0 and at most 1000000, as 1.25");
+  }
+  if (checkpoint.model.fewest_experts() == 0) return refuse("the model has no experts");
+  checkpoint.model.experts.capacity = wanted;
+  return {};
+}
+
 /// Where the bytes of a checkpoint's files come from.
 struct FilesToOpen {
   Bytes first;
@@ -199,6 +214,7 @@ OpenedCheckpoint open_files(const FilesToOpen& files, const plugins::Registry& r
   if (const auto heard = check_keys(checkpoint->file, *name, (*architecture)->keys); !heard) return heard.error();
   checkpoint->model = std::move(*model);
   if (const auto set = set_experts_used(*checkpoint); !set) return set.error();
+  if (const auto set = set_expert_capacity(*checkpoint); !set) return set.error();
   if (const auto checked = check_and_adapt(*checkpoint, files.adapters, registry); !checked) return checked.error();
   auto tokenizer = open_tokenizer(*checkpoint, registry);
   if (!tokenizer) return tokenizer.error();
@@ -224,7 +240,7 @@ OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Regis
   auto adapters = bytes_of(options.adapters, options.copy);
   if (!adapters) return adapters.error();
   return open_files({std::move(*bytes), parts_beside(source, options.copy), std::move(*adapters)}, registry,
-                    {options.ignore_keys, options.adapters, options.experts_used});
+                    {options.ignore_keys, options.adapters, options.experts_used, options.expert_capacity});
 }
 
 OpenedCheckpoint open_for_tokenizer(const ModelSource& source, const plugins::Registry& registry,

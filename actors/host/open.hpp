@@ -14,7 +14,7 @@ using OpenedCheckpoint = Result<std::shared_ptr<const Checkpoint::Impl>>;
 
 /// Opens a model, all its parts and adapters, and checks it whole: its format, architecture, tokenizer, that its
 /// tensors are what the layers need, and that nothing it says is left unheard. Of the options, `copy`, `ignore_keys`,
-/// `experts_used` and `adapters` count.
+/// `experts_used`, `expert_capacity` and `adapters` count.
 [[nodiscard]] OpenedCheckpoint open_checkpoint(const ModelSource& source, const plugins::Registry& registry,
                                                const LoadOptions& options = {});
 

@@ -35,6 +35,8 @@ troupe_load_options load_defaults() {
   made.copy = TROUPE_COPY_AUTO;
   made.prefix_cache = options.prefix_cache ? 1 : 0;
   made.prefix_weight = options.prefix_weight;
+  made.experts_beyond = TROUPE_EXPERTS_UNLIMITED;
+  made.expert_capacity = options.expert_capacity.factor;
   return made;
 }
 
@@ -62,6 +64,14 @@ std::optional<bool> copy_of(std::int32_t copy) {
   if (copy == TROUPE_COPY_AUTO) return std::nullopt;
   if (copy == TROUPE_COPY_OFF || copy == TROUPE_COPY_ON) return copy == TROUPE_COPY_ON;
   throw Error(Code::invalid_argument, "copy is " + std::to_string(copy) + "; it must be one of TROUPE_COPY_...");
+}
+
+ExpertCapacity::Beyond beyond_of(std::int32_t beyond) {
+  if (beyond == TROUPE_EXPERTS_UNLIMITED) return ExpertCapacity::Beyond::none;
+  if (beyond == TROUPE_EXPERTS_DROP) return ExpertCapacity::Beyond::drop;
+  if (beyond == TROUPE_EXPERTS_REROUTE) return ExpertCapacity::Beyond::reroute;
+  throw Error(Code::invalid_argument,
+              "experts_beyond is " + std::to_string(beyond) + "; it must be one of TROUPE_EXPERTS_...");
 }
 
 std::vector<AdapterFile> adapters_of(const troupe_load_options& from) {
@@ -119,6 +129,7 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.ignore_keys = texts(from.ignore_keys, from.ignore_key_count, "ignore_keys");
   to.adapters = adapters_of(from);
   to.experts_used = from.experts_used;
+  to.expert_capacity = {beyond_of(from.experts_beyond), from.expert_capacity};
   to.balance_experts = std::chrono::milliseconds(from.balance_experts_ms);
   to.trace_events = from.trace_events;
   to.cancel = token_of(from.cancel);

@@ -193,6 +193,14 @@ enum {
   TROUPE_COPY_ON = 1,     ///< read into memory
 };
 
+/// Values of troupe_load_options.experts_beyond: what becomes of rows beyond an expert's capacity in a step. With other
+/// than UNLIMITED a row's logits depend on those that it is computed with.
+enum {
+  TROUPE_EXPERTS_UNLIMITED = 0,  ///< there is room for all
+  TROUPE_EXPERTS_DROP = 1,       ///< the expert counts for nothing
+  TROUPE_EXPERTS_REROUTE = 2,    ///< the best of the others that has room takes its place, if any has
+};
+
 /// A LoRA adapter in llama.cpp's GGUF format, and how much of it is added to the model. Stays as it is.
 typedef struct troupe_adapter {
   const char* path;
@@ -230,6 +238,8 @@ typedef struct troupe_load_options {
   uint32_t trace_events;  ///< that each thread keeps for troupe_model_write_trace, 48 bytes each; at most 2^24; 0: none
   /// How often experts are dealt out anew by what they have had to do, where the plan has ep. 0: never.
   uint32_t balance_experts_ms;
+  int32_t experts_beyond;  ///< TROUPE_EXPERTS_...: what becomes of rows beyond an expert's capacity; default: none
+  float expert_capacity;   ///< in even shares of a step's choices; default 1.25
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);
@@ -241,7 +251,8 @@ typedef struct troupe_checkpoint troupe_checkpoint;
 typedef struct troupe_model troupe_model;
 
 /// Opens and checks a model file, or several: all parts of a split one, whose first is at `path`, and the adapters. Of
-/// the options, which may be NULL, `copy`, `ignore_keys`, `adapters` and `experts_used` count.
+/// the options, which may be NULL, `copy`, `ignore_keys`, `adapters`, `experts_used` and the capacity of experts
+/// count.
 troupe_status troupe_checkpoint_open(const troupe_runtime* runtime, const char* path,
                                      const troupe_load_options* options, troupe_checkpoint** checkpoint,
                                      troupe_error* error);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <random>
 
@@ -82,6 +83,18 @@ void deal_experts(const Model& model, const Bench& args, Graph graph) {
   (void)model.replace(graph);
 }
 
+void report_capacity(const std::vector<ExpertLoad>& experts) {
+  std::uint64_t taken = 0, dropped = 0, rerouted = 0;
+  for (const ExpertLoad& layer : experts) {
+    taken += std::accumulate(layer.rows.begin(), layer.rows.end(), std::uint64_t{0});
+    dropped += layer.dropped;
+    rerouted += layer.rerouted;
+  }
+  const double all = std::max(static_cast<double>(taken + dropped), 1.0);
+  std::fprintf(stderr, "experts: %.2f %% of the choices were dropped, %.2f %% went elsewhere\n",
+               100 * static_cast<double>(dropped) / all, 100 * static_cast<double>(rerouted) / all);
+}
+
 BenchSetup setup_of(const Checkpoint& checkpoint, const Graph& graph, const ModelFlags& flags) {
   BenchSetup setup{flags.model, 0, flags.graph ? *flags.graph : flags.load.plan, flags.load.isa, 0, flags.load};
   for (const auto& tensor : checkpoint.tensors()) setup.model_size += tensor.bytes;
@@ -112,6 +125,7 @@ void bench(const Bench& args) {
   if (args.prompt > 0) tests.push_back(run_test(model, args, args.prompt, 0));
   if (args.generate > 0) tests.push_back(run_test(model, args, 0, args.generate));
   trace.write(model);
+  if (args.flags.load.expert_capacity.beyond != ExpertCapacity::Beyond::none) report_capacity(model.stats().experts);
   print(bench_report(args.form, setup_of(checkpoint, graph, args.flags), tests));
 }
 
@@ -123,6 +137,7 @@ void add_bench(CLI::App& command) {
                             "troupe bench -m MODEL.gguf -t 1 --plan pp2 --parallel 16 -p 512 -n 128 -o md",
                             [args] { bench(*args); });
   add_model(verb, args->flags);
+  add_capacity(verb, args->flags);
   add_count(verb, "-p,--n-prompt", args->prompt, {0, most_32_bits}, "tokens to prefill (default 512; 0: no such row)");
   add_count(verb, "-n,--n-gen", args->generate, {0, most_32_bits}, "tokens to decode (default 128; 0: no such row)");
   add_count(verb, "-r,--repetitions", args->repetitions, {1, 10000}, "how often, after one warm-up (default 5)");

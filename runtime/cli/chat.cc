@@ -146,8 +146,8 @@ void chat(const Chat& args) {
   if (interrupts) stop = [&interrupts] { return interrupts->came(); };
   const GenerateOptions options = options_of(args.generate);
   say_seed(args.generate, options);
-  ChatSession session(model, format_of(model.checkpoint()), options,
-                      context_of(model.checkpoint(), args.flags.load), stop);
+  ChatSession session(model, format_of(model.checkpoint()), options, context_of(model.checkpoint(), args.flags.load),
+                      stop);
   session.set_system(args.system.value_or(""));
   if (interrupts) say("/help lists what can be typed beside messages; ctrl-D ends\n");
   converse(session, interrupts ? &*interrupts : nullptr);

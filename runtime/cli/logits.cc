@@ -56,6 +56,7 @@ void add_logits(CLI::App& command) {
       add_verb(command, "logits", "prints what a model expects after ids, as JSON",
                "troupe logits -m MODEL.gguf --ids 504,3575,282,4649,314 --top 5", [args] { logits(*args); });
   add_model(verb, args->flags);
+  add_capacity(verb, args->flags);
   add_source(verb, "--ids", args->ids, "IDS", "with commas or white space between them ('-': standard input)");
   add_count(verb, "--top", args->top, {}, "likeliest ids of the last position (default 64)");
   add_switch(verb, "--all", args->all, "the hash is of every position's logits, not just the last one's");

@@ -56,6 +56,21 @@ AdapterFile adapter_of(const std::string& text) {
   return scale ? AdapterFile{text.substr(0, colon), *scale} : AdapterFile{text};
 }
 
+constexpr const char* wanted_capacity = "drop or reroute, and :FACTOR above 0, as drop:1.25";
+
+ExpertCapacity capacity_of(const std::string& text) {
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const std::string beyond = text.substr(0, colon);
+  ExpertCapacity capacity;
+  if (beyond != "drop" && beyond != "reroute") refuse("--expert-capacity", wanted_capacity, text);
+  capacity.beyond = beyond == "drop" ? ExpertCapacity::Beyond::drop : ExpertCapacity::Beyond::reroute;
+  if (colon == text.size()) return capacity;
+  const auto factor = parse<float>(text.substr(colon + 1));
+  if (!factor || !(*factor > 0)) refuse("--expert-capacity", wanted_capacity, text);
+  capacity.factor = *factor;
+  return capacity;
+}
+
 }  // namespace
 
 void show_further(CLI::App& verb, const char* flag) { verb.get_option(flag)->group(further_flags); }
@@ -159,6 +174,14 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool
   add_texts(verb, "--ignore-key", load.ignore_keys, "KEY", "run in spite of that metadata key's value (once for each)");
   add_count(verb, "--experts-used", load.experts_used, {1, most_32_bits},
             "experts that each row goes to (default: as the file says)");
+  begin_group(verb);
+}
+
+void add_capacity(CLI::App& verb, ModelFlags& flags) {
+  begin_group(verb, "Model");
+  auto capacity = [&load = flags.load](const std::string& text) { load.expert_capacity = capacity_of(text); };
+  add_taking(verb, "--expert-capacity", capacity,
+             "what is beyond so many even shares is dropped, or goes elsewhere; bits vary", "drop:1.25");
   begin_group(verb);
 }
 

@@ -110,6 +110,9 @@ struct ModelFlags {
 /// `required`, the model may stay empty.
 void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names = "-m,--model", bool required = true);
 
+/// --expert-capacity: of verbs that measure, for what is beyond it changes the bits.
+void add_capacity(CLI::App& verb, ModelFlags& flags);
+
 /// --lora, --plan and -t: what a graph comes from.
 void add_plan(CLI::App& verb, ModelFlags& flags);
 

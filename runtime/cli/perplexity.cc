@@ -101,6 +101,7 @@ void add_perplexity(CLI::App& command) {
   add_source(verb, "-p,--prompt", args->text, "TEXT",
              "the text; special tokens in it do not count ('-': standard input)");
   add_model(verb, args->flags);
+  add_capacity(verb, args->flags);
   add_spread(verb, args->flags);
 }
 

@@ -19,9 +19,8 @@ struct Trace {
 
 void add_trace_summary(CLI::App& command) {
   auto args = std::make_shared<Trace>();
-  CLI::App& verb =
-      add_verb(command, "trace", "says what a trace tells: who waits for whom, and what to change",
-               "troupe trace summary trace.json", [args] { print(trace_summary(*args->file)); });
+  CLI::App& verb = add_verb(command, "trace", "says what a trace tells: who waits for whom, and what to change",
+                            "troupe trace summary trace.json", [args] { print(trace_summary(*args->file)); });
   add_choice(verb, "ACTION", args->action, {"summary"}, "summary");
   add_text(verb, "FILE", args->file, "FILE", "a trace of run, bench or logits");
   verb.get_option("ACTION")->required();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/rope_style.hpp"
+#include "troupe/expert_capacity.hpp"
 
 namespace troupe {
 
@@ -80,6 +81,7 @@ struct ExpertChoice {
   bool normalised = false;  ///< so that the weights of a row come to 1
   float scale = 1.0F;       ///< of the weights
   Gating gating = Gating::softmax;
+  ExpertCapacity capacity{};
 };
 
 /// The tensors that stand before and behind the layers.

@@ -78,6 +78,9 @@ ValueId ProgramBuilder::dispatch(ValueId x, std::string_view router, std::span<c
   if (model_.experts.gating == Gating::sigmoid && has(for_choice))
     route.bias = vector_weight(in_layer(for_choice), experts);
   append(route);
+  if (model_.experts.capacity.beyond != ExpertCapacity::Beyond::none) {
+    append(ops::LimitExperts{route, ranks_.tp_rank() == 0});
+  }
   const auto quantised = [&](std::string_view reader) {
     const FileTensor* const tensor = file_.tensor(in_layer(reader));
     return tensor != nullptr && kernels::packing_of(tensor->format).planes != kernels::floats;

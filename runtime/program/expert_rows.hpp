@@ -13,10 +13,16 @@ namespace troupe {
 /// How many rows each expert of a model has been given, by all shards that there have been. Any thread.
 class ExpertRows {
  public:
-  explicit ExpertRows(const ModelDescription& model) : rows_(first_of(model, first_)) {}
+  explicit ExpertRows(const ModelDescription& model)
+      : rows_(first_of(model, first_)), dropped_(model.layers.size()), rerouted_(model.layers.size()) {}
 
   void add(std::uint32_t layer, std::uint32_t expert, std::uint64_t rows) {
     rows_[first_[layer] + expert].fetch_add(rows, std::memory_order_relaxed);  // a figure: nothing is read by it
+  }
+
+  void add_beyond(std::uint32_t layer, std::uint64_t dropped, std::uint64_t rerouted) {
+    dropped_[layer].fetch_add(dropped, std::memory_order_relaxed);
+    rerouted_[layer].fetch_add(rerouted, std::memory_order_relaxed);
   }
 
   /// Of the layers that have experts.
@@ -25,6 +31,8 @@ class ExpertRows {
     for (std::uint32_t layer = 0; layer + 1 < first_.size(); ++layer) {
       if (first_[layer] == first_[layer + 1]) continue;
       ExpertLoad& load = all.emplace_back(ExpertLoad{layer});
+      load.dropped = dropped_[layer].load(std::memory_order_relaxed);
+      load.rerouted = rerouted_[layer].load(std::memory_order_relaxed);
       for (std::size_t i = first_[layer]; i < first_[layer + 1]; ++i) {
         load.rows.push_back(rows_[i].load(std::memory_order_relaxed));
       }
@@ -41,6 +49,7 @@ class ExpertRows {
 
   std::vector<std::size_t> first_;  ///< [layers + 1]
   std::vector<std::atomic<std::uint64_t>> rows_;
+  std::vector<std::atomic<std::uint64_t>> dropped_, rerouted_;  ///< [layers]
 };
 
 }  // namespace troupe

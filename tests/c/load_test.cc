@@ -124,6 +124,12 @@ TEST_CASE("C: options that cannot be are refused", "[bad-input]") {
   refused(TROUPE_INVALID_ARGUMENT, "prefix_weight", [](auto& options) { options.prefix_weight = std::nanf(""); });
   refused(TROUPE_INVALID_ARGUMENT, "trace_events", [](auto& options) { options.trace_events = (1U << 24) + 1; });
   refused(TROUPE_INVALID_ARGUMENT, "the model has none", [](auto& options) { options.experts_used = 1; });
+  refused(TROUPE_INVALID_ARGUMENT, "experts_beyond is 3", [](auto& options) { options.experts_beyond = 3; });
+  refused(TROUPE_INVALID_ARGUMENT, "the model has no experts", [](auto& options) { options.experts_beyond = 1; });
+  refused(TROUPE_INVALID_ARGUMENT, "its factor is 0", [](auto& options) {
+    options.experts_beyond = TROUPE_EXPERTS_DROP;
+    options.expert_capacity = 0.0F;
+  });
   static const troupe_adapter nowhere{"/no/such", 1.0F, 0}, nothing{nullptr, 1.0F, 0}, newer{"/no/such", 1.0F, 1};
   const auto with = [](const troupe_adapter& adapter) {
     return [&adapter](auto& options) {

@@ -149,6 +149,53 @@ TEST_CASE("experts: those of the busiest rank move by themselves where that is a
   CHECK(journal.count(LogLevel::warning, "not dealt out") == 0);
 }
 
+TEST_CASE("experts: capacity with room for all changes nothing, without it drops or reroutes, which is counted") {
+  const MemoryFile file(with_favourites().file());
+  const Runtime runtime;
+  Ids ids(60);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(i * 7 % 250);
+  const auto logits = [&](const char* plan, const ExpertCapacity& capacity, ExpertLoad& all) {
+    LoadOptions options{.plan = plan, .threads = 1};
+    options.expert_capacity = capacity;
+    const Model model = runtime.load(file.path(), options);
+    const auto found = logits_of(model, ids);
+    for (const ExpertLoad& layer : model.stats().experts) {
+      all.dropped += layer.dropped;
+      all.rerouted += layer.rerouted;
+    }
+    return found;
+  };
+  using Beyond = ExpertCapacity::Beyond;
+  ExpertLoad none;
+  const auto expected = logits("tp1", {}, none);
+  for (const char* plan : {"tp1", "ep2", "tp2"}) {
+    INFO(plan);
+    ExpertLoad room, dropped, rerouted;
+    CHECK(logits(plan, {Beyond::drop, 3.0F}, room) == expected);  // two of six have everything: three even shares
+    CHECK(room.dropped + room.rerouted == 0);
+    CHECK(logits(plan, {Beyond::drop, 1.0F}, dropped) != expected);
+    CHECK(dropped.dropped > 0);
+    CHECK(dropped.rerouted == 0);
+    CHECK(logits(plan, {Beyond::reroute, 1.0F}, rerouted) != expected);
+    CHECK(rerouted.dropped == 0);
+    CHECK(rerouted.rerouted == dropped.dropped);
+  }
+}
+
+TEST_CASE("experts: a capacity that cannot be is refused", "[bad-input]") {
+  const Runtime runtime;
+  const MemoryFile file(with_experts().file());
+  for (const float factor : {0.0F, -1.0F, 1e7F, std::numeric_limits<float>::quiet_NaN()}) {
+    LoadOptions options;
+    options.expert_capacity = {ExpertCapacity::Beyond::drop, factor};
+    CHECK_THAT(error_of([&] { (void)runtime.open(file.path(), options); }).message(), Contains("above 0 and at most"));
+  }
+  LoadOptions options;
+  options.expert_capacity.beyond = ExpertCapacity::Beyond::reroute;
+  CHECK_THAT(error_of([&] { (void)runtime.open(tiny_path(), options); }).message(),
+             Contains("the model has no experts"));
+}
+
 TEST_CASE("experts: what is chosen of all with equal weights is what the order of the file says") {
   TinyModel model = with_favourites();
   const MemoryFile plain(model.file());

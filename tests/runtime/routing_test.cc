@@ -1,9 +1,11 @@
 #include "runtime/device/cpu/routing.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 
+#include "runtime/device/cpu/expert_capacity.hpp"
 #include "tests/seed.hpp"
 
 namespace troupe::testing {
@@ -41,6 +43,59 @@ bool chosen(const std::vector<float>& choices, std::size_t row, std::size_t expe
 }
 
 }  // namespace
+
+TEST_CASE("expert capacity: no expert has more than its room, first choices go first, and what is lost is counted") {
+  for (std::uint32_t seed = first_seed(); seed < first_seed() + 100; ++seed) {
+    INFO("seed " << seed);
+    Random random(seed);
+    const std::size_t rows = random() % 30;
+    ExpertChoice how{.used = used, .normalised = random() % 2 == 0};
+    how.gating = random() % 2 == 0 ? Gating::softmax : Gating::sigmoid;
+    how.capacity.factor = static_cast<float>(1 + random() % 30) / 10.0F;
+    const bool reroutes = random() % 2 == 0;
+    how.capacity.beyond = reroutes ? ExpertCapacity::Beyond::reroute : ExpertCapacity::Beyond::drop;
+    std::vector<float> scores(rows * experts), before, ranks(experts), choice(2 * used);
+    for (float& score : scores) score = static_cast<float>(random() % 1000) / (random() % 3 == 0 ? 20.0F : 1000.0F);
+    for (std::size_t row = 0; row < rows; ++row) {
+      REQUIRE(choose_experts(scores.data() + row * experts, nullptr, experts, how, ranks.data(), choice.data()));
+      before.insert(before.end(), choice.begin(), choice.end());
+    }
+    std::vector<float> after = before;
+    Numbers room;
+    const BeyondCapacity beyond = limit_experts(scores.data(), nullptr, rows, experts, how, room, after.data());
+    const double even = static_cast<double>(rows * used) / experts;
+    Numbers taken(experts);
+    std::uint64_t lost = 0, kept = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      float* const mine = after.data() + row * 2 * used;
+      bool same = true;
+      for (std::uint32_t k = 0; k < used; ++k) {
+        if (mine[k] < 0) {
+          ++lost;
+          continue;
+        }
+        ++taken[static_cast<std::size_t>(mine[k])];
+        REQUIRE(std::count(mine, mine + used, mine[k]) == 1);
+        kept += chosen(before, row, static_cast<std::size_t>(mine[k])) ? 1 : 0;
+        same &= mine[k] == before[row * 2 * used + k];
+      }
+      for (std::uint32_t k = used; same && k < 2 * used; ++k) {
+        if (mine[k - used] >= 0 && !reroutes) REQUIRE(mine[k] == before[row * 2 * used + k]);
+      }
+      if (reroutes && how.normalised && mine[0] >= 0) {
+        float sum = 0;
+        for (std::uint32_t k = 0; k < used; ++k) sum += mine[k] >= 0 ? mine[used + k] : 0.0F;
+        REQUIRE(sum == Approx(1.0F));
+      }
+    }
+    for (const std::uint32_t count : taken) {
+      REQUIRE(count <= std::min(std::ceil(double{how.capacity.factor} * even), static_cast<double>(rows)));
+    }
+    REQUIRE(beyond.dropped == lost);
+    REQUIRE(beyond.rerouted == rows * used - lost - kept);
+    REQUIRE((reroutes || beyond.rerouted == 0));
+  }
+}
 
 TEST_CASE("routing: a row is sent once to each rank that has an expert of its choice, and to no other") {
   Random random(first_seed());

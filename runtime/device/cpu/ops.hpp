@@ -49,6 +49,7 @@ void run(const ops::SwigluOai& op, OpContext& c);
 void run(const ops::Add& op, OpContext& c);
 void run(const ops::OwnRows& op, OpContext& c);
 void run(const ops::Route& op, OpContext& c);
+void run(const ops::LimitExperts& op, OpContext& c);
 void run(const ops::PlanExchange& op, OpContext& c);
 void run(const ops::PickSent& op, OpContext& c);
 void run(const ops::PickChoices& op, OpContext& c);

@@ -21,12 +21,8 @@ float sum_of_exponentials(const float* scores, std::size_t experts, float larges
 
 float sigmoid(float x) { return 1.0F / (1.0F + kernels::exp_f32(-x)); }
 
-/// Softmax keeps the scores' order, and sigmoids do but where they are alike.
 void rank_experts(const float* scores, const float* bias, std::size_t experts, Gating gating, float* ranks) {
-  for (std::size_t e = 0; e < experts; ++e) {
-    ranks[e] = gating == Gating::sigmoid ? sigmoid(scores[e]) : scores[e];
-    if (bias != nullptr) ranks[e] += bias[e];
-  }
+  for (std::size_t e = 0; e < experts; ++e) ranks[e] = expert_rank(scores[e], bias, e, gating);
 }
 
 /// The numbers of the experts that rank highest; false where one ranks nowhere.
@@ -108,6 +104,11 @@ std::uint32_t copy_for(std::span<const std::uint32_t> ranks, std::size_t row, st
 
 }  // namespace
 
+float expert_rank(float score, const float* bias, std::size_t expert, Gating gating) {
+  const float rank = gating == Gating::sigmoid ? sigmoid(score) : score;
+  return bias == nullptr ? rank : rank + bias[expert];
+}
+
 void Routing::reserve(const Program& program, std::size_t rows) {
   const Most most = most_of(program, rows);
   place.reserve(most.places);
@@ -116,6 +117,7 @@ void Routing::reserve(const Program& program, std::size_t rows) {
   overflow.reserve(most.routed);
   first.reserve(most.here > 0 ? most.here + 1 : 0);
   number.reserve(most.experts);
+  room.reserve(most.experts);
   goes.reserve(most.choices);
   sent_row.reserve(most.sent);
   sent_at.reserve(most.sent_places);
@@ -127,9 +129,15 @@ void Routing::reserve(const Program& program, std::size_t rows) {
 
 bool choose_experts(const float* scores, const float* bias, std::size_t experts, const ExpertChoice& how, float* ranks,
                     float* choice) {
-  float *const mine = choice, *const weights = choice + how.used;
+  float* const mine = choice;
   rank_experts(scores, bias, experts, how.gating, ranks);
-  bool numbers = choose_highest(ranks, experts, how.used, mine);
+  const bool numbers = choose_highest(ranks, experts, how.used, mine);
+  return weigh_experts(scores, experts, how, mine, choice + how.used) && numbers;
+}
+
+bool weigh_experts(const float* scores, std::size_t experts, const ExpertChoice& how, const float* mine,
+                   float* weights) {
+  bool numbers = true;
   weigh_chosen(scores, experts, how, mine, weights);
   const float sum = std::accumulate(weights, weights + how.used, 0.0F);
   for (std::uint32_t i = 0; i < how.used; ++i) {
@@ -211,7 +219,7 @@ std::size_t routing_bytes(const Program& program, std::size_t rows) {
   const Most most = most_of(program, rows);
   if (most.experts == 0) return 0;
   const std::size_t numbers =
-      most.places + most.routed + most.here + 1 + most.experts + most.sent + most.sent_places + most.choices;
+      most.places + most.routed + most.here + 1 + 2 * most.experts + most.sent + most.sent_places + most.choices;
   return numbers * sizeof(std::uint32_t) + most.routed * (sizeof(float) + 1) +
          most.ranks * (2 * sizeof(std::size_t) + (1 + most.ranks) * sizeof(std::int32_t));
 }

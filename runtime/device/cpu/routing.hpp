@@ -9,6 +9,13 @@
 
 namespace troupe {
 
+/// What an expert is chosen by. Softmax keeps the scores' order, and sigmoids do but where they are alike.
+[[nodiscard]] float expert_rank(float score, const float* bias, std::size_t expert, Gating gating);
+
+/// What chosen experts count, into weights [used]; false where one is no number.
+[[nodiscard]] bool weigh_experts(const float* scores, std::size_t experts, const ExpertChoice& how, const float* chosen,
+                                 float* weights);
+
 /// Chooses a row's experts by the scores of all, into choice [2 * used] (see ops::Route); false where one is no number.
 /// `bias`: [experts], of sigmoids, or null. `ranks`, [experts], is written to: what they are chosen by.
 [[nodiscard]] bool choose_experts(const float* scores, const float* bias, std::size_t experts, const ExpertChoice& how,
@@ -28,6 +35,7 @@ struct Routing {
   std::vector<std::uint32_t> first;    ///< [experts here + 1]: routed row of each
   std::vector<std::uint32_t> number;   ///< [experts]: which of those here, or nowhere
   std::vector<std::uint8_t> overflow;  ///< [routed rows], see kernels::MatmulArgs
+  std::vector<std::uint32_t> room;     ///< [experts]: see limit_experts
 
   // Where ranks share out the experts.
   std::vector<std::uint32_t> goes;           ///< [rows][used]: the rank whose expert is used, or nowhere

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "troupe/expert_capacity.hpp"
 #include "troupe/graph.hpp"
 #include "troupe/token.hpp"
 
@@ -78,6 +79,9 @@ struct LoadOptions {
   /// Experts that each row goes to, of a model that has some; 0: as many as its file says, and at most all. Another
   /// number is another model: its logits are others. Counts where the file is opened.
   std::uint32_t experts_used = 0;
+
+  /// Of a model that has experts. Counts where the file is opened.
+  ExpertCapacity expert_capacity{};
 
   /// Bytes for the KV of a replica, all of its shards together; 0: enough for `parallel` sequences at full context.
   /// With less, requests wait for memory, and the youngest give theirs back and are computed again later; none fails

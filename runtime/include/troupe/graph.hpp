@@ -63,7 +63,8 @@ struct GraphGroup {
 /// Rows that each expert of a layer has been given.
 struct ExpertLoad {
   std::uint32_t layer = 0;
-  std::vector<std::uint64_t> rows{};  ///< [experts]
+  std::vector<std::uint64_t> rows{};        ///< [experts]
+  std::uint64_t dropped = 0, rerouted = 0;  ///< choices that found no room: see ExpertCapacity
 };
 
 /// What a plan expands to, and what a person may edit.

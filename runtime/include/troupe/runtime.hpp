@@ -44,7 +44,7 @@ class Runtime {
   void add_actor(const std::string& kind, ActorFactory factory);
 
   /// Opens and checks a model file, or several: all parts of a split one, and the adapters. Of the options, `copy`,
-  /// `ignore_keys`, `adapters` and `experts_used` count. Throws Error.
+  /// `ignore_keys`, `adapters`, `experts_used` and `expert_capacity` count. Throws Error.
   [[nodiscard]] Checkpoint open(const ModelSource& source, const LoadOptions& options = {}) const;
 
   /// Opens a file for its tokenizer alone, whatever else is in it: a model of any architecture, or a vocabulary without

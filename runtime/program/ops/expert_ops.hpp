@@ -28,6 +28,15 @@ struct Route {
   }
 };
 
+/// Holds choices to the experts' room: what finds none is dropped or goes elsewhere (see ExpertCapacity).
+struct LimitExperts {
+  static constexpr std::string_view name = "limit_experts";
+  Route route;
+  bool counted;  ///< for Stats::experts: by one of the ranks that have the same rows
+  void values(auto&& v) const { v.reads(route.scores).updates(route.choice); }
+  void weights(auto&& v) const { route.weights(v); }
+};
+
 /// Tells the ranks how many rows come from where, and so makes the rows of two spaces: what this one sends, by rank,
 /// and its guests, by rank. Of an expert that several ranks have each uses its own copy, and others share out theirs.
 struct PlanExchange {
@@ -141,7 +150,7 @@ struct SumReturned {
   void values(auto&& v) const { v.reads(returned).writes(y); }
 };
 
-using ExpertOps = Kinds<Route, PlanExchange, PickSent, PickChoices, LayExperts, Dispatch, ExpertMatmul, ExpertBias,
-                        WeighExperts, ExpertPartial, ExpertBiasLeaf, Combine, SumReturned>;
+using ExpertOps = Kinds<Route, LimitExperts, PlanExchange, PickSent, PickChoices, LayExperts, Dispatch, ExpertMatmul,
+                        ExpertBias, WeighExperts, ExpertPartial, ExpertBiasLeaf, Combine, SumReturned>;
 
 }  // namespace troupe::ops

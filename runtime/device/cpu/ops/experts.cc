@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/device/cpu/expert_capacity.hpp"
 #include "runtime/device/cpu/fixed_leaf.hpp"
 #include "runtime/device/cpu/ops.hpp"
 
@@ -64,6 +65,16 @@ void run(const ops::Route& op, OpContext& c) {
     if (!choose_experts(c.f32(op.scores, row), bias, c.columns(op.scores), op.how, c.scratch(), c.f32(op.choice, row)))
       c.flag(row, router_overflow);
   }
+}
+
+void run(const ops::LimitExperts& op, OpContext& c) {
+  if (c.thread() != 0) return;
+  ShardState& shard = c.shard();
+  const float* const bias = op.route.bias ? c.weight(*op.route.bias).vector : nullptr;
+  const BeyondCapacity beyond = limit_experts(c.f32(op.route.scores), bias, c.rows, c.columns(op.route.scores),
+                                              op.route.how, shard.routing.room, c.f32(op.route.choice));
+  if (op.counted && shard.expert_rows != nullptr)
+    shard.expert_rows->add_beyond(c.layer, beyond.dropped, beyond.rerouted);
 }
 
 void run(const ops::LayExperts& op, OpContext& c) {
