@@ -181,7 +181,7 @@ void add_capacity(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb, "Model");
   auto capacity = [&load = flags.load](const std::string& text) { load.expert_capacity = capacity_of(text); };
   add_taking(verb, "--expert-capacity", capacity,
-             "what is beyond so many even shares is dropped, or goes elsewhere; bits vary", "drop:1.25");
+             "experts drop (or reroute) what is beyond so many even shares; bits vary", "drop:1.25");
   begin_group(verb);
 }
 
@@ -191,7 +191,7 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
   add_taking(verb, "--lora", adapter, "a LoRA adapter for the model, a GGUF file too (scale 1; once for each)",
              "FILE[:SCALE]")
       ->trigger_on_parse();
-  const std::string wanted = "a product of dp, pp, sp, cp, ep and tp, as pp2.tp2:1";
+  const std::string wanted = "a product of dp, pp, sp, cp, ep, tp, as pp2.tp2:1";
   begin_group(verb, "Plan");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake
@@ -221,7 +221,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb, "Steps and memory");
   add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits, 0, "the model's own context"},
             "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
-                ": the model's own; more is allowed)");
+                ": the model's own)");
   add_count(verb, "-b,--chunk", load.chunk, {1, 65536}, "tokens of a prefill chunk (default 512)");
 #ifdef __aarch64__
   const std::vector<std::string> isas{"neon", "dotprod", "i8mm", "reference"};
