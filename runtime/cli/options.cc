@@ -181,7 +181,7 @@ void add_capacity(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb, "Model");
   auto capacity = [&load = flags.load](const std::string& text) { load.expert_capacity = capacity_of(text); };
   add_taking(verb, "--expert-capacity", capacity,
-             "experts drop (or reroute) what is beyond so many even shares; bits vary", "drop:1.25");
+             "experts drop (or reroute) what is beyond so many shares; bits vary", "drop:1.25");
   begin_group(verb);
 }
 
