@@ -1,10 +1,13 @@
 #include "actors/host/replica_builder.hpp"
 
+#include <algorithm>
+#include <map>
 #include <new>
 #include <utility>
 
 #include "actors/control.hpp"
 #include "kernels/floating_point.hpp"
+#include "kernels/kv_layout.hpp"
 
 namespace troupe::host {
 namespace {
@@ -22,6 +25,20 @@ std::vector<HeldKv*> held_kv(const MadeReplica& replica) {
     if (HeldKv* const kv = executor->kv()) all.push_back(kv);
   }
   return all;
+}
+
+/// Streams wait while blocks are copied, and old and new ones are in memory at once: of what nobody holds, so many.
+std::size_t unheld_blocks(const std::vector<HeldKv*>& shards) {
+  constexpr std::size_t bytes = std::size_t{256} << 20;
+  std::map<std::uint32_t, std::size_t> of_block;  // by group
+  for (const HeldKv* const shard : shards) {
+    for (const KvPlace& place : shard->places()) {
+      of_block[place.group] += place.heads.size() * kernels::kv_head_bytes(place.head_dim);
+    }
+  }
+  std::size_t largest = 1;
+  for (const auto& [group, each] : of_block) largest = std::max(largest, each);
+  return bytes / largest;
 }
 
 }  // namespace
@@ -45,10 +62,11 @@ void ReplicaBuilder::build(Order order, Epoch instead_of, std::function<void(Res
 }
 
 void ReplicaBuilder::carry_over(std::vector<actors::Legacy> legacies, std::function<void()> done) {
-  ask([this, legacies = std::move(legacies), done = std::move(done)] {
+  const auto job = [this, legacies = std::move(legacies), done = std::move(done)] {
     for (const actors::Legacy& legacy : legacies) carry(legacy);
     done();
-  });
+  };
+  ask(job, Place::first);  // nobody serves meanwhile, and what it names has been made
 }
 
 void ReplicaBuilder::retire(Epoch epoch, std::function<void()> done) {
@@ -58,10 +76,10 @@ void ReplicaBuilder::retire(Epoch epoch, std::function<void()> done) {
   });
 }
 
-void ReplicaBuilder::ask(std::function<void()> job) {
+void ReplicaBuilder::ask(std::function<void()> job, Place place) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.insert(place == Place::first ? jobs_.begin() : jobs_.end(), std::move(job));
   }
   changed_.notify_one();
 }
@@ -133,8 +151,9 @@ void ReplicaBuilder::carry(const actors::Legacy& legacy) {
   bool whole = false;
   try {
     nothing = make_pool(plan.limits);
-    const std::vector<KvMove> moves = plan.pool->take_over(*old->second.plan.pool);
-    whole = move_kv(held_kv(old->second), held_kv(heir->second), moves).ok();
+    const std::vector<HeldKv*> from = held_kv(old->second), to = held_kv(heir->second);
+    const std::vector<KvMove> moves = plan.pool->take_over(*old->second.plan.pool, unheld_blocks(to));
+    whole = move_kv(from, to, moves).ok();
   } catch (const std::bad_alloc&) {
   }
   if (!whole && nothing != nullptr) *plan.pool = std::move(*nothing);

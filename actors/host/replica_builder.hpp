@@ -42,7 +42,8 @@ class ReplicaBuilder final : public actors::Builder {
  private:
   void work();
   static void check_room();
-  void ask(std::function<void()> job);
+  enum class Place : std::uint8_t { first, last };
+  void ask(std::function<void()> job, Place place = Place::last);
   [[nodiscard]] Result<void> fits_beside_others(const Blueprint& to_come) const;
   Result<actors::ReplicaPlan> make(const Order& order, Epoch instead_of);
   void carry(const actors::Legacy& legacy);

@@ -48,7 +48,7 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
 
 DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
   return {settings.context,  settings.rows,        settings.parallel, options.fusion,
-          options.kv_memory, options.prefix_cache, options.isa};
+          options.kv_memory, options.prefix_cache, options.isa,       options.fusion_rules};
 }
 
 }  // namespace troupe::host

@@ -223,7 +223,9 @@ Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNo
   model.context = settings.context;
   auto program = build_program(*checkpoint.architecture, checkpoint.file, model, shard, ranks, checkpoint.adapters);
   if (!program) return program.error();
-  if (settings.fusion) fuse(*program, (*device)->rules());
+  if (settings.fusion) {
+    if (const auto fused = fuse(*program, (*device)->rules(), settings.fusion_rules); !fused) return fused.error();
+  }
   if (const auto can = (*device)->check(*program); !can) return can.error();
   return WantedWeights{std::make_shared<const Program>(std::move(*program)), std::move(*device)};
 }

@@ -122,6 +122,7 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.memory_limit = from.memory_limit;
   to.kv_memory = from.kv_memory;
   to.fusion = from.fusion != 0;
+  to.fusion_rules = texts(from.fusion_rules, from.fusion_rule_count, "fusion_rules");
   to.copy = copy_of(from.copy);
   to.prefix_cache = from.prefix_cache != 0;
   to.prefix_weight = from.prefix_weight;

@@ -240,6 +240,8 @@ typedef struct troupe_load_options {
   uint32_t balance_experts_ms;
   int32_t experts_beyond;  ///< TROUPE_EXPERTS_...: what becomes of rows beyond an expert's capacity; default: none
   float expert_capacity;   ///< in even shares of a step's choices; default 1.25
+  const char* const* fusion_rules;  ///< with `fusion`: of the devices' rules these alone; NULL: all
+  size_t fusion_rule_count;
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);

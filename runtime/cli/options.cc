@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 #include <vector>
 
 #include "runtime/cli/input.hpp"
@@ -180,8 +181,8 @@ void add_model(CLI::App& verb, ModelFlags& flags, const std::string& names, bool
 void add_capacity(CLI::App& verb, ModelFlags& flags) {
   begin_group(verb, "Model");
   auto capacity = [&load = flags.load](const std::string& text) { load.expert_capacity = capacity_of(text); };
-  add_taking(verb, "--expert-capacity", capacity,
-             "experts drop (or reroute) what is beyond so many shares; bits vary", "drop:1.25");
+  add_taking(verb, "--expert-capacity", capacity, "experts drop (or reroute) what is beyond so many shares; bits vary",
+             "drop:1.25");
   begin_group(verb);
 }
 
@@ -233,7 +234,15 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));
-  add_on_off(verb, "--fusion", load.fusion, "on: fused ops (default); off: plain ones");
+  auto fusion = [&load](const std::string& text) {
+    const bool switched = text == "on" || text == "off";
+    load.fusion = text != "off";
+    load.fusion_rules.clear();
+    std::istringstream names(switched ? "" : text);
+    for (std::string name; std::getline(names, name, ',');) load.fusion_rules.push_back(name);
+  };
+  add_taking(verb, "--fusion", fusion, "on: fused ops (default); off: plain ones; or by these rules alone",
+             "on|off|RULE,RULE");
   begin_group(verb);
 }
 

@@ -27,6 +27,16 @@ bool truth(const toml::table& table, const char* key) {
   return node->as_boolean()->get();
 }
 
+std::vector<std::string> texts(const toml::table& table, const char* key) {
+  std::vector<std::string> all;
+  const toml::node* const node = table.get(key);
+  const bool strings = node != nullptr && node->is_array() &&
+                       std::ranges::all_of(*node->as_array(), [](const auto& each) { return each.is_string(); });
+  if (!strings) refuse(table.source(), std::string("\"") + key + "\" must be there and be a list of texts");
+  for (const toml::node& each : *node->as_array()) all.push_back(each.as_string()->get());
+  return all;
+}
+
 Order parse(const std::string& bytes) {
   const toml::table file = read_toml(bytes);
   Order order;
@@ -34,7 +44,8 @@ Order parse(const std::string& bytes) {
   const toml::node* settings = file.get("settings");
   if (settings == nullptr || !settings->is_table()) refuse(file.source(), "an order has a table [settings]");
   const toml::table& table = *settings->as_table();
-  check_keys(table, {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa"});
+  check_keys(table,
+             {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa", "fusion_rules"});
   order.epoch = large_number(table, "epoch");
   order.settings.context = number(table, "context", 1, 0);
   order.settings.rows = number(table, "rows", 1, 0);
@@ -43,6 +54,7 @@ Order parse(const std::string& bytes) {
   order.settings.kv_memory = large_number(table, "kv_memory");
   order.settings.prefix_cache = truth(table, "prefix_cache");
   order.settings.isa = text(table, "isa");
+  order.settings.fusion_rules = texts(table, "fusion_rules");
   return order;
 }
 
@@ -55,6 +67,8 @@ void rename(std::string& name, const std::string& from, const std::string& to) {
 std::string to_text(const Order& order) {
   const kernels::FloatingPointScope floats;
   toml::table file = table_of(order.graph);
+  toml::array rules;
+  for (const std::string& rule : order.settings.fusion_rules) rules.push_back(rule);
   file.insert("settings", toml::table{{"epoch", std::to_string(order.epoch)},
                                       {"context", order.settings.context},
                                       {"rows", order.settings.rows},
@@ -62,7 +76,8 @@ std::string to_text(const Order& order) {
                                       {"fusion", order.settings.fusion},
                                       {"kv_memory", std::to_string(order.settings.kv_memory)},
                                       {"prefix_cache", order.settings.prefix_cache},
-                                      {"isa", order.settings.isa}});
+                                      {"isa", order.settings.isa},
+                                      {"fusion_rules", std::move(rules)}});
   std::ostringstream out;
   out << file << '\n';
   return out.str();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "troupe/error.hpp"
 #include "troupe/graph.hpp"
@@ -16,7 +17,8 @@ struct DeploySettings {
   bool fusion = true;
   std::uint64_t kv_memory = 0;  ///< LoadOptions::kv_memory
   bool prefix_cache = true;
-  std::string isa{};  ///< LoadOptions::isa
+  std::string isa{};                        ///< LoadOptions::isa
+  std::vector<std::string> fusion_rules{};  ///< LoadOptions::fusion_rules
   friend bool operator==(const DeploySettings&, const DeploySettings&) = default;
 };
 

@@ -5,7 +5,14 @@
 #include <cstdint>
 #include <string>
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)  // Clang's way to ask
+#if __has_feature(address_sanitizer)
+#define TROUPE_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define TROUPE_ADDRESS_SANITIZER
+#endif
+#ifdef TROUPE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -26,7 +33,7 @@ Result<Buffer> Buffer::allocate(std::size_t bytes, const char* what) {
     buffer.mapped_ = 0;
     return Error(Code::out_of_memory, std::string("no memory for ") + what + ": " + std::to_string(bytes) + " bytes");
   }
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TROUPE_ADDRESS_SANITIZER
   // In a child of fork() it may be where another thread's stack was, of whose end the sanitizer has not heard.
   __asan_unpoison_memory_region(mapping, buffer.mapped_);
 #endif

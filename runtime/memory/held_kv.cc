@@ -37,18 +37,21 @@ Result<std::uint64_t> move_kv(std::span<HeldKv* const> from, std::span<HeldKv* c
     each_head(shard, [&](auto head, HeadSpot spot) { sources[head].emplace(spot.group, spot); });
   }
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::pair<HeadSpot, HeadSpot>>> heads;  // by groups
-  bool whole = true;
+  std::map<std::uint32_t, std::size_t> wanted;  // heads of each group, there
   for (HeldKv* const shard : to) {
     each_head(shard, [&](auto head, HeadSpot spot) {
-      whole &= sources.contains(head);
+      ++wanted[spot.group];
       for (const auto& [group, source] : sources[head]) heads[{group, spot.group}].emplace_back(source, spot);
     });
   }
-  if (!whole) return Error(Code::failed, "heads of the KV cache that are to move are at no shard");
   std::vector<std::byte> bytes;
   std::uint64_t copied = 0;
   for (const KvMove& move : moves) {
-    for (const auto& [source, target] : heads[{move.group, move.to_group}]) {
+    const auto& pairs = heads[{move.group, move.to_group}];
+    if (pairs.size() != wanted[move.to_group]) {
+      return Error(Code::failed, "heads of the KV cache that are to move are at no shard");
+    }
+    for (const auto& [source, target] : pairs) {
       bytes.resize(target.bytes);
       if (!source.shard->read(move.group, move.from, source.offset, bytes)) {
         return Error(Code::failed, "a block of the KV cache that was to move is not there");

@@ -284,73 +284,89 @@ void KvPool::release(KvTable& table) {
 
 // Another pool's content.
 
-/// How many blocks of tokens stand before the end of an entry's.
-std::uint32_t KvPool::depth(std::uint32_t entry) const {
-  std::uint32_t depth = 0;
-  for (; entries_[entry].parent != none; entry = entries_[entry].parent) ++depth;
-  return depth;
+/// [entries]: how many blocks of tokens stand before the end of each.
+std::vector<std::uint32_t> KvPool::depths() const {
+  std::vector<std::uint32_t> depths(entries_.size(), none);
+  std::vector<std::uint32_t> chain;
+  for (std::uint32_t id = 0; id < entries_.size(); ++id) {
+    std::uint32_t at = id;
+    for (; at != none && depths[at] == none; at = entries_[at].parent) chain.push_back(at);
+    std::uint32_t depth = at == none ? 0 : depths[at] + 1;
+    for (; !chain.empty(); chain.pop_back()) depths[chain.back()] = depth++;
+  }
+  return depths;
 }
 
-/// Of a window's groups the blocks that an entry names: those that are held, from the beginnings of texts on, then of
-/// each group the others, the latest first.
-std::vector<KvPool::KnownBlock> KvPool::known_blocks(std::uint32_t first_group) const {
-  std::vector<std::pair<std::uint32_t, KnownBlock>> held;
+/// Of a window's groups the blocks that an entry names: those that are held, from the beginnings of texts on, then so
+/// many others, the latest of each group first, in turn.
+std::vector<KvPool::KnownBlock> KvPool::known_blocks(std::uint32_t first_group, std::size_t others,
+                                                     const std::vector<std::uint32_t>& depths) const {
   std::vector<KnownBlock> known;
-  for (std::uint32_t group = first_group; group < first_group + parts(); ++group) {
+  const std::uint32_t end = first_group + parts();
+  for (std::uint32_t group = first_group; group < end; ++group) {
     const Group& mine = groups_[group];
     for (std::uint32_t block = 0; block < mine.blocks.size(); ++block) {
       const Block& each = mine.blocks[block];
-      if (each.entry != none && each.holders > 0) held.push_back({depth(each.entry), {group, block}});
+      if (each.entry != none && each.holders > 0) known.push_back({group, block, depths[each.entry]});
     }
   }
-  std::ranges::stable_sort(held, {}, [](const auto& each) { return each.first; });
-  for (const auto& [depth, block] : held) known.push_back(block);
-  for (std::uint32_t group = first_group; group < first_group + parts(); ++group) {
-    const Group& mine = groups_[group];
-    for (std::uint32_t block = mine.youngest; block != none; block = mine.blocks[block].older)
-      known.push_back({group, block});
+  std::ranges::stable_sort(known, {}, &KnownBlock::depth);
+  std::vector<std::uint32_t> next;
+  for (std::uint32_t group = first_group; group < end; ++group) next.push_back(groups_[group].youngest);
+  for (bool any = true; any && others > 0;) {
+    any = false;
+    for (std::uint32_t group = first_group; group < end && others > 0; ++group) {
+      std::uint32_t& block = next[group - first_group];
+      if (block == none) continue;
+      const Block& each = groups_[group].blocks[block];
+      known.push_back({group, block, depths[each.entry]});
+      block = each.older;
+      any = true;
+      --others;
+    }
   }
   return known;
 }
 
-/// The entry that stands for the same tokens, made where there is none.
-std::uint32_t KvPool::same_entry(const KvPool& other, std::uint32_t entry) {
-  std::vector<const Entry*> chain;
-  for (; other.entries_[entry].parent != none; entry = other.entries_[entry].parent) {
-    chain.push_back(&other.entries_[entry]);
+/// The entry that stands for the same tokens, made where there is none. `same`: [other's entries], what has been found.
+std::uint32_t KvPool::same_entry(const KvPool& other, std::uint32_t entry, std::vector<std::uint32_t>& same) {
+  std::vector<std::uint32_t> chain;
+  for (; same[entry] == none && other.entries_[entry].parent != none; entry = other.entries_[entry].parent) {
+    chain.push_back(entry);
   }
-  std::uint32_t mine = root(other.entries_[entry].salt);
+  if (same[entry] == none) same[entry] = root(other.entries_[entry].salt);
+  std::uint32_t mine = same[entry];
   for (; !chain.empty(); chain.pop_back()) {
     const std::uint32_t parent = mine;
-    mine = find(parent, chain.back()->tokens);
-    if (mine == none) mine = add_child(parent, chain.back()->tokens);
+    const Chunk& tokens = other.entries_[chain.back()].tokens;
+    mine = find(parent, tokens);
+    if (mine == none) mine = add_child(parent, tokens);
+    same[chain.back()] = mine;
   }
   return mine;
 }
 
-/// Of the groups of one window, counted from 0.
-void KvPool::take_over_window(const KvPool& other, std::uint32_t window, std::vector<KvMove>& moves) {
-  std::vector<KnownBlock> taken;
-  for (const auto& [from, block] : other.known_blocks(window * other.parts())) {
-    const std::uint32_t theirs = other.groups_[from].blocks[block].entry;
-    const std::uint32_t group = window * parts() + groups_[0].limits.deal.part_of(other.depth(theirs) - 1);
-    Group& mine = groups_[group];
-    if (available(group) == mine.queued) continue;
-    const std::uint32_t entry = same_entry(other, theirs);
-    if (block_of(entry, group) != none) continue;
-    taken.push_back({group, take(mine)});
-    block_of(entry, group) = taken.back().block;
-    mine.blocks[taken.back().block].entry = entry;
-    ++entries_[entry].uses;
-    moves.push_back({from, block, group, taken.back().block});
-  }
-  for (; !taken.empty(); taken.pop_back()) drop(groups_[taken.back().group], taken.back().block);
-}
-
-std::vector<KvMove> KvPool::take_over(const KvPool& other) {
+std::vector<KvMove> KvPool::take_over(const KvPool& other, std::size_t most_unheld) {
   std::vector<KvMove> moves;
   if (!prefix_cache_) return moves;
-  for (std::uint32_t window = 0; window < groups_.size() / parts(); ++window) take_over_window(other, window, moves);
+  const std::vector<std::uint32_t> depths = other.depths();
+  std::vector<std::uint32_t> same(other.entries_.size(), none);
+  for (std::uint32_t window = 0; window < groups_.size() / parts(); ++window) {
+    const std::size_t first = moves.size();
+    for (const auto& [from, block, depth] : other.known_blocks(window * other.parts(), most_unheld, depths)) {
+      const std::uint32_t group = window * parts() + groups_[0].limits.deal.part_of(depth - 1);
+      Group& mine = groups_[group];
+      if (available(group) == mine.queued) continue;
+      const std::uint32_t entry = same_entry(other, other.groups_[from].blocks[block].entry, same);
+      if (block_of(entry, group) != none) continue;
+      const std::uint32_t taken = take(mine);
+      block_of(entry, group) = taken;
+      mine.blocks[taken].entry = entry;
+      ++entries_[entry].uses;
+      moves.push_back({from, block, group, taken});
+    }
+    for (std::size_t i = moves.size(); i-- > first;) drop(groups_[moves[i].to_group], moves[i].to);
+  }
   return moves;
 }
 

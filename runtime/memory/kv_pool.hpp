@@ -75,8 +75,9 @@ class KvPool {
   void release(KvTable& table);
 
   /// Knows from now on what another pool of the same model knows, as far as there are blocks with nothing in them:
-  /// what its sequences hold first, then what was released last. Returns which blocks are to become which.
-  [[nodiscard]] std::vector<KvMove> take_over(const KvPool& other);
+  /// what its sequences hold first, then, of each window, so many blocks at most of what was released last. Returns
+  /// which blocks are to become which.
+  [[nodiscard]] std::vector<KvMove> take_over(const KvPool& other, std::size_t most_unheld = SIZE_MAX);
 
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
   [[nodiscard]] std::uint64_t available(std::uint32_t group) const;  ///< blocks that nobody holds
@@ -131,14 +132,14 @@ class KvPool {
   [[nodiscard]] std::uint32_t& block_of(std::uint32_t entry, std::size_t group) {
     return blocks_of_[entry * groups_.size() + group];
   }
-  [[nodiscard]] std::uint32_t depth(std::uint32_t entry) const;
+  [[nodiscard]] std::vector<std::uint32_t> depths() const;
   struct KnownBlock {
-    std::uint32_t group, block;
+    std::uint32_t group, block, depth;
   };
   [[nodiscard]] std::uint32_t parts() const { return groups_[0].limits.deal.parts; }
-  [[nodiscard]] std::vector<KnownBlock> known_blocks(std::uint32_t first_group) const;
-  [[nodiscard]] std::uint32_t same_entry(const KvPool& other, std::uint32_t entry);
-  void take_over_window(const KvPool& other, std::uint32_t window, std::vector<KvMove>& moves);
+  [[nodiscard]] std::vector<KnownBlock> known_blocks(std::uint32_t first_group, std::size_t others,
+                                                     const std::vector<std::uint32_t>& depths) const;
+  [[nodiscard]] std::uint32_t same_entry(const KvPool& other, std::uint32_t entry, std::vector<std::uint32_t>& same);
   [[nodiscard]] bool has_everything(std::uint32_t entry, std::uint32_t block);
   [[nodiscard]] bool has_windows(const std::vector<std::uint32_t>& chain, const KvTable& table);
   void adopt(const std::vector<std::uint32_t>& chain, KvTable& table);

@@ -28,7 +28,6 @@ class KvStore : public HeldKv {
   [[nodiscard]] std::byte* block(std::uint32_t group, std::uint32_t block) const;
 
   [[nodiscard]] std::size_t groups() const { return groups_.size(); }
-  [[nodiscard]] std::size_t block_bytes(std::uint32_t group) const { return groups_[group].block_bytes; }
 
   [[nodiscard]] std::span<const KvPlace> places() const override { return places_; }
   [[nodiscard]] bool read(std::uint32_t group, std::uint32_t block, std::size_t offset,

@@ -17,12 +17,12 @@ class ExpertRows {
       : rows_(first_of(model, first_)), dropped_(model.layers.size()), rerouted_(model.layers.size()) {}
 
   void add(std::uint32_t layer, std::uint32_t expert, std::uint64_t rows) {
-    rows_[first_[layer] + expert].fetch_add(rows, std::memory_order_relaxed);  // a figure: nothing is read by it
+    if (rows > 0) rows_[first_[layer] + expert].fetch_add(rows, std::memory_order_relaxed);  // nothing is read by it
   }
 
   void add_beyond(std::uint32_t layer, std::uint64_t dropped, std::uint64_t rerouted) {
-    dropped_[layer].fetch_add(dropped, std::memory_order_relaxed);
-    rerouted_[layer].fetch_add(rerouted, std::memory_order_relaxed);
+    if (dropped > 0) dropped_[layer].fetch_add(dropped, std::memory_order_relaxed);
+    if (rerouted > 0) rerouted_[layer].fetch_add(rerouted, std::memory_order_relaxed);
   }
 
   /// Of the layers that have experts.

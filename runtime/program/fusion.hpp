@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "runtime/program/program.hpp"
+#include "troupe/error.hpp"
 
 namespace troupe {
 
@@ -50,11 +53,13 @@ class FusionSite {
 /// Rewrites a pattern of ops that begins at a site into fewer ops that give the same bits; false, and nothing changed,
 /// where it does not begin there.
 struct FusionRule {
-  std::string_view name;
+  std::string_view name;  ///< as --fusion takes it: no white space, no comma
   bool (*apply)(FusionSite& site);
 };
 
-/// Applies every rule wherever it fits, in their order.
-void fuse(Program& program, std::span<const FusionRule> rules);
+/// Applies every rule wherever it fits, in their order; where `only` names some, those. Program::fused says how often.
+/// Fails with not_found where there is no such rule.
+[[nodiscard]] Result<void> fuse(Program& program, std::span<const FusionRule> rules,
+                                const std::vector<std::string>& only = {});
 
 }  // namespace troupe

@@ -39,6 +39,9 @@ std::string list_section(const Program& program, const Section& section) {
 std::string to_string(const Program& program) {
   std::string text;
   for (const Section& section : program.sections) text += list_section(program, section);
+  for (const auto& [rule, times] : program.fused) {
+    text += "fused by " + std::string(rule) + ": " + std::to_string(times) + (times == 1 ? " time\n" : " times\n");
+  }
   return text;
 }
 

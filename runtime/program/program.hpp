@@ -73,6 +73,12 @@ struct Rotation {
   RotationShape::Temperature temperature{};
 };
 
+/// How often a fusion rule has found its place.
+struct RuleUse {
+  std::string_view rule;
+  std::uint32_t times;
+};
+
 /// Of the contract's arithmetic, so that every device has the same.
 [[nodiscard]] double magnitude_at(const Rotation& rotation, std::uint64_t position);
 
@@ -82,7 +88,8 @@ struct Program {
   std::vector<Value> values{};
   std::vector<Weight> weights{};
   std::vector<Section>
-      sections{};  ///< "layers", with others between where rows are exchanged; "head" in the last stage
+      sections{};              ///< "layers", with others between where rows are exchanged; "head" in the last stage
+  std::vector<RuleUse> fused{};  ///< by which rules its ops were, in the order in which they were tried
   std::vector<ProgramGroup> groups{};
   std::uint32_t events = 0;
   std::vector<Rotation> rotations{};

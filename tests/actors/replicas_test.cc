@@ -20,7 +20,9 @@ void check_changes(std::uint32_t seed, std::size_t changes, std::size_t failures
   };
   std::size_t streams = 0, made = 0, gone = 0;
   const auto more = [&] {
-    door.submit({.prompt = 1 + static_cast<std::uint32_t>(door.random() % 9), .max_tokens = 30});
+    const std::uint32_t blocks = door.random() % 4 == 0 ? 1 + door.random() % 3 : 0;  // some have KV that moves
+    const auto behind = static_cast<std::uint32_t>(door.random() % 9);
+    door.submit({.prompt = 1 + blocks * 64 + behind, .max_tokens = 30});
     ++streams;
   };
   while (made + gone < changes) {

@@ -40,6 +40,27 @@ TEST_CASE("devices: a graph that mixes them gives the same bits") {
   }
 }
 
+TEST_CASE("fusion: each rule alone gives the same bits, and one that there is not is refused") {
+  const MemoryFile file(TinyModel{}.file());
+  const Checkpoint checkpoint = Runtime().open(file.path());
+  const auto expected = logits_of_two_blocks(Runtime().load(checkpoint, {.threads = 1}));
+  LoadOptions options{.plan = "tp2", .threads = 1, .chunk = 40};
+  const Graph graph = checkpoint.expand(options);
+  std::size_t fused = 0;
+  for (const char* rule : {"norm-quantize", "one-product", "gate", "rope-append", "attention", "attention-quantize",
+                           "leaves", "residual", "residual-norm", "residual-gather"}) {
+    INFO(rule);
+    options.fusion_rules = {rule};
+    CHECK(logits_of_two_blocks(Runtime().load(checkpoint, graph, options)) == expected);
+    fused += checkpoint.program(graph, "r0.s0.t0", options).find(std::string("fused by ") + rule) != std::string::npos;
+  }
+  CHECK(fused > 3);  // the others need another one's op, or a single rank
+  options.fusion_rules = {"gate", "glue"};
+  const Error error = error_of([&] { (void)Runtime().load(checkpoint, graph, options); });
+  CHECK(error.code() == Code::not_found);
+  CHECK_THAT(error.message(), Contains("no fusion rule \"glue\"; there are norm-quantize, one-product"));
+}
+
 TEST_CASE("devices: what a graph mixes can be looked at, and the log says where it runs") {
   const MemoryFile file(TinyModel{}.file());
   std::string said;

@@ -154,6 +154,7 @@ TEST_CASE("what is no order says so in one line, and nothing of it is used unche
   CHECK_THAT(refusal(with("rows = 64", "rows = 0")), Contains("rows"));
   CHECK_THAT(refusal(with("rows = 64", "rows = 64\nrwos = 64")), Contains("unknown key"));
   CHECK_THAT(refusal(with("fusion = true", "fusion = 1")), Contains("fusion"));
+  CHECK_THAT(refusal(with("fusion_rules = []", "fusion_rules = [ 1 ]")), Contains("a list of texts"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = 7")), Contains("epoch"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"-7\"")), Contains("epoch"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"99999999999999999999\"")), Contains("epoch"));

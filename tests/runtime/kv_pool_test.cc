@@ -98,7 +98,8 @@ class Game {
     KvPool next(groups_, true);
     std::vector<Memory> memory(groups_.size());
     std::set<std::pair<std::uint32_t, std::uint32_t>> filled;
-    for (const KvMove& move : next.take_over(pool_)) {
+    const std::size_t most_unheld = random_() % 3 == 0 ? random_() % 4 : SIZE_MAX;
+    for (const KvMove& move : next.take_over(pool_, most_unheld)) {
       REQUIRE(move.to < groups_[move.to_group].blocks);
       REQUIRE(filled.insert({move.to_group, move.to}).second);
       for (std::uint32_t place = 0; place < block_size; ++place) {
@@ -268,6 +269,8 @@ TEST_CASE("kv pool: of another's blocks the held ones come first, of texts the b
   CHECK(found(10, 2000) == 2);
   CHECK(found(10, 1000) == 0);
   CHECK(found(20, 1000) == 4);
+  KvPool few({{0, 20, 20}}, true);
+  CHECK(few.take_over(full, 3).size() == 8 + 3);
   KvPool none({{0, 20, 20}}, false);
   CHECK(none.take_over(full).empty());
 }

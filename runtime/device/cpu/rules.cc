@@ -123,16 +123,16 @@ bool residual_gather(FusionSite& site) {
 }
 
 constexpr FusionRule rules[] = {
-    {"norm + quantise", norm_quantize},  // the first to be tried
-    {"products of one input as one", one_product},
-    {"gate and up, activation, quantise", gate},
-    {"rotary embedding + KV append", rope_append},
-    {"attention in one pass", attention},
-    {"attention + quantise", attention_quantize},
-    {"leaves of one rank", matmul_leaves},
-    {"sum over ranks + norm + residual", residual},
-    {"residual + norm + quantise", residual_norm},
-    {"residual + gather", residual_gather},
+    {"norm-quantize", norm_quantize},  // the first to be tried
+    {"one-product", one_product},
+    {"gate", gate},
+    {"rope-append", rope_append},
+    {"attention", attention},
+    {"attention-quantize", attention_quantize},
+    {"leaves", matmul_leaves},
+    {"residual", residual},
+    {"residual-norm", residual_norm},
+    {"residual-gather", residual_gather},
 };
 
 }  // namespace

@@ -54,7 +54,7 @@ struct LoadOptions {
   std::uint32_t parallel = 16;     ///< sequences of a replica that run at once; 1 to 1024
   std::uint32_t queue = 1024;      ///< of a replica's requests that may wait, 1 to 2^20; one more fails with queue_full
   std::uint64_t memory_limit = 0;  ///< bytes that Checkpoint::memory may promise in all; 0: no limit
-  bool fusion = true;
+  bool fusion = true;              ///< of ops, by the rules of the devices
   std::string isa{};  ///< "avx2", "avx512"; "neon", "dotprod", "i8mm"; "reference"; empty: the best of this processor
 
   /// While weights are packed; called from one thread at a time. What it throws cancels the load, which fails with that
@@ -82,6 +82,10 @@ struct LoadOptions {
 
   /// Of a model that has experts. Counts where the file is opened.
   ExpertCapacity expert_capacity{};
+
+  /// With `fusion`: of the devices' rules, which Checkpoint::program names, these alone; empty: all. Which ones changes
+  /// time and memory, and no bits.
+  std::vector<std::string> fusion_rules{};
 
   /// Bytes for the KV of a replica, all of its shards together; 0: enough for `parallel` sequences at full context.
   /// With less, requests wait for memory, and the youngest give theirs back and are computed again later; none fails
