@@ -47,7 +47,7 @@ Graph graph_of(const Checkpoint& checkpoint, const ModelFlags& flags) {
 }
 
 std::uint32_t context_of(const Checkpoint& checkpoint, const LoadOptions& options) {
-  return options.context == 0 ? checkpoint.context() : std::min(options.context, checkpoint.context());
+  return options.context == 0 ? checkpoint.context() : options.context;
 }
 
 Model load(const Runtime& runtime, const Checkpoint& checkpoint, const Graph& graph, LoadOptions options) {
