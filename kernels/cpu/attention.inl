@@ -17,13 +17,12 @@ struct Rows {
   float* out[max_rows];
   std::size_t position[max_rows];
   float sink[max_rows];  ///< where there are any
-  std::size_t head[max_rows];
 };
 
 /// Rows [first, first + count) of the queries at tokens first_token.. by `heads` heads from first_head.
 Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t first_head, std::size_t heads,
                std::size_t first, std::size_t count) {
-  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}, {}, {}};
+  Rows rows{args, args.kv_offset + args.kv_head[first_head] * kv_head_bytes(args.head_dim), count, {}, {}, {}, {}};
   for (std::size_t r = 0; r < count; ++r) {
     const std::size_t token = first_token + (first + r) / heads, head = first_head + (first + r) % heads;
     const std::size_t column = head * args.head_dim;
@@ -31,7 +30,6 @@ Rows make_rows(const AttentionArgs& args, std::size_t first_token, std::size_t f
     rows.q[r] = args.q + token * args.q_stride + column;
     rows.out[r] = args.out + token * args.out_stride + column;
     rows.position[r] = args.first_position + token;
-    rows.head[r] = head;
   }
   return rows;
 }
@@ -135,7 +133,7 @@ inline void store_row(float* x, const BlockRow& row) {
 }
 
 /// The weighted values of some blocks, for every row: a[row][d] = sum of exp(score - m) v[d].
-struct Node {
+struct alignas(64) Node {
   float m[max_rows], l[max_rows];
   float a[max_node_floats];
 };
@@ -244,7 +242,7 @@ void attend(const Rows& rows, std::size_t stretch, const Leaf& leaf) {
 }
 
 void attend_block(const Rows& rows, std::size_t block, Node& node) {
-  float scores[max_rows][kv_block];
+  alignas(64) float scores[max_rows][kv_block];
   multiply_keys(rows, block, scores[0], kv_block);
   softmax_rows(rows, block, scores, node);
   weigh_values(rows, block, scores[0], kv_block, node);
@@ -259,7 +257,8 @@ struct RowNode {
   float *a, *m, *l;
 };
 RowNode row_node(const Rows& rows, const DealtNodes& dealt, std::size_t row, std::size_t stretch, std::size_t first) {
-  const std::size_t heads = rows.args.heads, head_dim = rows.args.head_dim, head = rows.head[row];
+  const std::size_t heads = rows.args.heads, head_dim = rows.args.head_dim;
+  const std::size_t head = static_cast<std::size_t>(rows.q[row] - rows.args.q) % rows.args.q_stride / head_dim;
   const std::size_t before = stretch - first_visible(rows, row) / (dealt.stretch * kv_block);
   float* const node = dealt.nodes + (first + before / dealt.parts) * heads * (head_dim + 2);
   return {node + head * head_dim, node + heads * head_dim + head, node + heads * (head_dim + 1) + head};

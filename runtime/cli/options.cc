@@ -236,6 +236,7 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
                  (load.prefix_cache ? " (default on)" : " (default: off)"));
   auto fusion = [&load](const std::string& text) {
     const bool switched = text == "on" || text == "off";
+    if (text.empty()) refuse("--fusion", "on, off, or names of rules", text);
     load.fusion = text != "off";
     load.fusion_rules.clear();
     std::istringstream names(switched ? "" : text);

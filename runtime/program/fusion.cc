@@ -58,7 +58,7 @@ Result<void> fuse(Program& program, std::span<const FusionRule> rules, const std
     if (std::ranges::find(rules, name, &FusionRule::name) != rules.end()) continue;
     std::vector<std::string_view> names;
     for (const FusionRule& rule : rules) names.push_back(rule.name);
-    return Error(Code::not_found, "there is no fusion rule " + quoted(name) + "; there are " + joined(names));
+    return Error(Code::invalid_argument, "there is no fusion rule " + quoted(name) + "; there are " + joined(names));
   }
   std::vector<std::uint32_t> touches = touches_of(program);
   for (const FusionRule& rule : rules) {

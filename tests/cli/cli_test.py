@@ -141,7 +141,7 @@ class WrongUse(Case):
         self.fail_with(2, *prompt, "-f", "x", names="--file")
         self.fail_with(2, *prompt, "--plan", "tp2", "--graph", "x", names="--graph")
         self.fail_with(2, *prompt, "--isa", "sse2", names="reference")
-        self.fail_with(2, *prompt, "--fusion", "maybe", names="on or off")
+        self.fail_with(2, *prompt, "--fusion", "", names="on, off, or names of rules")
         self.fail_with(2, *prompt, "--prefix-cache", "maybe", names="on or off")
         for bytes_ in ("0", "-1", "M", "5T", "1.5G", "99999999999999999999", "18446744073709551615K", "", "1m"):
             self.fail_with(2, *prompt, "--kv-memory", bytes_, names="512M")
@@ -574,6 +574,11 @@ class Logits(Case):
         variations += here
         for variation in variations:
             self.assertEqual(self.logits("--ids", ids, "--all", *variation), expected, variation)
+
+    def test_fusion_rules(self):
+        ids = ("--ids", "504,3575")
+        self.assertEqual(self.logits(*ids, "--fusion", "gate,residual"), self.logits(*ids))
+        self.fail_with(2, "logits", "-m", MODEL, *ids, "--fusion", "gate,glue", names='"glue"')
 
     def test_unknown_ids(self):
         self.fail_with(2, "logits", "-m", MODEL, "--ids", "1,49152", names="49152")

@@ -57,7 +57,7 @@ TEST_CASE("fusion: each rule alone gives the same bits, and one that there is no
   CHECK(fused > 3);  // the others need another one's op, or a single rank
   options.fusion_rules = {"gate", "glue"};
   const Error error = error_of([&] { (void)Runtime().load(checkpoint, graph, options); });
-  CHECK(error.code() == Code::not_found);
+  CHECK(error.code() == Code::invalid_argument);
   CHECK_THAT(error.message(), Contains("no fusion rule \"glue\"; there are norm-quantize, one-product"));
 }
 
