@@ -24,6 +24,7 @@ need libtomlplusplus-dev header toml++/toml.h
 need libcli11-dev header CLI/CLI.hpp
 need libpcre2-dev header pcre2.h
 need libxxhash-dev header xxhash.h
+need liburing-dev header liburing.h
 need libedit-dev header histedit.h
 need libboost1.81-dev header boost/json/src.hpp
 need python3 command -v python3

@@ -153,8 +153,9 @@ std::vector<ActorMemory> Checkpoint::memory(const Graph& graph, const LoadOption
   const Blueprint blueprint =
       draw({0, graph, settings}, opened(impl_).model, kinds, host::known_devices(opened(impl_)), any_transport())
           .value();
+  const auto shards = host::shards_of(*impl_, kinds, blueprint).value();
   MemoryOrder order{opened(impl_).model, settings,
-                    [&](const Part& part) { return host::shard_of(*impl_, part.node, part.group.ranks, settings); }};
+                    [&](const Part& part) -> Result<WantedWeights> { return shards.at(part.node.name); }};
   const auto parts = memory_of(blueprint, kinds, order).value();
   std::vector<ActorMemory> actors;
   for (const GraphNode& node : graph.nodes) {  // one that is no part of its own holds nothing

@@ -37,16 +37,19 @@ Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
   if (!settings) return settings.error();
   const auto sinks = std::make_shared<LogitsSinks>();
   const auto expert_rows = std::make_shared<ExpertRows>(checkpoint->model);
+  const auto prefetches = std::make_shared<PrefetchCounts>();
   const auto trace = options.trace_events == 0 ? nullptr : std::make_shared<trace::Trace>(options.trace_events);
   auto workshop =
       std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience,
-                                                 options.memory_limit, sinks, expert_rows, house.transports, trace});
+                                                 options.memory_limit, sinks, expert_rows, house.transports, trace,
+                                                 options.weights_folder, prefetches});
   auto orders = workshop->orders_of(graph, deploy_settings(*settings, options));
   if (!orders) return orders.error();
   auto made = make_all(std::move(workshop), std::move(*orders), progress);
   if (!made) return made;
   made->sinks = sinks;
   made->expert_rows = expert_rows;
+  made->prefetches = prefetches;
   made->trace = trace;
   made->prefix_weight = options.prefix_cache ? options.prefix_weight : 0.0F;
   return made;

@@ -21,6 +21,7 @@ struct Deployment {
   std::shared_ptr<ReplicaBuilder> builder;
   std::shared_ptr<LogitsSinks> sinks;
   std::shared_ptr<const ExpertRows> expert_rows;
+  std::shared_ptr<const PrefetchCounts> prefetches;
   std::shared_ptr<const trace::Trace> trace;  ///< null where nothing is recorded
   actors::RestartLimit limit{};
   float prefix_weight = 0.0F;  ///< see LoadOptions

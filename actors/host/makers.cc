@@ -8,6 +8,7 @@
 #include "runtime/device/shard_runner.hpp"
 #include "runtime/program/node_runners.hpp"
 #include "runtime/program/thrown.hpp"
+#include "runtime/tiers/packed_reader.hpp"
 
 namespace troupe::host {
 namespace {
@@ -96,7 +97,15 @@ ShardEnds shard_ends(const Part& part, Workbench& bench) {
 
 Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench) {
   ShardEnds ends = shard_ends(part, bench);
-  auto runner = bench.goods.device->make_runner(program_parts(part, bench));
+  ProgramParts parts = program_parts(part, bench);
+  if (bench.goods.stream != nullptr) {
+    auto reader = reader_of(bench.goods.packed, bench.goods.program, bench.goods.stream, bench.prefetches);
+    if (!reader) return reader.error();
+    parts.stream = bench.goods.stream;
+    parts.read_unit = std::move(*reader);
+    parts.prefetches = std::move(bench.prefetches);
+  }
+  auto runner = bench.goods.device->make_runner(std::move(parts));
   if (!runner) return runner.error();
   return std::unique_ptr<StepRunner>(std::make_unique<ShardRunner>(
       bench.goods.program, std::move(*runner), std::move(ends), bench.settings.rows, bench.deadline, bench.track()));

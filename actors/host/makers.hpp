@@ -14,6 +14,7 @@
 #include "runtime/program/runner.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/program/weights.hpp"
+#include "runtime/tiers/packed_file.hpp"
 #include "runtime/trace/track.hpp"
 #include "transport/channel/channel.hpp"
 #include "transport/collective/communicator.hpp"
@@ -27,6 +28,8 @@ struct ShardGoods {
   std::shared_ptr<const Device> device;
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
+  std::shared_ptr<const StreamPlan> stream{};  ///< or null: all weights are in memory
+  std::shared_ptr<const PackedFile> packed{};  ///< of the stream
 };
 
 /// What a maker finds when it makes one part's executor: the ends are its own.
@@ -41,6 +44,7 @@ struct Workbench {
   std::vector<KvGroup> kv{};                                       ///< of the replica
   std::shared_ptr<const LogitsSinks> sinks{};
   std::shared_ptr<ExpertRows> expert_rows{};
+  std::shared_ptr<PrefetchCounts> prefetches{};
   ShardGoods goods{};                                   ///< of a shard
   std::vector<int> cores{};                             ///< [threads] to pin to, or empty
   std::vector<std::shared_ptr<trace::Track>> tracks{};  ///< [threads], or empty

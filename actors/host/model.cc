@@ -49,6 +49,7 @@ Model::Impl::Impl(std::shared_ptr<Runtime::Impl> runtime, Checkpoint opened, con
       open_(std::make_shared<host::OpenRequests>(deployment.replicas.size() * places_)),
       sinks_(deployment.sinks),
       expert_rows_(deployment.expert_rows),
+      prefetches_(deployment.prefetches),
       trace_(deployment.trace),
       builder_(std::move(deployment.builder)),
       graph_(graph) {
@@ -118,6 +119,8 @@ Stats Model::Impl::stats() const {
   Stats stats;
   open_->report(stats);
   stats.experts = expert_rows_->read();
+  stats.prefetch = {prefetches_->reads,  prefetches_->bytes,  prefetches_->late,
+                    prefetches_->wasted, prefetches_->mended, std::chrono::nanoseconds(prefetches_->waited)};
   for (const ReplicaStats& replica : board_->read()) {
     stats.queued += replica.queued;
     stats.running += replica.running;

@@ -74,6 +74,7 @@ class Model::Impl : public std::enable_shared_from_this<Model::Impl> {
   std::atomic<SequenceId> last_id_{0};
   const std::shared_ptr<LogitsSinks> sinks_;
   const std::shared_ptr<const ExpertRows> expert_rows_;
+  const std::shared_ptr<const PrefetchCounts> prefetches_;
   const std::shared_ptr<const trace::Trace> trace_;  ///< null where nothing is recorded
   const std::shared_ptr<actors::ReplicaBoard> board_ = std::make_shared<actors::ReplicaBoard>();
   std::shared_ptr<host::ReplicaBuilder> builder_;

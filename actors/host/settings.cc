@@ -38,6 +38,10 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
     return Error(Code::invalid_argument,
                  "prefix_weight is " + shown_value(double{options.prefix_weight}) + "; it must be from 0 to 1000000");
   }
+  if (!(options.weights_budget > 0 && options.weights_budget <= 1)) {
+    return Error(Code::invalid_argument, "weights_budget is " + shown_value(options.weights_budget) +
+                                             "; it is a share of the weights, more than 0 and at most 1");
+  }
   if (options.trace_events > 1U << 24) return out_of_bounds("trace_events", options.trace_events, 0, 1U << 24);
   settings.parallel = options.parallel;
   settings.rows = std::max(options.chunk, options.parallel);
@@ -48,7 +52,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
 
 DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
   return {settings.context,  settings.rows,        settings.parallel, options.fusion,
-          options.kv_memory, options.prefix_cache, options.isa,       options.fusion_rules};
+          options.kv_memory, options.prefix_cache, options.isa,       options.fusion_rules,
+          options.weights_budget};
 }
 
 }  // namespace troupe::host

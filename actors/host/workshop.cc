@@ -9,6 +9,7 @@
 #include "runtime/machine/cores.hpp"
 #include "runtime/machine/cpu_quota.hpp"
 #include "runtime/program/fusion.hpp"
+#include "runtime/tiers/weights_budget.hpp"
 
 namespace troupe::host {
 namespace {
@@ -41,6 +42,12 @@ bool shares_prefixes(const Blueprint& blueprint) {
            std::any_of(part.in.begin(), part.in.end(), [](auto& end) { return end.flows == "hidden"; });
   };
   return blueprint.settings.prefix_cache && std::none_of(blueprint.parts.begin(), blueprint.parts.end(), taps);
+}
+
+std::size_t streamed_bytes(std::span<const WantedWeights> shards) {
+  std::size_t bytes = 0;
+  for (const WantedWeights& shard : shards) bytes += shard.stream == nullptr ? 0 : shard.stream->streamed();
+  return bytes;
 }
 
 /// What a trace says of a part.
@@ -81,44 +88,78 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
     if (!blueprint) return blueprint.error();
     plots.push_back({std::move(*blueprint), {}, {}});
     KvDemand demand = kv_demand_of(checkpoint.model, plots.back().blueprint, plots.back().blueprint.replicas[0]);
+    auto shards = shards_of(checkpoint, tools_.kinds.nodes(), plots.back().blueprint);
+    if (!shards) return shards.error();
     for (const Part& part : plots.back().blueprint.parts) {
-      if (!tools_.kinds.nodes().is(part.node, Role::shard)) continue;
-      auto shard = shard_of(checkpoint, part.node, part.group.ranks, order.settings);
-      if (!shard) return shard.error();
-      add_shard(demand, kv_block_bytes(*shard->program));
-      plots.back().goods[part.node.name] = {shard->device, shard->program, nullptr};
-      wanted.push_back(std::move(*shard));
+      const auto found = shards->find(part.node.name);
+      if (found == shards->end()) continue;
+      const WantedWeights& shard = found->second;
+      add_shard(demand, kv_block_bytes(*shard.program));
+      plots.back().goods[part.node.name] = {shard.device, shard.program, nullptr, shard.stream, nullptr};
+      wanted.push_back(shard);
     }
     auto kv = cut_kv(demand, order.settings.kv_memory);
     if (!kv) return kv.error();
     plots.back().kv = std::move(*kv);
   }
-  auto weights = tools_.store->load(tools_.checkpoint, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
+  const std::size_t on_disk = streamed_bytes(wanted);
+  const auto tell = [&](std::size_t done, std::size_t all) {
     return progress.tell(static_cast<double>(done) / static_cast<double>(all));
+  };
+  auto packed = pack_streams(wanted, [&](std::size_t done) { return tell(done, 2 * on_disk); });
+  if (!packed) return packed.error();
+  auto weights = tools_.store->load(tools_.checkpoint, wanted, busy_threads(), [&](std::size_t done, std::size_t all) {
+    return on_disk == 0 ? tell(done, all) : tell(all + done, 2 * all);
   });
   if (!weights) return weights.error();
-  auto next = weights->begin();
-  for (Plot& plot : plots) {
-    for (const Part& part : plot.blueprint.parts) {
-      if (const auto goods = plot.goods.find(part.node.name); goods != plot.goods.end()) {
-        goods->second.weights = std::move(*next++);
-      }
+  for (std::size_t i = 0, plot = 0; plot < plots.size(); ++plot) {
+    for (const Part& part : plots[plot].blueprint.parts) {
+      const auto goods = plots[plot].goods.find(part.node.name);
+      if (goods == plots[plot].goods.end()) continue;
+      goods->second.packed = std::move((*packed)[i]);
+      goods->second.weights = std::move((*weights)[i++]);
     }
   }
   return plots;
+}
+
+Result<std::vector<std::shared_ptr<const PackedFile>>> Workshop::pack_streams(std::span<const WantedWeights> shards,
+                                                                              const Advanced& advanced) const {
+  std::vector<std::shared_ptr<const PackedFile>> files(shards.size());
+  std::map<std::shared_ptr<const StreamPlan>, std::shared_ptr<const PackedFile>> made;  // shards that are alike share it
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    if (shards[i].stream == nullptr) continue;
+    std::shared_ptr<const PackedFile>& file = made[shards[i].stream];
+    if (file == nullptr) {
+      auto folder = tools_.weights_folder.empty() ? default_packed_folder() : tools_.weights_folder;
+      if (!folder) return folder.error();
+      auto packed = PackedFile::open_or_make(*folder, shards[i], busy_threads(),
+                                             [&](std::size_t bytes) { return advanced(done + bytes); });
+      if (!packed) return packed.error();
+      file = std::move(*packed);
+    }
+    done += shards[i].stream->streamed();
+    files[i] = file;
+  }
+  return files;
 }
 
 Result<void> Workshop::check_memory(const std::vector<const Blueprint*>& at_work, const Blueprint& to_come) const {
   if (tools_.memory_limit == 0) return {};
   const Checkpoint::Impl& checkpoint = *tools_.checkpoint;
   const DeploySettings& settings = to_come.settings;
+  std::map<std::string, WantedWeights> shards;  // of the blueprint that is being counted
   MemoryOrder order{checkpoint.model, settings,
-                    [&](const Part& part) { return shard_of(checkpoint, part.node, part.group.ranks, settings); }};
+                    [&](const Part& part) -> Result<WantedWeights> { return shards.at(part.node.name); }};
   std::uint64_t promised = 0;
   for (const ActorMemory& shared : shared_memory(checkpoint, false)) promised += shared.total();
   std::vector<const Blueprint*> all = at_work;
   all.push_back(&to_come);
   for (const Blueprint* blueprint : all) {
+    auto wanted = shards_of(checkpoint, tools_.kinds.nodes(), *blueprint);
+    if (!wanted) return wanted.error();
+    shards = std::move(*wanted);
     const auto parts = memory_of(*blueprint, tools_.kinds.nodes(), order);
     if (!parts) return parts.error();
     for (const ActorMemory& part : *parts) promised += part.total();
@@ -191,6 +232,7 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
       bench->kv = plot.kv;
       bench->sinks = tools_.sinks;
       bench->expert_rows = tools_.expert_rows;
+      bench->prefetches = tools_.prefetches;
       if (tools_.trace != nullptr) {
         const trace::Actor actor =
             traced(part, blueprint.epoch, static_cast<std::uint32_t>(made.plan.stages.size() - 1));
@@ -213,6 +255,28 @@ Result<void> Workshop::start_parts(const Plot& plot, MadeReplica& made) {
 KnownNames known_devices(const Checkpoint::Impl& checkpoint) {
   return {[&](const std::string& name) { return open_device(checkpoint.devices, name, {}).ok(); },
           device_names(checkpoint.devices)};
+}
+
+Result<std::map<std::string, WantedWeights>> shards_of(const Checkpoint::Impl& checkpoint, const NodeKinds& kinds,
+                                                       const Blueprint& blueprint) {
+  std::map<std::string, WantedWeights> all;
+  for (const ReplicaParts& replica : blueprint.replicas) {
+    std::vector<std::string> names;
+    std::vector<WantedWeights> shards;
+    for (const auto& stage : replica.stages) {
+      for (const std::uint32_t number : stage) {
+        const Part& part = blueprint.parts[number];
+        if (!kinds.is(part.node, Role::shard)) continue;
+        auto shard = shard_of(checkpoint, part.node, part.group.ranks, blueprint.settings);
+        if (!shard) return shard.error();
+        names.push_back(part.node.name);
+        shards.push_back(std::move(*shard));
+      }
+    }
+    if (auto planned = plan_streams(shards, blueprint.settings.weights_budget); !planned) return planned.error();
+    for (std::size_t i = 0; i < shards.size(); ++i) all.emplace(std::move(names[i]), std::move(shards[i]));
+  }
+  return all;
 }
 
 Result<WantedWeights> shard_of(const Checkpoint::Impl& checkpoint, const GraphNode& shard, const RankGrid& ranks,

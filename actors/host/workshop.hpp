@@ -17,6 +17,7 @@
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/sinks.hpp"
+#include "runtime/tiers/packed_file.hpp"
 #include "runtime/trace/trace.hpp"
 
 namespace troupe::host {
@@ -45,6 +46,8 @@ class Workshop {
     std::shared_ptr<ExpertRows> expert_rows;
     std::vector<const transport::TransportKind*> transports;
     std::shared_ptr<trace::Trace> trace;  ///< null: nothing is recorded
+    std::string weights_folder;           ///< LoadOptions::weights_folder
+    std::shared_ptr<PrefetchCounts> prefetches;
   };
 
   explicit Workshop(Tools tools) : tools_(std::move(tools)), transports_(tools_.transports) {}
@@ -76,6 +79,8 @@ class Workshop {
  private:
   [[nodiscard]] Result<Workbench> bench_of(const Part& part, const ShardGoods* goods, const DeploySettings& settings,
                                            transport::WaitPolicy policy);
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const PackedFile>>> pack_streams(
+      std::span<const WantedWeights> shards, const Advanced& advanced) const;
   Result<void> start_parts(const Plot& plot, MadeReplica& made);
 
   const Tools tools_;
@@ -84,6 +89,11 @@ class Workshop {
 
 /// The devices that a graph may name: see check_graph.
 [[nodiscard]] KnownNames known_devices(const Checkpoint::Impl& checkpoint);
+
+/// What the shards of a blueprint's replicas want, by name, by the weights budget of its settings.
+[[nodiscard]] Result<std::map<std::string, WantedWeights>> shards_of(const Checkpoint::Impl& checkpoint,
+                                                                     const NodeKinds& kinds,
+                                                                     const Blueprint& blueprint);
 
 /// The device of one shard that stands so among its stage's ranks, and its program: by that device's rules, or not
 /// fused.

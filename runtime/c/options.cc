@@ -37,6 +37,7 @@ troupe_load_options load_defaults() {
   made.prefix_weight = options.prefix_weight;
   made.experts_beyond = TROUPE_EXPERTS_UNLIMITED;
   made.expert_capacity = options.expert_capacity.factor;
+  made.weights_budget = options.weights_budget;
   return made;
 }
 
@@ -133,6 +134,8 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.expert_capacity = {beyond_of(from.experts_beyond), from.expert_capacity};
   to.balance_experts = std::chrono::milliseconds(from.balance_experts_ms);
   to.trace_events = from.trace_events;
+  to.weights_budget = from.weights_budget;
+  to.weights_folder = or_empty(from.weights_folder);
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);
   return to;

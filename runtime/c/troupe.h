@@ -242,6 +242,9 @@ typedef struct troupe_load_options {
   float expert_capacity;   ///< in even shares of a step's choices; default 1.25
   const char* const* fusion_rules;  ///< with `fusion`: of the devices' rules these alone; NULL: all
   size_t fusion_rule_count;
+  double weights_budget;  ///< the share of a replica's weights that memory may have, above 0; default 1. The rest is
+                          ///< read from disk in every step
+  const char* weights_folder;  ///< where that is kept, packed; NULL or empty: in the user's cache folder
 } troupe_load_options;
 
 void troupe_load_options_default(troupe_load_options* options, size_t size);

@@ -231,6 +231,13 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
 #endif
   add_choice(verb, "--isa", load.isa, isas, "kernels (default: the best that this processor has)");
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
+  auto budget = [&load](const std::string& text) {
+    const bool percent = text.ends_with('%');
+    const auto number = percent ? parse<float>(text.substr(0, text.size() - 1)) : std::nullopt;
+    if (!number || !(*number > 0) || *number > 100) refuse("--weights-budget", "a percentage as 40%, up to 100%", text);
+    load.weights_budget = std::min(1.0, static_cast<double>(*number) / 100);
+  };
+  add_taking(verb, "--weights-budget", budget, "of the weights in memory, the others on disk (default 100%)", "N%");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));

@@ -19,8 +19,11 @@ void add_sampling(const Part& part, const MemoryOrder& order, ActorMemory& memor
 }
 
 std::uint64_t new_weights(const WantedWeights& wanted, MemoryOrder& order) {
-  std::uint64_t bytes = 0;
-  for (const Weight& weight : wanted.program->weights) {
+  std::uint64_t bytes = wanted.stream == nullptr ? 0 : wanted.stream->bytes();
+  const auto kept = wanted.kept();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (!kept[i]) continue;
+    const Weight& weight = wanted.program->weights[i];
     const bool is_new = order.counted.insert(key_of(weight, wanted.device->packing())).second;
     if (is_new) bytes += wanted.device->weight_bytes(weight);
   }

@@ -15,7 +15,7 @@ namespace troupe {
 struct MemoryOrder {
   const ModelDescription& model;
   const DeploySettings& settings;
-  std::function<Result<WantedWeights>(const Part&)> wanted;  ///< of a shard: its program and device
+  std::function<Result<WantedWeights>(const Part&)> wanted;  ///< of a shard
   std::set<PieceKey> counted{};  ///< pieces of weights that parts share count for the first of them
 
   // Of the blueprint that is being counted.

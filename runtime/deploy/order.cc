@@ -37,6 +37,12 @@ std::vector<std::string> texts(const toml::table& table, const char* key) {
   return all;
 }
 
+double share(const toml::table& table, const char* key) {
+  const auto value = table[key].value<double>();
+  if (value && *value > 0 && *value <= 1) return *value;
+  refuse(table.source(), std::string("\"") + key + "\" must be there and be a number above 0 and at most 1");
+}
+
 Order parse(const std::string& bytes) {
   const toml::table file = read_toml(bytes);
   Order order;
@@ -44,8 +50,8 @@ Order parse(const std::string& bytes) {
   const toml::node* settings = file.get("settings");
   if (settings == nullptr || !settings->is_table()) refuse(file.source(), "an order has a table [settings]");
   const toml::table& table = *settings->as_table();
-  check_keys(table,
-             {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa", "fusion_rules"});
+  check_keys(table, {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa",
+                     "fusion_rules", "weights_budget"});
   order.epoch = large_number(table, "epoch");
   order.settings.context = number(table, "context", 1, 0);
   order.settings.rows = number(table, "rows", 1, 0);
@@ -55,6 +61,7 @@ Order parse(const std::string& bytes) {
   order.settings.prefix_cache = truth(table, "prefix_cache");
   order.settings.isa = text(table, "isa");
   order.settings.fusion_rules = texts(table, "fusion_rules");
+  order.settings.weights_budget = share(table, "weights_budget");
   return order;
 }
 
@@ -77,7 +84,8 @@ std::string to_text(const Order& order) {
                                       {"kv_memory", std::to_string(order.settings.kv_memory)},
                                       {"prefix_cache", order.settings.prefix_cache},
                                       {"isa", order.settings.isa},
-                                      {"fusion_rules", std::move(rules)}});
+                                      {"fusion_rules", std::move(rules)},
+                                      {"weights_budget", order.settings.weights_budget}});
   std::ostringstream out;
   out << file << '\n';
   return out.str();

@@ -19,6 +19,7 @@ struct DeploySettings {
   bool prefix_cache = true;
   std::string isa{};                        ///< LoadOptions::isa
   std::vector<std::string> fusion_rules{};  ///< LoadOptions::fusion_rules
+  double weights_budget = 1.0;              ///< LoadOptions::weights_budget
   friend bool operator==(const DeploySettings&, const DeploySettings&) = default;
 };
 

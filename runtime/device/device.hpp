@@ -31,6 +31,9 @@ class Device {
   [[nodiscard]] virtual Result<std::vector<std::shared_ptr<const WeightPiece>>> pack(
       const std::vector<const Weight*>& weights, std::uint32_t threads, const Advanced& advanced) const = 0;
 
+  /// Whether its runners can read matrices from disk as they need them, packed as the processor's are.
+  [[nodiscard]] virtual bool streams() const { return false; }
+
   /// Bytes that a runner allocates, beside weights and KV blocks.
   [[nodiscard]] virtual std::size_t activation_bytes(const Program& program, std::size_t rows,
                                                      std::uint32_t threads) const = 0;

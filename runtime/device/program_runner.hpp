@@ -11,6 +11,8 @@
 #include "runtime/program/runner.hpp"
 #include "runtime/program/weights.hpp"
 #include "runtime/schedule/step.hpp"
+#include "runtime/tiers/prefetch_counts.hpp"
+#include "runtime/tiers/stream_plan.hpp"
 #include "runtime/trace/track.hpp"
 #include "transport/collective/communicator.hpp"
 #include "transport/deadline.hpp"
@@ -33,6 +35,9 @@ struct ProgramParts {
   std::vector<std::shared_ptr<transport::Communicator>> groups;  ///< [Program::groups]
   std::vector<std::shared_ptr<trace::Track>> tracks{};           ///< [threads], or empty: ops are not traced
   std::shared_ptr<ExpertRows> expert_rows{};                     ///< or null: not counted
+  std::shared_ptr<const StreamPlan> stream{};                    ///< or null: all weights are there
+  ReadUnit read_unit{};                                          ///< of the stream
+  std::shared_ptr<PrefetchCounts> prefetches{};                  ///< of the stream
 };
 
 /// The rows of a step as the ops of one shard see them.

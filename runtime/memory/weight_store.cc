@@ -10,6 +10,15 @@ PieceKey key_of(const Weight& weight, std::string_view packing) {
   return {weight.source, weight.use, std::string(packing)};
 }
 
+std::vector<bool> WantedWeights::kept() const {
+  std::vector<bool> all(program->weights.size(), true);
+  if (stream == nullptr) return all;
+  for (const StreamPlan::Unit& unit : stream->units) {
+    for (const WeightId id : unit.weights) all[id] = false;
+  }
+  return all;
+}
+
 /// One call of load().
 class WeightStore::Loading {
  public:
@@ -17,7 +26,10 @@ class WeightStore::Loading {
 
   /// Holds what is here, so that it stays, and counts what is not.
   void look_up(const WantedWeights& wanted) {
-    for (const Weight& weight : wanted.program->weights) {
+    const auto kept = wanted.kept();
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      if (!kept[i]) continue;
+      const Weight& weight = wanted.program->weights[i];
       PieceKey key = key_of(weight, wanted.device->packing());
       if (held_.contains(key) || missing_.contains(key)) continue;
       if (auto piece = store_.find(key)) {
@@ -33,7 +45,13 @@ class WeightStore::Loading {
                                                    const Progress& progress) {
     if (auto packed = pack(wanted, threads, progress); !packed) return packed.error();
     auto weights = std::make_shared<ShardWeights>();
-    for (const Weight& weight : wanted.program->weights) {
+    const auto kept = wanted.kept();
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      const Weight& weight = wanted.program->weights[i];
+      if (!kept[i]) {
+        weights->weights.push_back(unplaced(weight));
+        continue;
+      }
       const auto& piece = held_.at(key_of(weight, wanted.device->packing()));
       weights->weights.push_back(piece->weight());
       weights->pieces.push_back(piece);

@@ -10,6 +10,7 @@
 
 #include "runtime/device/device.hpp"
 #include "runtime/program/weights.hpp"
+#include "runtime/tiers/stream_plan.hpp"
 
 namespace troupe {
 
@@ -27,6 +28,10 @@ struct PieceKey {
 struct WantedWeights {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const Device> device;
+  std::shared_ptr<const StreamPlan> stream{};  ///< or null: all are to be in memory
+
+  /// [Program::weights]: whether it is to be in memory.
+  [[nodiscard]] std::vector<bool> kept() const;
 };
 
 /// The pieces of weights that are in use: whoever needs one gets the one that there is, be it for a replica, for a
@@ -37,7 +42,8 @@ class WeightStore {
   using Progress = std::function<bool(std::size_t done, std::size_t all)>;
 
   /// The weights of some shards, each piece packed once, on at most `threads` threads (and once more where two loads
-  /// ask for it at once); those that are here already need no packing. `files`, whoever holds the bytes of all of them,
+  /// ask for it at once); those that are here already need no packing, and those that are to be read from disk lie
+  /// nowhere yet. `files`, whoever holds the bytes of all of them,
   /// is kept as long as a piece.
   [[nodiscard]] Result<std::vector<std::shared_ptr<const ShardWeights>>> load(const std::shared_ptr<const void>& files,
                                                                               std::span<const WantedWeights> wanted,

@@ -105,6 +105,13 @@ std::size_t weight_bytes(const Weight& weight) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
+LoadedWeight unplaced(const Weight& weight) {
+  LoadedWeight loaded;
+  loaded.columns = weight.source.tensor_columns;
+  loaded.matrix = kernels::packed_layout(weight.source);
+  return loaded;
+}
+
 Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(const std::vector<const Weight*>& weights,
                                                                      std::uint32_t threads, const Advanced& advanced) {
   std::size_t bytes = 0;

@@ -44,7 +44,10 @@ struct ShardWeights {
 /// packing with Code::cancelled. It must not throw.
 using Advanced = std::function<bool(std::size_t done)>;
 
-/// Packs weights into one piece of memory, in parallel on up to `threads` threads, fewer where the system has no more.
+/// A matrix that is packed, but lies nowhere yet.
+[[nodiscard]] LoadedWeight unplaced(const Weight& weight);
+
+/// Packs weights into one piece of memory, one after the other, each of weight_bytes, in parallel on up to `threads` threads, fewer where the system has no more.
 /// `advanced` comes to all of their bytes at the end. Nothing is allocated, nor said, where there is nothing to pack.
 [[nodiscard]] Result<std::vector<std::shared_ptr<const WeightPiece>>> pack_weights(
     const std::vector<const Weight*>& weights, std::uint32_t threads, const Advanced& advanced);

@@ -5,7 +5,7 @@ set -euo pipefail
 build_caf=$(realpath "$(dirname "$0")/../../actors/build_caf.sh")
 folder=$HOME/.cache/troupe/arm64
 packages=(catch2 libbsd0 libboost1.81-dev libcli11-dev libedit-dev libedit2 libmd0 libpcre2-dev libtinfo6
-  libtomlplusplus-dev libxxhash-dev)
+  libtomlplusplus-dev liburing-dev libxxhash-dev)
 fail() {
   echo "sysroot.sh: $*" >&2
   exit 1

@@ -39,7 +39,7 @@ inline constexpr std::size_t scratch_floats = 24576;
 /// What one shard works with, step after step. The threads of its team share it.
 struct ShardState {
   const Program* program = nullptr;
-  const ShardWeights* weights = nullptr;
+  std::vector<LoadedWeight> weights;  ///< [Program::weights]
   const kernels::KernelTable* kernels = nullptr;
   Layout layout;
   Buffer arena;
@@ -110,7 +110,7 @@ class OpContext {
     const std::size_t dims = shard_.program->rotations[rotation].dims;
     return shard_.angles.data() + step().rows() * shard_.angles_of[rotation] + (base + row) * dims;
   }
-  [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights->weights[id]; }
+  [[nodiscard]] const LoadedWeight& weight(WeightId id) const { return shard_.weights[id]; }
   /// Where one of the shard's layers finds the KV blocks of a slice's sequence: see SlotTables::blocks.
   [[nodiscard]] std::byte* const* kv_blocks(const StepRows::Slice& slice, KvId kv) const {
     return shard_.tables.blocks(shard_.program->kv[kv].group, slice.slot);

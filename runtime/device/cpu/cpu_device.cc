@@ -27,6 +27,7 @@ class CpuDevice : public Device {
                                                                              const Advanced& advanced) const override {
     return pack_weights(weights, threads, advanced);
   }
+  [[nodiscard]] bool streams() const override { return true; }
   [[nodiscard]] std::size_t activation_bytes(const Program& program, std::size_t rows,
                                              std::uint32_t threads) const override {
     return troupe::activation_bytes(program, rows, threads);

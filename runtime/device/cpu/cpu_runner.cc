@@ -12,6 +12,8 @@
 namespace troupe {
 namespace {
 
+constexpr std::uint32_t no_unit = UINT32_MAX;
+
 std::size_t scratch_of(const Program& program) {
   return std::max<std::size_t>(program.values[program.hidden].columns, scratch_floats);
 }
@@ -57,8 +59,10 @@ Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const k
   if (layout.bytes > 0) std::memset(arena->data(), 0, layout.bytes);
   auto tables = SlotTables::create(parts.program->kv_groups, parts.slots, kv_blocks_for(parts.context));
   if (!tables) return tables.error();
-  return std::unique_ptr<CpuRunner>(
+  auto runner = std::unique_ptr<CpuRunner>(
       new CpuRunner(std::move(parts), kernels, std::move(layout), std::move(*arena), std::move(*tables)));
+  if (auto made = runner->make_stream(); !made) return made.error();
+  return runner;
 }
 
 CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Layout layout, Buffer arena,
@@ -66,7 +70,7 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
     : parts_(std::move(parts)),
       team_(parts_.threads, parts_.policy, parts_.cores, {parts_.tracks.begin(), parts_.tracks.end()}),
       state_{.program = parts_.program.get(),
-             .weights = parts_.weights.get(),
+             .weights = parts_.weights->weights,
              .kernels = &kernels,
              .layout = std::move(layout),
              .arena = std::move(arena),
@@ -95,8 +99,29 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
   state_.takes.reserve(parts_.program->row_ranks);
 }
 
+Result<void> CpuRunner::make_stream() {
+  const Program& program = *parts_.program;
+  if (parts_.stream == nullptr) return {};
+  std::vector<std::uint32_t> unit_of(program.weights.size(), no_unit);
+  for (std::uint32_t unit = 0; unit < parts_.stream->units.size(); ++unit) {
+    for (const WeightId id : parts_.stream->units[unit].weights) unit_of[id] = unit;
+  }
+  for (const Section& section : program.sections) {
+    std::vector<std::uint32_t>& units = units_.emplace_back(section.ops.size(), no_unit);
+    for (std::size_t i = 0; i < section.ops.size(); ++i) {
+      for_each_weight(section.ops[i], [&](WeightId id) { units[i] = std::min(units[i], unit_of[id]); });
+    }
+  }
+  auto stream = WeightStream::create(parts_.program, parts_.stream, std::move(parts_.read_unit), state_.weights,
+                                     parts_.prefetches);
+  if (!stream) return stream.error();
+  stream_ = std::move(*stream);
+  return {};
+}
+
 Result<void> CpuRunner::begin(const StepRows& rows) {
   begun_ = true;
+  if (stream_ != nullptr) stream_->end_step();
   state_.step = &rows;
   for (std::size_t thread = 1; thread < state_.tracks.size(); ++thread)
     state_.tracks[thread]->follow(*state_.tracks[0]);
@@ -110,6 +135,8 @@ Result<void> CpuRunner::begin(const StepRows& rows) {
 Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::size_t to, std::size_t first,
                                 std::size_t rows) {
   const bool begins = std::exchange(begun_, false);
+  const std::uint32_t* const units =
+      stream_ == nullptr ? nullptr : units_[&section - parts_.program->sections.data()].data();
   const auto pass = [&](std::uint32_t thread) {
     OpContext context(state_, thread);
     trace::Laps laps(context.track());
@@ -128,6 +155,7 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
     for (context.op = from; context.op < to; ++context.op) {
       const Op& op = section.ops[context.op];
       context.layer = op.layer;
+      if (units != nullptr && units[context.op] != no_unit && !await_weights(context, units[context.op])) return;
       cpu::run_op(op, context);
       if (!team_.barrier(thread) || context.broken()) return;
       if (laps.on()) laps.end(name_of(op).data(), kind_of(op), op.layer);
@@ -136,6 +164,15 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
   team_.run(std::ref(pass));  // by reference, as a function of this size would be allocated
   if (state_.why) return *state_.why;
   return {};
+}
+
+/// Thread 0 waits for all; what they have read before is given up, for all come from a barrier. False where the step
+/// cannot go on.
+bool CpuRunner::await_weights(const OpContext& context, std::uint32_t unit) {
+  if (context.thread() == 0) {
+    if (const auto came = stream_->await(unit, parts_.policy, state_.deadline); !came) context.fail(came.error());
+  }
+  return team_.barrier(context.thread()) && !context.broken();
 }
 
 /// The rows of all rotations are shared out as one row of work.

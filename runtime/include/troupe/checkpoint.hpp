@@ -92,6 +92,15 @@ struct LoadOptions {
   /// that could have run alone, and no token is sent twice. Less than one sequence needs at full context is refused.
   std::uint64_t kv_memory = 0;
 
+  /// Of a replica's weights, the share that memory may have, more than 0: the others are read from disk in every step,
+  /// layer by layer, while those before them are computed. Changes time, and no bits. Less than the output head and two
+  /// layers of each shard take is refused, with the least that works. Checkpoint::memory counts the buffers in.
+  double weights_budget = 1.0;
+
+  /// Where what is read from disk is kept, packed, for this load and later ones; nothing of it is ever removed. Empty:
+  /// "troupe/packed" in $XDG_CACHE_HOME, or in ~/.cache.
+  std::string weights_folder{};
+
   /// Whether prompts that begin alike share their KV; see GenerateOptions::cache_salt. Not in a replica where an actor
   /// of the host's takes hidden states: it sees every row.
   bool prefix_cache = true;

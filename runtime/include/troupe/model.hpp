@@ -53,6 +53,16 @@ struct ReplicaStats {
   std::uint32_t preempted = 0;  ///< requests that gave their blocks back for older ones, each time, since it was made
 };
 
+/// What has been read from disk ahead of the steps that need it, since the model was loaded.
+struct PrefetchStats {
+  std::uint64_t reads = 0;             ///< of one layer's weights, from disk
+  std::uint64_t bytes = 0;             ///< in all of them
+  std::uint64_t late = 0;              ///< that came later than the step that needed them
+  std::uint64_t wasted = 0;            ///< for which no step came, because one broke
+  std::uint64_t mended = 0;            ///< that were not what had been written, and were packed anew
+  std::chrono::nanoseconds waited{0};  ///< by steps, for those that were late; of several shards, all together
+};
+
 /// A model, now and since it was loaded: gathered while it runs, so sums may be a step apart.
 struct Stats {
   std::uint32_t queued = 0;         ///< requests that wait
@@ -66,6 +76,7 @@ struct Stats {
   double tokens_per_second = 0.0;  ///< generated, over the last five seconds
   std::vector<ReplicaStats> replicas{};
   std::vector<ExpertLoad> experts{};  ///< of layers that have some
+  PrefetchStats prefetch{};           ///< of weights: see LoadOptions::weights_budget
 
   /// What the prefix cache has saved: a share of the prompts' tokens, 0 to 1.
   [[nodiscard]] double hit_rate() const {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace troupe {
+
+/// What all streams of a model's weights have done: see PrefetchStats. Any thread; nothing else is read by them, so
+/// relaxed. `waited` is in nanoseconds.
+struct PrefetchCounts {
+  std::atomic<std::uint64_t> reads{0}, bytes{0}, late{0}, wasted{0}, mended{0}, waited{0};
+};
+
+}  // namespace troupe
