@@ -193,7 +193,7 @@ void add_plan(CLI::App& verb, ModelFlags& flags) {
              "FILE[:SCALE]")
       ->trigger_on_parse();
   const std::string wanted = "a product of dp, pp, sp, cp, ep, tp, as pp2.tp2:1";
-  begin_group(verb, "Plan");
+  begin_group(verb, "Plan, steps and memory");
   auto read = [&flags, wanted](const std::string& plan) {
     if (plan.empty()) refuse("--plan", wanted, plan);  // to LoadOptions it is one shard, to who wrote it a mistake
     flags.load.plan = plan;
@@ -215,11 +215,10 @@ void add_trace(CLI::App& verb, ModelFlags& flags) {
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);
-  begin_group(verb, "Plan");
+  begin_group(verb, "Plan, steps and memory");
   add_taking(verb, "--graph", to(flags.graph), "a graph instead of a plan, as `troupe graph -o toml` writes it", "FILE")
       ->excludes(verb.get_option("--plan"))
       ->excludes(verb.get_option("--threads"));  // which the graph says, of each of its nodes
-  begin_group(verb, "Steps and memory");
   add_count(verb, "-c,--ctx-size", load.context, {0, most_32_bits, 0, "the model's own context"},
             "positions of a sequence (default " + (load.context == 0 ? "0" : std::to_string(load.context) + "; 0") +
                 ": the model's own)");

@@ -145,6 +145,8 @@ class WrongUse(Case):
         self.fail_with(2, *prompt, "--prefix-cache", "maybe", names="on or off")
         for bytes_ in ("0", "-1", "M", "5T", "1.5G", "99999999999999999999", "18446744073709551615K", "", "1m"):
             self.fail_with(2, *prompt, "--kv-memory", bytes_, names="512M")
+        for budget in ("", "%", "0%", "-1%", "101%", "40", "nan%", "0x1p5%", "40 %", "1e999%"):
+            self.fail_with(2, *prompt, "--weights-budget", budget, names="40%")
         self.fail_with(2, *prompt, "--plan", "", names="--plan")
         self.fail_with(2, "run", "-m", "x", names="--prompt")
         self.fail_with(2, "bench", "-m", "x", "-o", "xml", names="json")
@@ -564,7 +566,7 @@ class Logits(Case):
         ids = ",".join(str(100 + 37 * i % 1000) for i in range(100))
         expected = self.logits("--ids", ids, "--all")
         variations = [("-b", 1), ("-b", 7), ("-t", 1), ("-t", 2), ("--fusion", "off"),
-                      ("--parallel", 4), ("-c", 128), ("--plan", "pp2"), ("--plan", "tp3"), ("--plan", "tp2:1"),
+                      ("--parallel", 4), ("-c", 128), ("--weights-budget", "50%"), ("--plan", "pp2"), ("--plan", "tp3"), ("--plan", "tp2:1"),
                       ("--plan", "pp20:10"), ("--plan", "dp2.pp2.tp2", "-t", 1, "--parallel", 3, "-b", 16)]
         with open("/proc/cpuinfo", encoding="utf-8") as processor:
             features = processor.read()
@@ -579,6 +581,10 @@ class Logits(Case):
         ids = ("--ids", "504,3575")
         self.assertEqual(self.logits(*ids, "--fusion", "gate,residual"), self.logits(*ids))
         self.fail_with(2, "logits", "-m", MODEL, *ids, "--fusion", "gate,glue", names='"glue"')
+
+    def test_a_weights_budget_too_small(self):
+        self.fail_with(2, "logits", "-m", MODEL, "--ids", "504", "--weights-budget", "1%", names="at least 35.9%")
+        self.fail_with(2, "inspect", MODEL, "--weights-budget", "90%", "--plan", "pp30", names="a plan of fewer ranks")
 
     def test_unknown_ids(self):
         self.fail_with(2, "logits", "-m", MODEL, "--ids", "1,49152", names="49152")

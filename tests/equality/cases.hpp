@@ -31,8 +31,9 @@ struct Case {
   bool mates = false;          ///< among other requests of unequal lengths
   std::string via = "memory";  ///< by which all that flows between nodes travels, or "bytes"
   Meanwhile meanwhile = Meanwhile::nothing;
-  std::uint64_t seed =
-      0;  ///< of what is drawn while it runs: the late device's order, the step at which a replica breaks
+  bool streamed = false;  ///< as many of its weights on disk as can be
+  /// Of what is drawn while it runs: the late device's order, the step at which a replica breaks.
+  std::uint64_t seed = 0;
 };
 
 /// Shards take turns on all devices of this processor, the reference kernels among them.

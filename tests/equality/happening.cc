@@ -5,6 +5,7 @@
 
 #include "kernels/kv_layout.hpp"
 #include "tests/device/late_device.hpp"
+#include "tests/equality/least_weights_budget.hpp"
 #include "tests/equality/one_sequence.hpp"
 #include "tests/seed.hpp"
 #include "tests/transport/every_transport.hpp"
@@ -76,10 +77,22 @@ Happening::Happening(const Runtime& runtime, const Checkpoint& checkpoint, const
     : run_(run),
       checkpoint_(checkpoint),
       random_(static_cast<std::uint32_t>(run.seed)),
-      longest_(longest),
       replicas_(replicas_of(run.plan)) {
   LoadOptions options = options_of(run, longest);
   const Graph graph = graph_of(checkpoint, run, options);
+  if (run.meanwhile == Meanwhile::change) {
+    const std::vector<std::string> plans = checkpoint.plans(4);
+    Case other = run;
+    other.plan = plans[random_() % plans.size()];
+    other_ = graph_of(checkpoint, other, options_of(other, longest));
+  }
+  if (run.streamed) {
+    options.weights_budget = least_weights_budget(checkpoint, graph, options);
+    if (other_) {
+      options.weights_budget = std::max(options.weights_budget, least_weights_budget(checkpoint, *other_, options));
+    }
+    options.weights_folder = folder_.at("packed");
+  }
   shards_ = static_cast<std::size_t>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const GraphNode& node) {
     return node.holds_layers() && node.replica == 0;
   }));
@@ -126,10 +139,7 @@ void Happening::during() {
     model_->drain(*leaver);
     replicas_.erase(leaver);
   } else if (run_.meanwhile == Meanwhile::change) {
-    const std::vector<std::string> plans = checkpoint_.plans(4);
-    Case other = run_;
-    other.plan = plans[random_() % plans.size()];
-    replicas_ = model_->replace(graph_of(checkpoint_, other, options_of(other, longest_)));
+    replicas_ = model_->replace(*other_);
   }
 }
 

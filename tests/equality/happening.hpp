@@ -11,6 +11,7 @@
 #include "tests/equality/cases.hpp"
 #include "tests/host/faulty.hpp"
 #include "tests/seed.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace troupe::testing {
 
@@ -36,13 +37,14 @@ class Happening {
  private:
   void send_older_requests(std::size_t length, std::span<const TokenId> text);
 
+  const TemporaryFolder folder_;
   const Case run_;
   const Checkpoint checkpoint_;
   Random random_;
-  std::size_t longest_ = 0;
   std::size_t shards_ = 0;  ///< of a replica
   std::size_t rows_ = 0;    ///< of a step at most
   std::size_t blocks_ = 0;  ///< that a sequence has at full context
+  std::optional<Graph> other_;  ///< that will take the model's place
   std::optional<Model> model_;
   std::unique_ptr<FaultyHouse> house_;      ///< in its place, where replicas break
   std::vector<std::uint32_t> replicas_;     ///< that serve

@@ -230,7 +230,8 @@ std::set<std::string> values_of(const std::vector<Case>& cases) {
     }
     values.insert({"threads " + std::to_string(one.threads), "chunk " + std::to_string(one.chunk),
                    "devices " + one.devices, one.fusion ? "fused" : "plain", one.mates ? "mates" : "alone",
-                   "via " + one.via, "meanwhile " + std::to_string(static_cast<int>(one.meanwhile))});
+                   "via " + one.via, "meanwhile " + std::to_string(static_cast<int>(one.meanwhile)),
+                   one.streamed ? "weights on disk" : "weights in memory"});
   }
   return values;
 }
@@ -247,7 +248,7 @@ TEST_CASE("fault 25: every value of every factor occurs in the parts of the plan
   const std::size_t tables = kernels::tables().size();
   const std::size_t slow_ones = tables == 1 || sanitized() ? 0 : 2;  // the reference kernels, and the mixture
   const std::size_t fast_ones = tables == 1 ? 1 : tables - 1, late_ones = 2, vias = 2;
-  const std::size_t others = 8 + 2 + 3 + 2 + 2, happenings = std::size(all_that_happens);
+  const std::size_t others = 8 + 2 + 3 + 2 + 2 + 2, happenings = std::size(all_that_happens);
   for (std::uint64_t each = seed(); each < seed() + 20; ++each) {
     INFO("seed " << each);
     std::mt19937_64 random(each);

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "actors/host/workshop.hpp"
+#include "runtime/tiers/weights_budget.hpp"
+#include "tests/host/house.hpp"
+
+namespace troupe::testing {
+
+/// A tiny model whose only shard may have weights on disk.
+struct StreamedModel {
+  explicit StreamedModel(std::uint32_t layers)
+      : file(TinyModel{.layers = layers}.file()), checkpoint(Runtime().open(file.path())) {}
+
+  [[nodiscard]] WantedWeights wanted() const {
+    const Graph graph = checkpoint.expand({.threads = 1});
+    return host::shard_of(*checkpoint.impl(), graph.nodes[0], {}, {.context = checkpoint.context()}).value();
+  }
+  /// By a share of its weights.
+  [[nodiscard]] WantedWeights wanted(double share) const {
+    std::vector<WantedWeights> shards{wanted()};
+    plan_streams(shards, share).value();
+    return shards[0];
+  }
+
+  MemoryFile file;
+  Checkpoint checkpoint;
+};
+
+}  // namespace troupe::testing
