@@ -360,7 +360,7 @@ class Checker {
     if (port_name.empty()) return wrong(where + node_name + " names no port; write node:port");
     if (!kinds_.has(node->kind)) return;
     const auto known = ports(*node, outgoing);
-    const auto found = std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.name == port_name; });
+    const auto found = std::ranges::find(known, port_name, &Port::name);
     if (found == known.end()) {
       if (blamed(node_name)) return;
       wrong(where + node_name + " has no " + (outgoing ? "output" : "input") + " port \"" + port_name + "\"");
