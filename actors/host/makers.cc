@@ -102,7 +102,7 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
     auto reader = reader_of(bench.goods.packed, bench.goods.program, bench.goods.stream, bench.prefetches);
     if (!reader) return reader.error();
     parts.stream = bench.goods.stream;
-    parts.read_unit = std::move(*reader);
+    parts.reader = std::move(*reader);
     parts.prefetches = std::move(bench.prefetches);
   }
   auto runner = bench.goods.device->make_runner(std::move(parts));

@@ -36,7 +36,7 @@ struct ProgramParts {
   std::vector<std::shared_ptr<trace::Track>> tracks{};           ///< [threads], or empty: ops are not traced
   std::shared_ptr<ExpertRows> expert_rows{};                     ///< or null: not counted
   std::shared_ptr<const StreamPlan> stream{};                    ///< or null: all weights are there
-  ReadUnit read_unit{};                                          ///< of the stream
+  std::shared_ptr<UnitReader> reader{};                          ///< of the stream, its alone
   std::shared_ptr<PrefetchCounts> prefetches{};                  ///< of the stream
 };
 

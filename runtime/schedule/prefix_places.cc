@@ -1,6 +1,5 @@
 #include "runtime/schedule/prefix_places.hpp"
 
-#include <ranges>
 
 #include "runtime/memory/mixed_hash.hpp"
 
@@ -25,8 +24,8 @@ std::size_t PrefixPlaces::matched(std::span<const std::uint64_t> keys, std::uint
 
 /// From the last on, so that of a prompt the first is the last to be forgotten.
 void PrefixPlaces::note(std::span<const std::uint64_t> keys, std::uint32_t replica) {
-  for (const std::uint64_t key : keys | std::views::reverse) {
-    const Place place{replica, key};
+  for (std::size_t i = keys.size(); i-- > 0;) {
+    const Place place{replica, keys[i]};
     if (const auto known = index_.find(place); known != index_.end()) {
       given_.splice(given_.begin(), given_, known->second);
       continue;

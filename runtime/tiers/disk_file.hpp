@@ -1,40 +1,39 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 
-#include "runtime/model/descriptor.hpp"
 #include "troupe/error.hpp"
 
 namespace troupe {
 
-/// A file that is read in large pieces, past the page cache where its file system lets us (O_DIRECT): what it holds is
-/// kept in memory by those who read it, if at all. One thread at a time.
+/// A file of which large parts are read while the caller does something else, past the page cache where its file system
+/// lets us (O_DIRECT): what it holds is kept in memory by those who read it, if at all. One thread at a time.
 class DiskFile {
  public:
   /// Addresses, offsets and sizes of reads are multiples of this.
   static constexpr std::size_t alignment = 4096;
 
-  [[nodiscard]] static Result<std::unique_ptr<DiskFile>> open(const std::string& path);
-  DiskFile(const DiskFile&) = delete;
-  DiskFile& operator=(const DiskFile&) = delete;
-  ~DiskFile();
+  /// For so many reads under way at a time, each with a place of its own. By io_uring, on no thread; where a system has
+  /// none, as in many containers, or that is not wanted, a thread reads one after the other.
+  [[nodiscard]] static Result<std::unique_ptr<DiskFile>> open(const std::string& path, std::size_t places,
+                                                              bool with_ring = true);
 
-  /// Fills `into` from an offset, with several reads under way at a time (io_uring; one, where the system has none).
-  /// An error where one fails, or the file ends before.
-  [[nodiscard]] Result<void> read(std::uint64_t offset, std::span<std::byte> into);
+  virtual ~DiskFile() = default;  ///< waits for what is under way
 
- private:
-  class Ring;
-  DiskFile(std::string path, Descriptor file);
-  [[nodiscard]] Result<void> read_in_turn(std::uint64_t offset, std::span<std::byte> into);
+  /// Begins to fill `into`, which must stay until it has been waited for, at a place where nothing is under way.
+  [[nodiscard]] virtual Result<void> begin(std::size_t place, std::uint64_t offset, std::span<std::byte> into) = 0;
 
-  std::string path_;
-  Descriptor file_;
-  std::unique_ptr<Ring> ring_;  ///< or null
+  /// Whether wait() would return at once.
+  [[nodiscard]] virtual bool ready(std::size_t place) = 0;
+
+  /// Returns when the read at this place has ended, or none is under way. An error where it has failed, the file ended
+  /// before, or (deadline) it takes longer; then it is still under way.
+  [[nodiscard]] virtual Result<void> wait(std::size_t place, std::chrono::nanoseconds patience) = 0;
 };
 
 }  // namespace troupe

@@ -12,25 +12,32 @@
 namespace troupe {
 namespace {
 
-class Reader {
+class PackedReader : public UnitReader {
  public:
-  Reader(std::shared_ptr<const PackedFile> file, std::shared_ptr<const Program> program,
-         std::shared_ptr<const StreamPlan> plan, std::shared_ptr<PrefetchCounts> counts, std::unique_ptr<DiskFile> disk)
+  PackedReader(std::shared_ptr<const PackedFile> file, std::shared_ptr<const Program> program,
+               std::shared_ptr<const StreamPlan> plan, std::shared_ptr<PrefetchCounts> counts,
+               std::unique_ptr<DiskFile> disk)
       : file_(std::move(file)),
         program_(std::move(program)),
         plan_(std::move(plan)),
         counts_(std::move(counts)),
-        disk_(std::move(disk)),
-        seen_(file_->units().size()) {}
+        places_(StreamPlan::buffers),
+        seen_(file_->units().size()),
+        disk_(std::move(disk)) {}
 
-  Result<void> read(std::size_t number, std::span<std::byte> into) {
-    const PackedFile::Unit& unit = file_->units()[number];
-    if (auto done = disk_->read(unit.offset, into); !done) return done;
-    if (seen_[number] || hash_of(into) == unit.hash) {  // once: what the disk has said, it goes on saying
-      seen_[number] = true;
-      return {};
-    }
-    return mend(number, into);
+  Result<void> begin(std::size_t place, std::size_t unit, std::span<std::byte> into) override {
+    places_[place] = {unit, into};
+    return disk_->begin(place, file_->units()[unit].offset, into);
+  }
+
+  bool ready(std::size_t place) override { return disk_->ready(place); }
+
+  Result<void> wait(std::size_t at, std::chrono::nanoseconds patience) override {
+    if (auto done = disk_->wait(at, patience); !done) return done;
+    const auto [unit, bytes] = places_[at];
+    if (bytes.empty() || seen_[unit]) return {};
+    seen_[unit] = hash_of(bytes) == file_->units()[unit].hash;  // once: what the disk has said, it goes on saying
+    return seen_[unit] ? Result<void>() : mend(unit, bytes);
   }
 
  private:
@@ -54,19 +61,25 @@ class Reader {
   std::shared_ptr<const Program> program_;
   std::shared_ptr<const StreamPlan> plan_;
   std::shared_ptr<PrefetchCounts> counts_;
-  std::unique_ptr<DiskFile> disk_;
+  struct Place {
+    std::size_t unit = 0;
+    std::span<std::byte> bytes;
+  };
+  std::vector<Place> places_;
   std::vector<bool> seen_;
+  std::unique_ptr<DiskFile> disk_;
 };
 
 }  // namespace
 
-Result<ReadUnit> reader_of(std::shared_ptr<const PackedFile> file, std::shared_ptr<const Program> program,
-                           std::shared_ptr<const StreamPlan> plan, std::shared_ptr<PrefetchCounts> counts) {
-  auto disk = DiskFile::open(file->path());
+Result<std::unique_ptr<UnitReader>> reader_of(std::shared_ptr<const PackedFile> file,
+                                              std::shared_ptr<const Program> program,
+                                              std::shared_ptr<const StreamPlan> plan,
+                                              std::shared_ptr<PrefetchCounts> counts, bool with_ring) {
+  auto disk = DiskFile::open(file->path(), StreamPlan::buffers, with_ring);
   if (!disk) return disk.error();
-  const auto reader = std::make_shared<Reader>(std::move(file), std::move(program), std::move(plan), std::move(counts),
-                                               std::move(*disk));
-  return ReadUnit([reader](std::size_t unit, std::span<std::byte> into) { return reader->read(unit, into); });
+  return std::unique_ptr<UnitReader>(std::make_unique<PackedReader>(
+      std::move(file), std::move(program), std::move(plan), std::move(counts), std::move(*disk)));
 }
 
 }  // namespace troupe

@@ -10,9 +10,11 @@
 namespace troupe {
 
 /// Reads units from a packed file. One that is not what was written is packed anew from what it was made of, and mended
-/// in the file, where that can be written.
-[[nodiscard]] Result<ReadUnit> reader_of(std::shared_ptr<const PackedFile> file, std::shared_ptr<const Program> program,
-                                         std::shared_ptr<const StreamPlan> plan,
-                                         std::shared_ptr<PrefetchCounts> counts);
+/// in the file, where that can be written. `with_ring`: see DiskFile.
+[[nodiscard]] Result<std::unique_ptr<UnitReader>> reader_of(std::shared_ptr<const PackedFile> file,
+                                                            std::shared_ptr<const Program> program,
+                                                            std::shared_ptr<const StreamPlan> plan,
+                                                            std::shared_ptr<PrefetchCounts> counts,
+                                                            bool with_ring = true);
 
 }  // namespace troupe

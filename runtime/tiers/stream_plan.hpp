@@ -1,8 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -22,7 +22,7 @@ struct StreamPlan {
   std::vector<Unit> units;        ///< in the order in which a step reads them
   std::uint64_t buffer_bytes = 0;  ///< of one buffer: the largest unit, in whole pages
 
-  static constexpr std::size_t buffers = 2;  ///< one is read into while the other is computed with
+  static constexpr std::size_t buffers = 3;  ///< that layers take in turn: one computes, the others are read
   static constexpr std::size_t page = 4096;  ///< in whole ones units lie in files and buffers
 
   [[nodiscard]] std::uint64_t bytes() const { return buffers * buffer_bytes; }
@@ -33,7 +33,14 @@ struct StreamPlan {
   }
 };
 
-/// Reads a unit of a stream plan into memory of whole pages; on the stream's thread.
-using ReadUnit = std::function<Result<void>(std::size_t unit, std::span<std::byte> into)>;
+/// Reads units of a stream plan into memory of whole pages, while the caller does something else: see DiskFile, by which
+/// that is done. One thread at a time.
+class UnitReader {
+ public:
+  virtual ~UnitReader() = default;  ///< waits for what is under way
+  [[nodiscard]] virtual Result<void> begin(std::size_t place, std::size_t unit, std::span<std::byte> into) = 0;
+  [[nodiscard]] virtual bool ready(std::size_t place) = 0;
+  [[nodiscard]] virtual Result<void> wait(std::size_t place, std::chrono::nanoseconds patience) = 0;
+};
 
 }  // namespace troupe

@@ -1,105 +1,97 @@
 #include "runtime/tiers/weight_stream.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
 
-#include "runtime/program/own_thread.hpp"
-#include "runtime/program/thrown.hpp"
-
 namespace troupe {
 namespace {
 
-constexpr transport::Deadline no_deadline;
-constexpr transport::WaitPolicy asleep{.spins = 0};
 constexpr auto relaxed = std::memory_order_relaxed;  // of counts: nothing is read by them
+
+std::uint64_t whole_pages(std::uint64_t bytes) {
+  return (bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
+}
 
 }  // namespace
 
 Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const Program> program,
-                                                           std::shared_ptr<const StreamPlan> plan, ReadUnit read,
+                                                           std::shared_ptr<const StreamPlan> plan,
+                                                           std::shared_ptr<UnitReader> reader,
                                                            std::span<LoadedWeight> weights,
                                                            std::shared_ptr<PrefetchCounts> counts) {
   auto memory = Buffer::allocate(plan->bytes(), "buffers of weights");
   if (!memory) return memory.error();
   std::memset(memory->data(), 0, plan->bytes());  // present from the start, as all that is promised
-  return std::unique_ptr<WeightStream>(new WeightStream(std::move(program), std::move(plan), std::move(read), weights,
-                                                        std::move(*memory), std::move(counts)));
+  auto stream = std::unique_ptr<WeightStream>(new WeightStream(
+      std::move(program), std::move(plan), std::move(reader), weights, std::move(*memory), std::move(counts)));
+  if (auto begun = stream->read_ahead(0, {}); !begun) return begun.error();
+  return stream;
 }
 
 WeightStream::WeightStream(std::shared_ptr<const Program> program, std::shared_ptr<const StreamPlan> plan,
-                           ReadUnit read, std::span<LoadedWeight> weights, Buffer memory,
+                           std::shared_ptr<UnitReader> reader, std::span<LoadedWeight> weights, Buffer memory,
                            std::shared_ptr<PrefetchCounts> counts)
     : program_(std::move(program)),
       plan_(std::move(plan)),
-      read_(std::move(read)),
       weights_(weights),
-      memory_(std::move(memory)),
       counts_(std::move(counts)),
-      thread_(start_thread("troupe.fetch", [this] { run(); })) {}
+      memory_(std::move(memory)),
+      reader_(std::move(reader)) {}
 
-WeightStream::~WeightStream() {
-  ended_.raise({Code::aborted, "the shard ends"});
-  given_up_.interrupt();
-  thread_.join();
-}
-
-Result<void> WeightStream::await(std::uint32_t unit, transport::WaitPolicy policy, transport::Deadline deadline) {
+Result<void> WeightStream::await(std::size_t unit, transport::Deadline deadline) {
   const std::uint64_t number = step_ + unit;
-  begun_ = true;
-  give_up_before(number);
-  if (read_to_.value() > number) return {};
-  const auto begin = std::chrono::steady_clock::now();
-  auto came = read_to_.wait_until(number + 1, policy, deadline, failed_, "weights from disk");
-  const std::chrono::nanoseconds waited = std::chrono::steady_clock::now() - begin;
-  counts_->late.fetch_add(1, relaxed);
-  counts_->waited.fetch_add(static_cast<std::uint64_t>(waited.count()), relaxed);
-  return came;
+  used_to_ = number;
+  if (auto begun = read_ahead(number, deadline); !begun) return begun;
+  return wait(number, deadline);
 }
 
 void WeightStream::end_step() {
-  if (!std::exchange(begun_, false)) return;
+  if (used_to_ == step_) return;  // it came to none, or to no other than the first
   step_ += plan_->units.size();
-  give_up_before(step_);
+  if (begun_to_ > used_to_ + 1) counts_->wasted.fetch_add(std::min(begun_to_, step_) - used_to_ - 1, relaxed);
+  used_to_ = step_;
+  (void)read_ahead(step_, {.patience = {}});  // what stands in the way is told to who awaits it
 }
 
-void WeightStream::give_up_before(std::uint64_t number) {
-  while (given_up_.value() < number) given_up_.advance();
-}
-
-void WeightStream::run() {
-  for (std::uint64_t number = 0;; ++number) {
-    const std::uint64_t others = StreamPlan::buffers - 1;  // that may be in use while this one is read
-    const std::uint64_t free = number > others ? number - others : 0;
-    if (!given_up_.wait_until(free, asleep, no_deadline, ended_, "a buffer") || ended_.raised()) return;
-    if (given_up_.value() > number) {  // a step that broke has gone past it
-      counts_->wasted.fetch_add(1, relaxed);
-    } else if (const auto done = read(number); !done) {
-      failed_.raise(done.error());
-      return read_to_.interrupt();
-    }
-    read_to_.advance();
+/// Begins all reads for which there is a buffer, now that nobody uses what comes before `from`.
+Result<void> WeightStream::read_ahead(std::uint64_t from, transport::Deadline deadline) {
+  for (begun_to_ = std::max(begun_to_, from); begun_to_ < from + StreamPlan::buffers; ++begun_to_) {
+    // Something is under way there where a step broke, and has gone past it: how it ends is nobody's business.
+    const std::size_t place = begun_to_ % StreamPlan::buffers;
+    const auto ended = reader_->wait(place, deadline.patience);
+    if (!reader_->ready(place)) return ended;
+    if (auto begun = begin(begun_to_); !begun) return begun;
   }
+  return {};
 }
 
-/// Nobody looks at the unit's weights before it is counted in `read_to_`.
-Result<void> WeightStream::read(std::uint64_t number) {
-  const std::size_t unit = number % plan_->units.size();
-  std::byte* const buffer = memory_.data() + number % StreamPlan::buffers * plan_->buffer_bytes;
-  std::byte* at = buffer;
+/// Where its weights will lie is nobody's business before it is awaited.
+Result<void> WeightStream::begin(std::uint64_t number) {
+  const std::size_t unit = number % plan_->units.size(), place = number % StreamPlan::buffers;
+  std::byte* at = memory_.data() + place * plan_->buffer_bytes;
+  const std::uint64_t bytes = whole_pages(plan_->units[unit].bytes);
+  if (auto begun = reader_->begin(place, unit, {at, bytes}); !begun) return begun;
   for (const WeightId id : plan_->units[unit].weights) {
     weights_[id].matrix.data = at;
     at += weight_bytes(program_->weights[id]);
   }
-  const std::uint64_t bytes = (plan_->units[unit].bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
-  try {
-    if (auto done = read_(unit, {buffer, bytes}); !done) return done;
-  } catch (...) {
-    return error_of_thrown("reading weights");
-  }
   counts_->reads.fetch_add(1, relaxed);
   counts_->bytes.fetch_add(bytes, relaxed);
   return {};
+}
+
+Result<void> WeightStream::wait(std::uint64_t number, transport::Deadline deadline) {
+  const std::size_t place = number % StreamPlan::buffers;
+  if (reader_->ready(place)) return reader_->wait(place, {});
+  const auto begin = transport::Clock::now();
+  auto came = reader_->wait(place, deadline.patience);
+  const auto end = transport::Clock::now();
+  if (deadline.witness != nullptr) deadline.witness->waited(begin, end);
+  counts_->late.fetch_add(1, relaxed);
+  counts_->waited.fetch_add(static_cast<std::uint64_t>(std::chrono::nanoseconds(end - begin).count()), relaxed);
+  return came;
 }
 
 }  // namespace troupe

@@ -125,7 +125,7 @@ Error too_small(double share, const WeightsBudget& budget) {
     return std::to_string(tenths / 10) + (tenths % 10 == 0 ? "" : "." + std::to_string(tenths % 10)) + "%";
   };
   const std::string why =
-      least < 1 ? "the output head, two layers of each shard, and what is no matrix are always there: at least " +
+      least < 1 ? "the output head, three layers of each shard, and what is no matrix are always there: at least " +
                       percent(least)
                 : "each of its shards has too few layers for any to be on disk: 100%, or a plan of fewer ranks";
   return {Code::invalid_argument, "the weights budget is " + percent(share) + " of " + std::to_string(budget.all) +

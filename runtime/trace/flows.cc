@@ -36,7 +36,7 @@ std::vector<std::vector<FlowPoint>> flows(const Recording& recording) {
   std::vector<std::vector<FlowPoint>> all;
   for (auto& [step, points] : ways) {
     const bool goes_on =
-        std::any_of(points.begin(), points.end(), [&](const auto& p) { return p.row != points[0].row; });
+        std::any_of(points.begin(), points.end(), [first = points[0].row](const auto& p) { return p.row != first; });
     if (!goes_on) continue;
     std::sort(points.begin(), points.end(), earlier);
     all.push_back(std::move(points));

@@ -22,6 +22,13 @@ struct StreamedModel {
     return shards[0];
   }
 
+  /// With as much on disk as can be.
+  [[nodiscard]] WantedWeights least() const {
+    std::vector<WantedWeights> shards{wanted()};
+    const WeightsBudget budget = weights_budget(shards);
+    return wanted(static_cast<double>(budget.least) / static_cast<double>(budget.all) + 1e-9);
+  }
+
   MemoryFile file;
   Checkpoint checkpoint;
 };

@@ -2,11 +2,13 @@
 
 #include <cstring>
 #include <fstream>
-#include <latch>
+#include <map>
 
+#include "runtime/tiers/disk_file.hpp"
 #include "runtime/tiers/packed_file.hpp"
 #include "runtime/tiers/packed_reader.hpp"
 #include "tests/host/streamed.hpp"
+#include "tests/seed.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace troupe::testing {
@@ -14,29 +16,42 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-constexpr transport::WaitPolicy policy{.spins = 0};
 constexpr auto told = [](std::size_t) { return true; };
 
-/// A stream of all layers of a model, whose disk is a function.
-struct Streamed {
-  explicit Streamed(ReadUnit read, std::uint32_t layers = 5)
-      : model(layers), shard(model.wanted(0.99)), weights(shard.program->weights.size()) {
-    while (shard.stream->units.size() < layers) {  // the least, which has all of them on disk
-      std::vector<WantedWeights> shards{model.wanted()};
-      const WeightsBudget budget = weights_budget(shards);
-      shard = model.wanted(static_cast<double>(budget.least) / static_cast<double>(budget.all) + 1e-9);
-    }
-    stream = WeightStream::create(shard.program, shard.stream, std::move(read), weights, counts).value();
-  }
-  Result<void> await(std::uint32_t unit) { return stream->await(unit, policy, {}); }
-  /// Where the unit's first matrix lies.
-  const std::byte* place(std::uint32_t unit) { return weights[shard.stream->units[unit].weights[0]].matrix.data; }
+/// A disk that is a function: what it does when a read is waited for.
+class FakeDisk : public UnitReader {
+ public:
+  using Read = std::function<Result<void>(std::size_t unit, std::span<std::byte> into)>;
+  explicit FakeDisk(Read read) : read_(std::move(read)) {}
 
-  StreamedModel model;
-  WantedWeights shard;
-  std::vector<LoadedWeight> weights;
-  std::shared_ptr<PrefetchCounts> counts = std::make_shared<PrefetchCounts>();
-  std::unique_ptr<WeightStream> stream;
+  Result<void> begin(std::size_t place, std::size_t unit, std::span<std::byte> into) override {
+    CHECK_FALSE(under_way.contains(place));
+    under_way[place] = {unit, into};
+    begun.push_back(unit);
+    return {};
+  }
+  bool ready(std::size_t place) override { return !under_way.contains(place); }
+  Result<void> wait(std::size_t place, std::chrono::nanoseconds patience) override {
+    const auto found = under_way.find(place);
+    if (found == under_way.end()) return failed[place] ? Result<void>(*failed[place]) : Result<void>();
+    if (stalls && patience < std::chrono::hours(1)) return Error(Code::deadline, "the disk has not answered");
+    const auto done = read_(found->second.unit, found->second.into);
+    failed[place] = done ? std::nullopt : std::optional(done.error());
+    under_way.erase(found);
+    return done;
+  }
+
+  struct UnderWay {
+    std::size_t unit;
+    std::span<std::byte> into;
+  };
+  std::map<std::size_t, UnderWay> under_way;  ///< by place
+  std::map<std::size_t, std::optional<Error>> failed;
+  std::vector<std::size_t> begun;
+  bool stalls = false;
+
+ private:
+  Read read_;
 };
 
 /// Writes the unit's number all over.
@@ -44,6 +59,28 @@ Result<void> mark(std::size_t unit, std::span<std::byte> into) {
   std::memset(into.data(), static_cast<int>(unit), into.size());
   return {};
 }
+
+/// A stream of all layers of a model.
+struct Streamed {
+  explicit Streamed(FakeDisk::Read read = mark, std::uint32_t layers = 7)
+      : model(layers), shard(model.least()), weights(shard.program->weights.size()) {
+    REQUIRE(shard.stream->units.size() == layers);
+    disk = std::make_shared<FakeDisk>(std::move(read));
+    stream = WeightStream::create(shard.program, shard.stream, disk, weights, counts).value();
+  }
+  Result<void> await(std::size_t unit) { return stream->await(unit, {}); }
+  /// What the unit's first matrix begins with.
+  std::size_t seen(std::size_t unit) {
+    return std::to_integer<std::size_t>(*weights[shard.stream->units[unit].weights[0]].matrix.data);
+  }
+
+  StreamedModel model;
+  WantedWeights shard;
+  std::vector<LoadedWeight> weights;
+  std::shared_ptr<PrefetchCounts> counts = std::make_shared<PrefetchCounts>();
+  std::shared_ptr<FakeDisk> disk;
+  std::unique_ptr<WeightStream> stream;
+};
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -60,69 +97,121 @@ std::string only_file(const std::filesystem::path& folder) {
 }  // namespace
 
 TEST_CASE("weight stream: every unit is there when it is awaited, step after step, and over a step that broke") {
-  std::vector<std::size_t> read;  // by its thread alone, until it has ended
-  {
-    Streamed streamed([&](std::size_t unit, std::span<std::byte> into) {
-      read.push_back(unit);
-      return mark(unit, into);
-    });
-    for (const std::uint32_t awaited : {5U, 5U, 2U, 5U, 0U, 5U}) {  // of five, and of the third step two
-      for (std::uint32_t unit = 0; unit < awaited; ++unit) {
-        REQUIRE(streamed.await(unit).ok());
-        CHECK(*streamed.place(unit) == static_cast<std::byte>(unit));
-      }
-      streamed.stream->end_step();
+  Streamed streamed;
+  std::uint64_t used = 0;
+  for (const std::size_t awaited : {7U, 7U, 2U, 7U, 0U, 1U, 5U, 7U}) {  // of seven
+    for (std::size_t unit = 0; unit < awaited; ++unit) {
+      REQUIRE(streamed.await(unit).ok());
+      CHECK(streamed.seen(unit) == unit);
+      ++used;
     }
+    streamed.stream->end_step();
   }
-  for (std::size_t i = 0; i < 10; ++i) CHECK(read[i] == i % 5);
+  const PrefetchCounts& counts = *streamed.counts;
+  // What was begun was used, or will be, or a broken step had no use for it; a first unit is awaited again.
+  CHECK(counts.reads == streamed.disk->begun.size());
+  CHECK(used - 1 == counts.reads - StreamPlan::buffers - counts.wasted);
+  CHECK(counts.wasted > 0);
 }
 
-TEST_CASE("weight stream: a unit is read while the one before it is in use, and the next one only when that is given up") {
-  std::latch first(2), second(1);  // arrives: the reader, with the second unit, while the first is in use
-  std::atomic<std::size_t> most{0};
-  Streamed streamed([&](std::size_t unit, std::span<std::byte> into) {
-    most = std::max<std::size_t>(most, unit);
-    if (unit == 1) first.arrive_and_wait();
-    return mark(unit, into);
-  });
+TEST_CASE("weight stream: as many are read ahead as there are buffers, over the end of a step") {
+  Streamed streamed;
+  const auto& begun = streamed.disk->begun;
+  CHECK(begun == std::vector<std::size_t>{0, 1, 2});
   REQUIRE(streamed.await(0).ok());
-  first.arrive_and_wait();
-  CHECK(*streamed.place(0) == std::byte{0});
+  CHECK(begun.size() == 3);  // its buffer is in use, and so are the others
   REQUIRE(streamed.await(1).ok());
-  CHECK(most < 3);
-  CHECK(streamed.place(0) != streamed.place(1));
+  CHECK(begun == std::vector<std::size_t>{0, 1, 2, 3});
+  for (std::size_t unit = 2; unit < 7; ++unit) REQUIRE(streamed.await(unit).ok());
+  CHECK(begun == std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6, 0, 1});
+  streamed.stream->end_step();
+  streamed.stream->end_step();  // again, without a step between
+  CHECK(begun == std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6, 0, 1, 2});
 }
 
-TEST_CASE("weight stream: what a read fails with, or throws, reaches who awaits it, and those who come later") {
+TEST_CASE("weight stream: what a read fails with reaches who awaits it, and those who come later") {
   Streamed failing([](std::size_t unit, std::span<std::byte> into) -> Result<void> {
     if (unit == 2) return Error(Code::failed, "the disk is gone");
     return mark(unit, into);
   });
-  REQUIRE(failing.await(0).ok());
-  REQUIRE(failing.await(1).ok());
-  for (int i = 0; i < 2; ++i) {
+  for (int again = 0; again < 2; ++again) {
+    REQUIRE(failing.await(0).ok());
+    REQUIRE(failing.await(1).ok());
     const auto came = failing.await(2);
     REQUIRE_FALSE(came.ok());
     CHECK(came.error().message() == "the disk is gone");
     failing.stream->end_step();
   }
-  Streamed throwing([](std::size_t, std::span<std::byte>) -> Result<void> { throw std::bad_alloc(); });
-  CHECK_FALSE(throwing.await(0).ok());
 }
 
 TEST_CASE("weight stream: a disk that stalls is waited for until the deadline") {
-  std::latch released(1);
-  Streamed stalled([&](std::size_t unit, std::span<std::byte> into) {
-    released.wait();
-    return mark(unit, into);
-  });
-  const auto came = stalled.stream->await(0, policy, {.patience = std::chrono::milliseconds(1)});
-  REQUIRE_FALSE(came.ok());
-  CHECK(came.error().code() == Code::deadline);
-  CHECK_THAT(came.error().message(), Contains("weights from disk"));
-  CHECK(stalled.counts->late == 1);
-  released.count_down();
+  Streamed stalled;
+  stalled.disk->stalls = true;
+  for (int again = 0; again < 2; ++again) {
+    const auto came = stalled.stream->await(0, {.patience = std::chrono::milliseconds(1)});
+    REQUIRE_FALSE(came.ok());
+    CHECK(came.error().code() == Code::deadline);
+    stalled.stream->end_step();
+  }
+  CHECK(stalled.counts->late == 2);
+  stalled.disk->stalls = false;
   CHECK(stalled.await(0).ok());
+  CHECK(stalled.seen(0) == 0);
+}
+
+/// Both ways of reading, on files of no round size, with all places busy.
+TEST_CASE("disk file: reads what is there, however much at once, and says where it ends") {
+  const TemporaryFolder folder;
+  const std::size_t page = DiskFile::alignment, size = 40 * page;
+  std::string bytes(size, '\0');
+  Random random(first_seed());
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  const std::string path = folder.write("file", bytes);
+  for (const bool with_ring : {true, false}) {
+    INFO((with_ring ? "ring" : "thread"));
+    const auto file = DiskFile::open(path, 3, with_ring).value();
+    auto memory = Buffer::allocate(3 * size, "a test").value();
+    const auto at = [&](std::size_t place) { return memory.data() + place * size; };
+    for (int round = 0; round < 50; ++round) {
+      std::size_t offset[3], length[3];
+      for (std::size_t place = 0; place < 3; ++place) {
+        offset[place] = random() % 40 * page;
+        length[place] = (1 + random() % ((size - offset[place]) / page)) * page;
+        REQUIRE(file->begin(place, offset[place], {at(place), length[place]}).ok());
+      }
+      for (const std::size_t place : {2U, 0U, 1U}) {
+        REQUIRE(file->wait(place, std::chrono::hours(1)).ok());
+        CHECK(file->ready(place));
+        CHECK(std::memcmp(at(place), bytes.data() + offset[place], length[place]) == 0);
+        CHECK(file->wait(place, {}).ok());  // again
+      }
+    }
+    REQUIRE(file->begin(0, 30 * page, {at(0), 20 * page}).ok());
+    REQUIRE(file->begin(1, 0, {at(1), 2 * page}).ok());
+    const auto ended = file->wait(0, std::chrono::hours(1));
+    REQUIRE_FALSE(ended.ok());
+    CHECK_THAT(ended.error().message(), Contains("reading at " + std::to_string(size)) && Contains("it ends there"));
+    CHECK(file->wait(1, std::chrono::hours(1)).ok());
+    CHECK(std::memcmp(at(1), bytes.data(), 2 * page) == 0);
+    REQUIRE(file->begin(2, 0, {at(2), size}).ok());  // under way when it closes
+  }
+  CHECK_FALSE(DiskFile::open(folder.at("nothing"), 3).ok());
+}
+
+/// A read of several pieces: more than a ring asks for at once.
+TEST_CASE("disk file: a large read comes whole") {
+  const TemporaryFolder folder;
+  std::string bytes(std::size_t{37} << 20, '\0');
+  for (std::size_t i = 0; i < bytes.size(); i += 4096) std::memcpy(bytes.data() + i, &i, sizeof i);
+  const std::string path = folder.write("file", bytes);
+  auto memory = Buffer::allocate(bytes.size(), "a test").value();
+  for (const bool with_ring : {true, false}) {
+    const auto file = DiskFile::open(path, 1, with_ring).value();
+    REQUIRE(file->begin(0, 0, {memory.data(), bytes.size()}).ok());
+    REQUIRE(file->wait(0, std::chrono::hours(1)).ok());
+    CHECK(std::memcmp(memory.data(), bytes.data(), bytes.size()) == 0);
+    std::memset(memory.data(), 1, bytes.size());
+  }
 }
 
 TEST_CASE("packed file: is made once, and its units are what packing gives") {
@@ -142,10 +231,11 @@ TEST_CASE("packed file: is made once, and its units are what packing gives") {
   const auto counts = std::make_shared<PrefetchCounts>();
   const auto again = PackedFile::open_or_make(packed, shard, 1, told).value();
   CHECK(std::filesystem::last_write_time(again->path()) == written);
-  const ReadUnit read = reader_of(again, shard.program, shard.stream, counts).value();
+  const auto reader = reader_of(again, shard.program, shard.stream, counts).value();
   auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
   for (std::size_t i = 0; i < shard.stream->units.size(); ++i) {
-    REQUIRE(read(i, {memory.data(), again->units()[i].bytes}).ok());
+    REQUIRE(reader->begin(0, i, {memory.data(), again->units()[i].bytes}).ok());
+    REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
     std::vector<const Weight*> weights;
     for (const WeightId id : shard.stream->units[i].weights) weights.push_back(&shard.program->weights[id]);
     const auto pieces = pack_weights(weights, 1, told).value();
@@ -187,11 +277,12 @@ TEST_CASE("packed file: a unit that the disk has lost is packed anew, and mended
   wrong[file->units()[1].offset + file->units()[1].bytes / 2] ^= 1;
   std::ofstream(file->path(), std::ios::binary) << wrong;
   const auto counts = std::make_shared<PrefetchCounts>();
-  const ReadUnit read = reader_of(file, shard.program, shard.stream, counts).value();
+  const auto reader = reader_of(file, shard.program, shard.stream, counts).value();
   auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
   for (int again = 0; again < 2; ++again) {
     const PackedFile::Unit& unit = file->units()[1];
-    REQUIRE(read(1, {memory.data(), unit.bytes}).ok());
+    REQUIRE(reader->begin(2, 1, {memory.data(), unit.bytes}).ok());
+    REQUIRE(reader->wait(2, std::chrono::hours(1)).ok());
     CHECK(std::memcmp(memory.data(), right.data() + unit.offset, unit.bytes) == 0);
     CHECK(counts->mended == 1);
   }
@@ -213,10 +304,11 @@ TEST_CASE("packed file: what cannot be read or kept is said in one line", "[bad-
 
   const auto file = PackedFile::open_or_make(folder.at("p"), shard, 1, told).value();
   const auto counts = std::make_shared<PrefetchCounts>();
-  const ReadUnit read = reader_of(file, shard.program, shard.stream, counts).value();
+  const auto reader = reader_of(file, shard.program, shard.stream, counts).value();
   std::filesystem::resize_file(file->path(), file->units()[1].offset);
   auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
-  const auto done = read(1, {memory.data(), file->units()[1].bytes});
+  REQUIRE(reader->begin(0, 1, {memory.data(), file->units()[1].bytes}).ok());
+  const auto done = reader->wait(0, std::chrono::hours(1));
   REQUIRE_FALSE(done.ok());
   CHECK_THAT(done.error().message(), Contains("it ends there"));
 }

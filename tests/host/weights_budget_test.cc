@@ -112,9 +112,9 @@ TEST_CASE("weights budget: shards that hold the same share what they keep, and o
   CHECK(unlike[1].stream != nullptr);
 }
 
-TEST_CASE("weights budget: two layers, and a device that reads nothing from disk, have all in memory") {
-  const StreamedModel two(2), twelve(12);
-  std::vector<WantedWeights> shards{two.wanted()};
+TEST_CASE("weights budget: three layers, and a device that reads nothing from disk, have all in memory") {
+  const StreamedModel three(3), twelve(12);
+  std::vector<WantedWeights> shards{three.wanted()};
   CHECK(weights_budget(shards).least == weights_budget(shards).all);
   const auto planned = plan_streams(shards, 0.9);
   REQUIRE_FALSE(planned.ok());

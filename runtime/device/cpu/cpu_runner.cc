@@ -112,7 +112,7 @@ Result<void> CpuRunner::make_stream() {
       for_each_weight(section.ops[i], [&](WeightId id) { units[i] = std::min(units[i], unit_of[id]); });
     }
   }
-  auto stream = WeightStream::create(parts_.program, parts_.stream, std::move(parts_.read_unit), state_.weights,
+  auto stream = WeightStream::create(parts_.program, parts_.stream, std::move(parts_.reader), state_.weights,
                                      parts_.prefetches);
   if (!stream) return stream.error();
   stream_ = std::move(*stream);
@@ -170,7 +170,7 @@ Result<void> CpuRunner::run_ops(const Section& section, std::size_t from, std::s
 /// cannot go on.
 bool CpuRunner::await_weights(const OpContext& context, std::uint32_t unit) {
   if (context.thread() == 0) {
-    if (const auto came = stream_->await(unit, parts_.policy, state_.deadline); !came) context.fail(came.error());
+    if (const auto came = stream_->await(unit, state_.deadline); !came) context.fail(came.error());
   }
   return team_.barrier(context.thread()) && !context.broken();
 }

@@ -27,7 +27,10 @@ class CpuRunner : public ProgramRunner {
   [[nodiscard]] Result<void> run(const Section& section, std::size_t first, std::size_t rows) override {
     return run_ops(section, 0, section.ops.size(), first, rows);
   }
-  [[nodiscard]] Result<void> finish() override { return {}; }
+  [[nodiscard]] Result<void> finish() override {
+    if (stream_ != nullptr) stream_->end_step();  // only the head may be left, which is in memory
+    return {};
+  }
   [[nodiscard]] float* hidden() override { return floats(parts_.program->hidden); }
   [[nodiscard]] float* logits() override { return floats(*parts_.program->logits); }
   [[nodiscard]] std::span<const std::uint8_t> overflow() override { return state_.overflow; }

@@ -93,7 +93,7 @@ struct LoadOptions {
   std::uint64_t kv_memory = 0;
 
   /// Of a replica's weights, the share that memory may have, more than 0: the others are read from disk in every step,
-  /// layer by layer, while those before them are computed. Changes time, and no bits. Less than the output head and two
+  /// layer by layer, while those before them are computed. Changes time, and no bits. Less than the output head and three
   /// layers of each shard take is refused, with the least that works. Checkpoint::memory counts the buffers in.
   double weights_budget = 1.0;
 
