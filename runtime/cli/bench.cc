@@ -95,6 +95,13 @@ void report_capacity(const std::vector<ExpertLoad>& experts) {
                100 * static_cast<double>(dropped) / all, 100 * static_cast<double>(rerouted) / all);
 }
 
+void report_prefetch(const PrefetchStats& stats) {
+  const double bytes = static_cast<double>(stats.bytes), reads = std::max(static_cast<double>(stats.reads), 1.0);
+  std::fprintf(stderr, "weights from disk: %.0f MB in %.0f reads, %.0f %% of them late, for which steps waited %.2f s\n",
+               bytes / 1e6, reads, 100 * static_cast<double>(stats.late) / reads,
+               std::chrono::duration<double>(stats.waited).count());
+}
+
 BenchSetup setup_of(const Checkpoint& checkpoint, const Graph& graph, const ModelFlags& flags) {
   BenchSetup setup{flags.model, 0, flags.graph ? *flags.graph : flags.load.plan, flags.load.isa, 0, flags.load};
   for (const auto& tensor : checkpoint.tensors()) setup.model_size += tensor.bytes;
@@ -126,6 +133,7 @@ void bench(const Bench& args) {
   if (args.generate > 0) tests.push_back(run_test(model, args, 0, args.generate));
   trace.write(model);
   if (args.flags.load.expert_capacity.beyond != ExpertCapacity::Beyond::none) report_capacity(model.stats().experts);
+  if (args.flags.load.weights_budget < 1) report_prefetch(model.stats().prefetch);
   print(bench_report(args.form, setup_of(checkpoint, graph, args.flags), tests));
 }
 
