@@ -38,9 +38,11 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
     return Error(Code::invalid_argument,
                  "prefix_weight is " + shown_value(double{options.prefix_weight}) + "; it must be from 0 to 1000000");
   }
-  if (!(options.weights_budget > 0 && options.weights_budget <= 1)) {
-    return Error(Code::invalid_argument, "weights_budget is " + shown_value(options.weights_budget) +
-                                             "; it is a share of the weights, more than 0 and at most 1");
+  for (const auto& [name, budget] :
+       {std::pair("weights_budget", options.weights_budget), std::pair("experts_budget", options.experts_budget)}) {
+    if (budget > 0 && budget <= 1) continue;  // false for NaN as well
+    return Error(Code::invalid_argument,
+                 std::string(name) + " is " + shown_value(budget) + "; it is a share, more than 0 and at most 1");
   }
   if (options.trace_events > 1U << 24) return out_of_bounds("trace_events", options.trace_events, 0, 1U << 24);
   settings.parallel = options.parallel;
@@ -53,7 +55,7 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
 DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
   return {settings.context,  settings.rows,        settings.parallel, options.fusion,
           options.kv_memory, options.prefix_cache, options.isa,       options.fusion_rules,
-          options.weights_budget};
+          options.weights_budget, options.experts_budget};
 }
 
 }  // namespace troupe::host

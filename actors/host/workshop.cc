@@ -46,7 +46,7 @@ bool shares_prefixes(const Blueprint& blueprint) {
 
 std::size_t streamed_bytes(std::span<const WantedWeights> shards) {
   std::size_t bytes = 0;
-  for (const WantedWeights& shard : shards) bytes += shard.stream == nullptr ? 0 : shard.stream->streamed();
+  for (const WantedWeights& shard : shards) bytes += shard.stream == nullptr ? 0 : shard.stream->bytes_on_disk();
   return bytes;
 }
 
@@ -139,7 +139,7 @@ Result<std::vector<std::shared_ptr<const PackedFile>>> Workshop::pack_streams(st
       if (!packed) return packed.error();
       file = std::move(*packed);
     }
-    done += shards[i].stream->streamed();
+    done += shards[i].stream->bytes_on_disk();
     files[i] = file;
   }
   return files;
@@ -273,7 +273,9 @@ Result<std::map<std::string, WantedWeights>> shards_of(const Checkpoint::Impl& c
         shards.push_back(std::move(*shard));
       }
     }
-    if (auto planned = plan_streams(shards, blueprint.settings.weights_budget); !planned) return planned.error();
+    const DeploySettings& settings = blueprint.settings;
+    auto planned = plan_streams(shards, settings.weights_budget, settings.experts_budget);
+    if (!planned) return planned.error();
     for (std::size_t i = 0; i < shards.size(); ++i) all.emplace(std::move(names[i]), std::move(shards[i]));
   }
   return all;

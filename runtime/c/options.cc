@@ -38,6 +38,7 @@ troupe_load_options load_defaults() {
   made.experts_beyond = TROUPE_EXPERTS_UNLIMITED;
   made.expert_capacity = options.expert_capacity.factor;
   made.weights_budget = options.weights_budget;
+  made.experts_budget = options.experts_budget;
   return made;
 }
 
@@ -135,6 +136,7 @@ LoadOptions load_options(const troupe_load_options* given) {
   to.balance_experts = std::chrono::milliseconds(from.balance_experts_ms);
   to.trace_events = from.trace_events;
   to.weights_budget = from.weights_budget;
+  to.experts_budget = from.experts_budget;
   to.weights_folder = or_empty(from.weights_folder);
   to.cancel = token_of(from.cancel);
   to.deadline = deadline_of(from.deadline_ms);

@@ -244,6 +244,7 @@ typedef struct troupe_load_options {
   size_t fusion_rule_count;
   double weights_budget;  ///< the share of a replica's weights that memory may have, above 0; default 1. The rest is
                           ///< read from disk in every step
+  double experts_budget;  ///< the share of a shard's experts that memory has room for, above 0; default 1
   const char* weights_folder;  ///< where that is kept, packed; NULL or empty: in the user's cache folder
 } troupe_load_options;
 

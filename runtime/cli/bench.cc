@@ -100,6 +100,11 @@ void report_prefetch(const PrefetchStats& stats) {
   std::fprintf(stderr, "weights from disk: %.0f MB in %.0f reads, %.0f %% of them late, for which steps waited %.2f s\n",
                bytes / 1e6, reads, 100 * static_cast<double>(stats.late) / reads,
                std::chrono::duration<double>(stats.waited).count());
+  const std::uint64_t experts = stats.hits + stats.foreseen + stats.misses;
+  if (experts == 0) return;
+  const auto share = [&](std::uint64_t count) { return 100 * static_cast<double>(count) / static_cast<double>(experts); };
+  std::fprintf(stderr, "experts that were needed: %.1f %% were there, %.1f %% were foreseen, %.1f %% had to be read\n",
+               share(stats.hits), share(stats.foreseen), share(stats.misses));
 }
 
 BenchSetup setup_of(const Checkpoint& checkpoint, const Graph& graph, const ModelFlags& flags) {
@@ -133,7 +138,7 @@ void bench(const Bench& args) {
   if (args.generate > 0) tests.push_back(run_test(model, args, 0, args.generate));
   trace.write(model);
   if (args.flags.load.expert_capacity.beyond != ExpertCapacity::Beyond::none) report_capacity(model.stats().experts);
-  if (args.flags.load.weights_budget < 1) report_prefetch(model.stats().prefetch);
+  if (const PrefetchStats stats = model.stats().prefetch; stats.reads > 0) report_prefetch(stats);
   print(bench_report(args.form, setup_of(checkpoint, graph, args.flags), tests));
 }
 

@@ -20,9 +20,11 @@ std::string names_of(const FlagText& flag) {
   return flag.type.empty() ? names : names + " " + flag.type;
 }
 
+/// But for the one that shows them.
 std::string flags_of(const VerbText& verb, bool further) {
   std::string text, group;
   for (const FlagText& flag : verb.flags) {
+    if (flag.names[0] == "-h") continue;
     if ((flag.group == further_flags) != further) continue;
     if (flag.group != group) text += (group = flag.group) + ":\n";
     text += line_of(names_of(flag), flag.help);

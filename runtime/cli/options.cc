@@ -212,6 +212,16 @@ void add_trace(CLI::App& verb, ModelFlags& flags) {
   add_taking(verb, "--trace", read, "write what its threads do, for Perfetto and `troupe trace summary`", "FILE");
 }
 
+/// A percentage, into a share.
+void add_share(CLI::App& verb, const std::string& names, double& target, const std::string& help) {
+  auto read = [names, &target](const std::string& text) {
+    const auto number = text.ends_with('%') ? parse<float>(text.substr(0, text.size() - 1)) : std::nullopt;
+    if (!number || !(*number > 0) || *number > 100) refuse(names, "a percentage as 40%, up to 100%", text);
+    target = std::min(1.0, static_cast<double>(*number) / 100);
+  };
+  add_taking(verb, names, read, help, "N%");
+}
+
 void add_spread(CLI::App& verb, ModelFlags& flags) {
   LoadOptions& load = flags.load;
   add_plan(verb, flags);
@@ -230,13 +240,9 @@ void add_spread(CLI::App& verb, ModelFlags& flags) {
 #endif
   add_choice(verb, "--isa", load.isa, isas, "kernels (default: the best that this processor has)");
   add_bytes(verb, "--kv-memory", load.kv_memory, "of KV cache at most, as 512M; requests wait (default: room for all)");
-  auto budget = [&load](const std::string& text) {
-    const bool percent = text.ends_with('%');
-    const auto number = percent ? parse<float>(text.substr(0, text.size() - 1)) : std::nullopt;
-    if (!number || !(*number > 0) || *number > 100) refuse("--weights-budget", "a percentage as 40%, up to 100%", text);
-    load.weights_budget = std::min(1.0, static_cast<double>(*number) / 100);
-  };
-  add_taking(verb, "--weights-budget", budget, "of the weights in memory, the others on disk (default 100%)", "N%");
+  add_share(verb, "--weights-budget", load.weights_budget,
+            "of the weights in memory, the others on disk (default 100%)");
+  add_share(verb, "--experts-budget", load.experts_budget, "the same of the experts alone");
   add_on_off(verb, "--prefix-cache", load.prefix_cache,
              std::string("off: prompts that begin alike share nothing") +
                  (load.prefix_cache ? " (default on)" : " (default: off)"));

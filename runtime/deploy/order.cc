@@ -51,7 +51,7 @@ Order parse(const std::string& bytes) {
   if (settings == nullptr || !settings->is_table()) refuse(file.source(), "an order has a table [settings]");
   const toml::table& table = *settings->as_table();
   check_keys(table, {"epoch", "context", "rows", "parallel", "fusion", "kv_memory", "prefix_cache", "isa",
-                     "fusion_rules", "weights_budget"});
+                     "fusion_rules", "weights_budget", "experts_budget"});
   order.epoch = large_number(table, "epoch");
   order.settings.context = number(table, "context", 1, 0);
   order.settings.rows = number(table, "rows", 1, 0);
@@ -62,6 +62,7 @@ Order parse(const std::string& bytes) {
   order.settings.isa = text(table, "isa");
   order.settings.fusion_rules = texts(table, "fusion_rules");
   order.settings.weights_budget = share(table, "weights_budget");
+  order.settings.experts_budget = share(table, "experts_budget");
   return order;
 }
 
@@ -85,7 +86,8 @@ std::string to_text(const Order& order) {
                                       {"prefix_cache", order.settings.prefix_cache},
                                       {"isa", order.settings.isa},
                                       {"fusion_rules", std::move(rules)},
-                                      {"weights_budget", order.settings.weights_budget}});
+                                      {"weights_budget", order.settings.weights_budget},
+                                      {"experts_budget", order.settings.experts_budget}});
   std::ostringstream out;
   out << file << '\n';
   return out.str();

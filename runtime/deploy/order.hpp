@@ -20,6 +20,7 @@ struct DeploySettings {
   std::string isa{};                        ///< LoadOptions::isa
   std::vector<std::string> fusion_rules{};  ///< LoadOptions::fusion_rules
   double weights_budget = 1.0;              ///< LoadOptions::weights_budget
+  double experts_budget = 1.0;              ///< LoadOptions::experts_budget
   friend bool operator==(const DeploySettings&, const DeploySettings&) = default;
 };
 

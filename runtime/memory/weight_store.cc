@@ -13,8 +13,8 @@ PieceKey key_of(const Weight& weight, std::string_view packing) {
 std::vector<bool> WantedWeights::kept() const {
   std::vector<bool> all(program->weights.size(), true);
   if (stream == nullptr) return all;
-  for (const StreamPlan::Unit& unit : stream->units) {
-    for (const WeightId id : unit.weights) all[id] = false;
+  for (std::size_t i = 0; i < stream->units(); ++i) {
+    for (const WeightId id : stream->unit(i).weights) all[id] = false;
   }
   return all;
 }

@@ -27,10 +27,6 @@ struct Header {
   std::uint64_t units = 0;
 };
 
-std::uint64_t whole_pages(std::uint64_t bytes) {
-  return (bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
-}
-
 template <class T>
 std::span<const std::byte> bytes_of(std::span<const T> all) {
   return std::as_bytes(all);
@@ -42,8 +38,8 @@ XXH128_hash_t source_hash(const WantedWeights& shard) {
   XXH3_128bits_reset(&state);
   const auto add = [&](const void* data, std::size_t bytes) { XXH3_128bits_update(&state, data, bytes); };
   add(shard.device->packing().data(), shard.device->packing().size());
-  for (const StreamPlan::Unit& unit : shard.stream->units) {
-    for (const WeightId id : unit.weights) {
+  for (std::size_t i = 0; i < shard.stream->units(); ++i) {
+    for (const WeightId id : shard.stream->unit(i).weights) {
       const kernels::PackSource& source = shard.program->weights[id].source;
       const std::uint32_t shape[] = {static_cast<std::uint32_t>(source.format), source.tensor_columns, source.first_row,
                                      source.rows, source.first_column, source.leaves, source.leaf_columns};
@@ -90,7 +86,7 @@ bool read_all(int file, std::span<std::byte> into, std::uint64_t offset) {
 /// Whether the first rows of each unit are what this build packs of them: another may have packed otherwise.
 bool packed_alike(int file, const WantedWeights& shard, const std::vector<PackedFile::Unit>& units) {
   for (std::size_t i = 0; i < units.size(); ++i) {
-    const kernels::PackSource& source = shard.program->weights[shard.stream->units[i].weights[0]].source;
+    const kernels::PackSource& source = shard.program->weights[shard.stream->unit(i).weights[0]].source;
     std::vector<std::byte> here(kernels::packed_layout(source).group_bytes + kernels::packed_padding), there(here);
     kernels::pack(source, 0, 1, here.data());
     const std::size_t bytes = here.size() - kernels::packed_padding;
@@ -105,7 +101,7 @@ std::optional<std::vector<PackedFile::Unit>> known(const std::string& path, cons
                                                    const XXH128_hash_t& source) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0) return {};
-  std::vector<PackedFile::Unit> units(shard.stream->units.size());
+  std::vector<PackedFile::Unit> units(shard.stream->units());
   std::vector<std::byte> header = written(source, units), there(header.size());
   if (!read_all(file.number(), there, 0)) return {};
   std::memcpy(units.data(), there.data() + sizeof(Header), units.size() * sizeof units[0]);
@@ -170,11 +166,11 @@ class Making {
 /// Packs the units one after the other, so that memory never has more than one of them.
 Result<std::vector<PackedFile::Unit>> make(Making& file, const WantedWeights& shard, const XXH128_hash_t& source,
                                            std::uint32_t threads, const Advanced& advanced) {
-  std::vector<PackedFile::Unit> units(shard.stream->units.size());
+  std::vector<PackedFile::Unit> units(shard.stream->units());
   std::uint64_t offset = whole_pages(written(source, units).size());
   std::uint64_t done = 0;
   for (std::size_t i = 0; i < units.size(); ++i) {
-    const StreamPlan::Unit& unit = shard.stream->units[i];
+    const StreamPlan::Unit& unit = shard.stream->unit(i);
     std::vector<const Weight*> weights;
     for (const WeightId id : unit.weights) weights.push_back(&shard.program->weights[id]);
     const auto pieces =
@@ -213,7 +209,7 @@ Result<std::shared_ptr<const PackedFile>> PackedFile::open_or_make(const std::st
     auto made = make(file, shard, source, threads, advanced);
     if (!made) return made.error();
     units = std::move(*made);
-  } else if (!advanced(shard.stream->streamed())) {
+  } else if (!advanced(shard.stream->bytes_on_disk())) {
     return Error(Code::cancelled, "the packing of weights was cancelled");
   }
   return std::shared_ptr<const PackedFile>(new PackedFile(file.path(), std::move(*units)));

@@ -28,7 +28,7 @@ class PackedFile {
                                                                               const Advanced& advanced);
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] const std::vector<Unit>& units() const { return units_; }  ///< [StreamPlan::units]
+  [[nodiscard]] const std::vector<Unit>& units() const { return units_; }  ///< of the stream plan
 
  private:
   PackedFile(std::string path, std::vector<Unit> units) : path_(std::move(path)), units_(std::move(units)) {}

@@ -21,7 +21,7 @@ class PackedReader : public UnitReader {
         program_(std::move(program)),
         plan_(std::move(plan)),
         counts_(std::move(counts)),
-        places_(StreamPlan::buffers),
+        places_(UnitReader::places),
         seen_(file_->units().size()),
         disk_(std::move(disk)) {}
 
@@ -43,11 +43,11 @@ class PackedReader : public UnitReader {
  private:
   Result<void> mend(std::size_t number, std::span<std::byte> into) {
     std::vector<const Weight*> weights;
-    for (const WeightId id : plan_->units[number].weights) weights.push_back(&program_->weights[id]);
+    for (const WeightId id : plan_->unit(number).weights) weights.push_back(&program_->weights[id]);
     const auto pieces = pack_weights(weights, 1, [](std::size_t) { return true; });
     if (!pieces) return pieces.error();
     std::memset(into.data(), 0, into.size());
-    std::memcpy(into.data(), (*pieces)[0]->weight().matrix.data, plan_->units[number].bytes);
+    std::memcpy(into.data(), (*pieces)[0]->weight().matrix.data, plan_->unit(number).bytes);
     counts_->mended.fetch_add(1, std::memory_order_relaxed);
     const Descriptor file(::open(file_->path().c_str(), O_WRONLY | O_CLOEXEC));
     const auto offset = static_cast<off_t>(file_->units()[number].offset);
@@ -76,7 +76,7 @@ Result<std::unique_ptr<UnitReader>> reader_of(std::shared_ptr<const PackedFile> 
                                               std::shared_ptr<const Program> program,
                                               std::shared_ptr<const StreamPlan> plan,
                                               std::shared_ptr<PrefetchCounts> counts, bool with_ring) {
-  auto disk = DiskFile::open(file->path(), StreamPlan::buffers, with_ring);
+  auto disk = DiskFile::open(file->path(), UnitReader::places, with_ring);
   if (!disk) return disk.error();
   return std::unique_ptr<UnitReader>(std::make_unique<PackedReader>(
       std::move(file), std::move(program), std::move(plan), std::move(counts), std::move(*disk)));

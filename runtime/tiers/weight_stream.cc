@@ -10,10 +10,6 @@ namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;  // of counts: nothing is read by them
 
-std::uint64_t whole_pages(std::uint64_t bytes) {
-  return (bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const Program> program,
@@ -21,9 +17,9 @@ Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const
                                                            std::shared_ptr<UnitReader> reader,
                                                            std::span<LoadedWeight> weights,
                                                            std::shared_ptr<PrefetchCounts> counts) {
-  auto memory = Buffer::allocate(plan->bytes(), "buffers of weights");
+  auto memory = Buffer::allocate(StreamPlan::buffers * plan->buffer_bytes, "buffers of weights");
   if (!memory) return memory.error();
-  std::memset(memory->data(), 0, plan->bytes());  // present from the start, as all that is promised
+  std::memset(memory->data(), 0, StreamPlan::buffers * plan->buffer_bytes);  // present from the start, as all that is promised
   auto stream = std::unique_ptr<WeightStream>(new WeightStream(
       std::move(program), std::move(plan), std::move(reader), weights, std::move(*memory), std::move(counts)));
   if (auto begun = stream->read_ahead(0, {}); !begun) return begun.error();
@@ -49,7 +45,7 @@ Result<void> WeightStream::await(std::size_t unit, transport::Deadline deadline)
 
 void WeightStream::end_step() {
   if (used_to_ == step_) return;  // it came to none, or to no other than the first
-  step_ += plan_->units.size();
+  step_ += plan_->layers.size();
   if (begun_to_ > used_to_ + 1) counts_->wasted.fetch_add(std::min(begun_to_, step_) - used_to_ - 1, relaxed);
   used_to_ = step_;
   (void)read_ahead(step_, {.patience = {}});  // what stands in the way is told to who awaits it
@@ -69,11 +65,11 @@ Result<void> WeightStream::read_ahead(std::uint64_t from, transport::Deadline de
 
 /// Where its weights will lie is nobody's business before it is awaited.
 Result<void> WeightStream::begin(std::uint64_t number) {
-  const std::size_t unit = number % plan_->units.size(), place = number % StreamPlan::buffers;
+  const std::size_t unit = number % plan_->layers.size(), place = number % StreamPlan::buffers;
   std::byte* at = memory_.data() + place * plan_->buffer_bytes;
-  const std::uint64_t bytes = whole_pages(plan_->units[unit].bytes);
+  const std::uint64_t bytes = whole_pages(plan_->layers[unit].bytes);
   if (auto begun = reader_->begin(place, unit, {at, bytes}); !begun) return begun;
-  for (const WeightId id : plan_->units[unit].weights) {
+  for (const WeightId id : plan_->layers[unit].weights) {
     weights_[id].matrix.data = at;
     at += weight_bytes(program_->weights[id]);
   }

@@ -30,9 +30,9 @@ double step_seconds(PlainLoop& loop, std::uint32_t tokens) { return loop.seconds
 double reading_seconds(UnitReader& reader, const StreamPlan& plan, const PackedFile& file, std::uint32_t times) {
   auto memory = Buffer::allocate(plan.bytes(), "buffers").value();
   const auto begin = Clock::now();
-  const std::size_t all = times * plan.units.size();
+  const std::size_t all = times * plan.layers.size();
   for (std::size_t i = 0; i < all + StreamPlan::buffers; ++i) {
-    const std::size_t place = i % StreamPlan::buffers, unit = i % plan.units.size();
+    const std::size_t place = i % StreamPlan::buffers, unit = i % plan.layers.size();
     reader.wait(place, std::chrono::hours(1)).value();
     if (i >= all) continue;
     reader.begin(place, unit, {memory.data() + place * plan.buffer_bytes, file.units()[unit].bytes}).value();
@@ -73,7 +73,7 @@ void measure(const std::string& path, double share, LoadOptions options, std::ui
   const auto file = PackedFile::open_or_make(folder, shard, options.threads, [](std::size_t) { return true; }).value();
   const auto counts = std::make_shared<PrefetchCounts>();
   const auto reader = [&] { return reader_of(file, shard.program, shard.stream, counts).value(); };
-  const double bytes = static_cast<double>(shard.stream->streamed());
+  const double bytes = static_cast<double>(shard.stream->bytes_on_disk());
 
   PlainLoop whole(checkpoint, options), streamed(checkpoint, options, shard.stream, reader());
   const auto alone = reader();
@@ -89,7 +89,7 @@ void measure(const std::string& path, double share, LoadOptions options, std::ui
   }
   const double compute = median(computing), load = median(reading), both = median(step);
   std::printf("share %.3f: %zu of %zu layers on disk, %.1f MB a step, in buffers of %.1f MB\n", share,
-              shard.stream->units.size(), std::size_t{checkpoint.layers()}, bytes / 1e6,
+              shard.stream->layers.size(), std::size_t{checkpoint.layers()}, bytes / 1e6,
               static_cast<double>(shard.stream->bytes()) / 1e6);
   std::printf("all in memory: %.2f ms a step, %.1f tokens/s\n", 1e3 * compute, 1 / compute);
   std::printf("disk alone:    %.2f ms for what a step reads, %.2f GB/s\n", 1e3 * load, bytes / load / 1e9);
@@ -97,7 +97,7 @@ void measure(const std::string& path, double share, LoadOptions options, std::ui
               1 / both, std::max(load, compute) / both);
 
   std::vector<double> seconds;
-  for (const StreamPlan::Unit& unit : shard.stream->units) {
+  for (const StreamPlan::Unit& unit : shard.stream->layers) {
     seconds.push_back(compute * static_cast<double>(unit.bytes) / bytes);
   }
   PlainLoop slow(checkpoint, options, shard.stream, std::make_shared<SlowDisk>(seconds));

@@ -241,6 +241,7 @@ void World::set(Struct<troupe_load_options>& options) {
   if (bytes_.rarely()) options->balance_experts_ms = bytes_.below(3);
   if (bytes_.rarely()) options->experts_beyond = static_cast<std::int32_t>(bytes_.below(4));
   if (bytes_.rarely()) options->weights_budget = 0.5 * bytes_.below(4);
+  if (bytes_.rarely()) options->experts_budget = 0.5 * bytes_.below(4);
   if (bytes_.rarely()) options->progress = [](void*, double fraction) { return fraction > 0.5 ? 1 : 0; };
 }
 

@@ -147,6 +147,7 @@ class WrongUse(Case):
             self.fail_with(2, *prompt, "--kv-memory", bytes_, names="512M")
         for budget in ("", "%", "0%", "-1%", "101%", "40", "nan%", "0x1p5%", "40 %", "1e999%"):
             self.fail_with(2, *prompt, "--weights-budget", budget, names="40%")
+            self.fail_with(2, *prompt, "--experts-budget", budget, names="40%")
         self.fail_with(2, *prompt, "--plan", "", names="--plan")
         self.fail_with(2, "run", "-m", "x", names="--prompt")
         self.fail_with(2, "bench", "-m", "x", "-o", "xml", names="json")

@@ -86,13 +86,7 @@ Happening::Happening(const Runtime& runtime, const Checkpoint& checkpoint, const
     other.plan = plans[random_() % plans.size()];
     other_ = graph_of(checkpoint, other, options_of(other, longest));
   }
-  if (run.streamed) {
-    options.weights_budget = least_weights_budget(checkpoint, graph, options);
-    if (other_) {
-      options.weights_budget = std::max(options.weights_budget, least_weights_budget(checkpoint, *other_, options));
-    }
-    options.weights_folder = folder_.at("packed");
-  }
+  if (run.streamed) read_from_disk(graph, options);
   shards_ = static_cast<std::size_t>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const GraphNode& node) {
     return node.holds_layers() && node.replica == 0;
   }));
@@ -107,6 +101,16 @@ Happening::Happening(const Runtime& runtime, const Checkpoint& checkpoint, const
   }
   std::iota(replicas_.begin(), replicas_.end(), 0);
   if (run.meanwhile == Meanwhile::drain) replicas_.push_back(model_->replicate()[0]);
+}
+
+/// As much as can be, or of a model with experts, by a seed, as many of these.
+void Happening::read_from_disk(const Graph& graph, LoadOptions& options) {
+  options.weights_folder = folder_.at("packed");
+  const bool experts = checkpoint_.impl()->model.experts.used > 0 && run_.seed % 2 == 0;
+  double& budget = experts ? options.experts_budget : options.weights_budget;
+  const auto least = experts ? least_experts_budget : least_weights_budget;
+  budget = least(checkpoint_, graph, options);
+  if (other_) budget = std::max(budget, least(checkpoint_, *other_, options));
 }
 
 void Happening::before(std::size_t length, std::span<const TokenId> text) {

@@ -35,6 +35,7 @@ class Happening {
   [[nodiscard]] std::string after();
 
  private:
+  void read_from_disk(const Graph& graph, LoadOptions& options);
   void send_older_requests(std::size_t length, std::span<const TokenId> text);
 
   const TemporaryFolder folder_;

@@ -8,8 +8,8 @@ namespace troupe::testing {
 
 /// A tiny model whose only shard may have weights on disk.
 struct StreamedModel {
-  explicit StreamedModel(std::uint32_t layers)
-      : file(TinyModel{.layers = layers}.file()), checkpoint(Runtime().open(file.path())) {}
+  explicit StreamedModel(std::uint32_t layers) : StreamedModel(TinyModel{.layers = layers}) {}
+  explicit StreamedModel(const TinyModel& model) : file(model.file()), checkpoint(Runtime().open(file.path())) {}
 
   [[nodiscard]] WantedWeights wanted() const {
     const Graph graph = checkpoint.expand({.threads = 1});

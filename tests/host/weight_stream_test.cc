@@ -7,6 +7,7 @@
 #include "runtime/tiers/disk_file.hpp"
 #include "runtime/tiers/packed_file.hpp"
 #include "runtime/tiers/packed_reader.hpp"
+#include "tests/host/fake_disk.hpp"
 #include "tests/host/streamed.hpp"
 #include "tests/seed.hpp"
 #include "tests/temporary_folder.hpp"
@@ -18,60 +19,18 @@ using Catch::Matchers::Contains;
 
 constexpr auto told = [](std::size_t) { return true; };
 
-/// A disk that is a function: what it does when a read is waited for.
-class FakeDisk : public UnitReader {
- public:
-  using Read = std::function<Result<void>(std::size_t unit, std::span<std::byte> into)>;
-  explicit FakeDisk(Read read) : read_(std::move(read)) {}
-
-  Result<void> begin(std::size_t place, std::size_t unit, std::span<std::byte> into) override {
-    CHECK_FALSE(under_way.contains(place));
-    under_way[place] = {unit, into};
-    begun.push_back(unit);
-    return {};
-  }
-  bool ready(std::size_t place) override { return !under_way.contains(place); }
-  Result<void> wait(std::size_t place, std::chrono::nanoseconds patience) override {
-    const auto found = under_way.find(place);
-    if (found == under_way.end()) return failed[place] ? Result<void>(*failed[place]) : Result<void>();
-    if (stalls && patience < std::chrono::hours(1)) return Error(Code::deadline, "the disk has not answered");
-    const auto done = read_(found->second.unit, found->second.into);
-    failed[place] = done ? std::nullopt : std::optional(done.error());
-    under_way.erase(found);
-    return done;
-  }
-
-  struct UnderWay {
-    std::size_t unit;
-    std::span<std::byte> into;
-  };
-  std::map<std::size_t, UnderWay> under_way;  ///< by place
-  std::map<std::size_t, std::optional<Error>> failed;
-  std::vector<std::size_t> begun;
-  bool stalls = false;
-
- private:
-  Read read_;
-};
-
-/// Writes the unit's number all over.
-Result<void> mark(std::size_t unit, std::span<std::byte> into) {
-  std::memset(into.data(), static_cast<int>(unit), into.size());
-  return {};
-}
-
 /// A stream of all layers of a model.
 struct Streamed {
   explicit Streamed(FakeDisk::Read read = mark, std::uint32_t layers = 7)
       : model(layers), shard(model.least()), weights(shard.program->weights.size()) {
-    REQUIRE(shard.stream->units.size() == layers);
+    REQUIRE(shard.stream->layers.size() == layers);
     disk = std::make_shared<FakeDisk>(std::move(read));
     stream = WeightStream::create(shard.program, shard.stream, disk, weights, counts).value();
   }
   Result<void> await(std::size_t unit) { return stream->await(unit, {}); }
   /// What the unit's first matrix begins with.
   std::size_t seen(std::size_t unit) {
-    return std::to_integer<std::size_t>(*weights[shard.stream->units[unit].weights[0]].matrix.data);
+    return std::to_integer<std::size_t>(*weights[shard.stream->layers[unit].weights[0]].matrix.data);
   }
 
   StreamedModel model;
@@ -224,7 +183,7 @@ TEST_CASE("packed file: is made once, and its units are what packing gives") {
                       done = bytes;
                       return true;
                     }).value();
-  CHECK(done == shard.stream->streamed());
+  CHECK(done == shard.stream->bytes_on_disk());
   const std::string before = contents(only_file(packed));
   const auto written = std::filesystem::last_write_time(file->path());
 
@@ -233,13 +192,13 @@ TEST_CASE("packed file: is made once, and its units are what packing gives") {
   CHECK(std::filesystem::last_write_time(again->path()) == written);
   const auto reader = reader_of(again, shard.program, shard.stream, counts).value();
   auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
-  for (std::size_t i = 0; i < shard.stream->units.size(); ++i) {
+  for (std::size_t i = 0; i < shard.stream->layers.size(); ++i) {
     REQUIRE(reader->begin(0, i, {memory.data(), again->units()[i].bytes}).ok());
     REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
     std::vector<const Weight*> weights;
-    for (const WeightId id : shard.stream->units[i].weights) weights.push_back(&shard.program->weights[id]);
+    for (const WeightId id : shard.stream->layers[i].weights) weights.push_back(&shard.program->weights[id]);
     const auto pieces = pack_weights(weights, 1, told).value();
-    CHECK(std::memcmp(memory.data(), pieces[0]->weight().matrix.data, shard.stream->units[i].bytes) == 0);
+    CHECK(std::memcmp(memory.data(), pieces[0]->weight().matrix.data, shard.stream->layers[i].bytes) == 0);
   }
   CHECK(counts->mended == 0);
 }

@@ -59,7 +59,7 @@ TEST_CASE("weights budget: what is kept is within it, and as much as it allows")
       CHECK(static_cast<double>(held(shards)) <= limit);
       if (percent == 100) CHECK(shards[0].stream == nullptr);
       if (shards[0].stream == nullptr) continue;
-      const std::uint64_t layer = shards[0].stream->units[0].bytes;  // they are alike
+      const std::uint64_t layer = shards[0].stream->layers[0].bytes;  // they are alike
       CHECK(static_cast<double>(held(shards) + layer) > limit);      // one more would not fit
     }
   }
@@ -73,14 +73,14 @@ TEST_CASE("weights budget: the least that the error names works, and a little le
   CHECK(budget.least < budget.all / 2);
   CHECK_FALSE(plan_streams(shards, least - 1e-6).ok());
   CHECK(plan_streams(shards, least + 1e-6).ok());
-  CHECK(shards[0].stream->units.size() == 12);
+  CHECK(shards[0].stream->layers.size() == 12);
 }
 
 TEST_CASE("weights budget: units are whole layers in order, evenly spread; the head and what layers share stay") {
   const StreamedModel model(12);
   std::vector<WantedWeights> shards{model.wanted()};
   REQUIRE(plan_streams(shards, 0.7).ok());
-  const auto& units = shards[0].stream->units;
+  const auto& units = shards[0].stream->layers;
   REQUIRE(units.size() >= 3);
   const double distance = 12.0 / static_cast<double>(units.size());
   for (std::size_t i = 0; i < units.size(); ++i) {

@@ -21,6 +21,7 @@
 #include "runtime/program/layout.hpp"
 #include "runtime/program/program.hpp"
 #include "runtime/program/weights.hpp"
+#include "runtime/tiers/expert_cache.hpp"
 #include "transport/collective/communicator.hpp"
 
 namespace troupe {
@@ -50,6 +51,7 @@ struct ShardState {
   std::vector<std::shared_ptr<trace::Track>> tracks;             ///< [threads], or empty
   transport::Deadline deadline;                                  ///< of each wait for a peer
   ExpertRows* expert_rows = nullptr;
+  ExpertCache* expert_cache = nullptr;  ///< null: all experts are in memory
   Team* team = nullptr;
   const StepRows* step = nullptr;
   std::vector<std::size_t> counts{};             ///< [spaces]: rows of each

@@ -61,7 +61,7 @@ Result<std::unique_ptr<CpuRunner>> CpuRunner::create(ProgramParts parts, const k
   if (!tables) return tables.error();
   auto runner = std::unique_ptr<CpuRunner>(
       new CpuRunner(std::move(parts), kernels, std::move(layout), std::move(*arena), std::move(*tables)));
-  if (auto made = runner->make_stream(); !made) return made.error();
+  if (auto made = runner->make_streams(); !made) return made.error();
   return runner;
 }
 
@@ -99,12 +99,19 @@ CpuRunner::CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, La
   state_.takes.reserve(parts_.program->row_ranks);
 }
 
-Result<void> CpuRunner::make_stream() {
-  const Program& program = *parts_.program;
+Result<void> CpuRunner::make_streams() {
   if (parts_.stream == nullptr) return {};
+  if (!parts_.stream->experts.empty()) {
+    auto cache = ExpertCache::create(parts_.program, parts_.stream, parts_.reader, state_.weights, parts_.prefetches);
+    if (!cache) return cache.error();
+    expert_cache_ = std::move(*cache);
+    state_.expert_cache = expert_cache_.get();
+  }
+  if (parts_.stream->layers.empty()) return {};
+  const Program& program = *parts_.program;
   std::vector<std::uint32_t> unit_of(program.weights.size(), no_unit);
-  for (std::uint32_t unit = 0; unit < parts_.stream->units.size(); ++unit) {
-    for (const WeightId id : parts_.stream->units[unit].weights) unit_of[id] = unit;
+  for (std::uint32_t unit = 0; unit < parts_.stream->layers.size(); ++unit) {
+    for (const WeightId id : parts_.stream->layers[unit].weights) unit_of[id] = unit;
   }
   for (const Section& section : program.sections) {
     std::vector<std::uint32_t>& units = units_.emplace_back(section.ops.size(), no_unit);
@@ -112,8 +119,8 @@ Result<void> CpuRunner::make_stream() {
       for_each_weight(section.ops[i], [&](WeightId id) { units[i] = std::min(units[i], unit_of[id]); });
     }
   }
-  auto stream = WeightStream::create(parts_.program, parts_.stream, std::move(parts_.reader), state_.weights,
-                                     parts_.prefetches);
+  auto stream =
+      WeightStream::create(parts_.program, parts_.stream, parts_.reader, state_.weights, parts_.prefetches);
   if (!stream) return stream.error();
   stream_ = std::move(*stream);
   return {};

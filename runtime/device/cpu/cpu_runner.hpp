@@ -4,6 +4,7 @@
 
 #include "runtime/device/cpu/context.hpp"
 #include "runtime/device/program_runner.hpp"
+#include "runtime/tiers/expert_cache.hpp"
 #include "runtime/tiers/weight_stream.hpp"
 
 namespace troupe {
@@ -48,7 +49,7 @@ class CpuRunner : public ProgramRunner {
   CpuRunner(ProgramParts parts, const kernels::KernelTable& kernels, Layout layout, Buffer arena, SlotTables tables);
   [[nodiscard]] float* floats(ValueId id) { return reinterpret_cast<float*>(value(id)); }
   [[nodiscard]] bool compute_angles(std::uint32_t thread);
-  [[nodiscard]] Result<void> make_stream();
+  [[nodiscard]] Result<void> make_streams();
   [[nodiscard]] bool await_weights(const OpContext& context, std::uint32_t unit);
 
   ProgramParts parts_;
@@ -58,6 +59,7 @@ class CpuRunner : public ProgramRunner {
   bool begun_ = false;        ///< a step, of which no op has run
   std::vector<std::vector<std::uint32_t>> units_;  ///< [sections][ops]: the stream's unit that it reads, or none
   std::unique_ptr<WeightStream> stream_;           ///< or null; it writes into the state
+  std::unique_ptr<ExpertCache> expert_cache_;      ///< the same
 };
 
 }  // namespace troupe

@@ -97,6 +97,11 @@ struct LoadOptions {
   /// layers of each shard take is refused, with the least that works. Checkpoint::memory counts the buffers in.
   double weights_budget = 1.0;
 
+  /// Of a shard's experts, the share that memory has room for, more than 0: the others are read from disk when rows go to
+  /// them, or earlier where that is foreseen, and those that are needed soonest are kept. Room for all experts of a
+  /// layer and four more is the least. What is left to `weights_budget` are the other weights.
+  double experts_budget = 1.0;
+
   /// Where what is read from disk is kept, packed, for this load and later ones; nothing of it is ever removed. Empty:
   /// "troupe/packed" in $XDG_CACHE_HOME, or in ~/.cache.
   std::string weights_folder{};

@@ -55,12 +55,16 @@ struct ReplicaStats {
 
 /// What has been read from disk ahead of the steps that need it, since the model was loaded.
 struct PrefetchStats {
-  std::uint64_t reads = 0;             ///< of one layer's weights, from disk
+  std::uint64_t reads = 0;             ///< of one layer's weights, or one expert's
   std::uint64_t bytes = 0;             ///< in all of them
   std::uint64_t late = 0;              ///< that came later than the step that needed them
-  std::uint64_t wasted = 0;            ///< for which no step came, because one broke
+  std::uint64_t wasted = 0;            ///< that no step used: one broke, or an expert was not needed after all
   std::uint64_t mended = 0;            ///< that were not what had been written, and were packed anew
   std::chrono::nanoseconds waited{0};  ///< by steps, for those that were late; of several shards, all together
+  // Of LoadOptions::experts_budget: experts of a layer that a step needed.
+  std::uint64_t hits = 0;      ///< and that were there
+  std::uint64_t foreseen = 0;  ///< and that had been read for it, or were being read
+  std::uint64_t misses = 0;    ///< and that had to be read first
 };
 
 /// A model, now and since it was loaded: gathered while it runs, so sums may be a step apart.

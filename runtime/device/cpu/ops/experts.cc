@@ -85,6 +85,9 @@ void run(const ops::LayExperts& op, OpContext& c) {
     return c.fail({Code::failed, "a rank of the experts sends rows that name one of them more than once"});
   }
   c.shard().counts[op.routed] = routing.row.size();
+  if (ExpertCache* const cache = c.shard().expert_cache) {
+    if (const auto came = cache->await(c.layer, routing.first, c.shard().deadline); !came) return c.fail(came.error());
+  }
   if (!op.counted || c.shard().expert_rows == nullptr) return;
   for (std::size_t i = 0; i < op.here.size(); ++i) {
     c.shard().expert_rows->add(c.layer, op.here[i], routing.first[i + 1] - routing.first[i]);
