@@ -127,7 +127,9 @@ TEST_CASE("an order becomes text and comes back the same, and draws the same") {
   Graph graph = graph_of("dp2.pp2.tp2", smollm2());
   graph.insert(tap("a tap"), "r0.s0.t0:hidden", "r0.s1.t0:hidden");
   graph.nodes.back().options = {{"path", "/tmp/\"odd\"\nname"}};
-  const Order order = order_of(graph, 1234567890123456789U);
+  Order order = order_of(graph, 1234567890123456789U);
+  order.settings.weights_budget = 0.4;
+  order.settings.experts_budget = 1.0 / 3;
   const std::string text = to_text(order);
   const Order back = order_from(text).value();
   CHECK(back.epoch == order.epoch);
@@ -155,6 +157,10 @@ TEST_CASE("what is no order says so in one line, and nothing of it is used unche
   CHECK_THAT(refusal(with("rows = 64", "rows = 64\nrwos = 64")), Contains("unknown key"));
   CHECK_THAT(refusal(with("fusion = true", "fusion = 1")), Contains("fusion"));
   CHECK_THAT(refusal(with("fusion_rules = []", "fusion_rules = [ 1 ]")), Contains("a list of texts"));
+  for (const char* share : {"0.0", "-0.5", "1.5", "nan", "true"}) {
+    const std::string budget = std::string("weights_budget = ") + share;
+    CHECK_THAT(refusal(with("weights_budget = 1.0", budget)), Contains("weights_budget") && Contains("at most 1"));
+  }
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = 7")), Contains("epoch"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"-7\"")), Contains("epoch"));
   CHECK_THAT(refusal(with("epoch = '7'", "epoch = \"99999999999999999999\"")), Contains("epoch"));
