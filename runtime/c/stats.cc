@@ -41,7 +41,16 @@ troupe_stats stats_of(const Stats& from) {
           .tokens_per_second = from.tokens_per_second,
           .hit_rate = from.hit_rate(),
           .queued = from.queued,
-          .running = from.running};
+          .running = from.running,
+          .disk_reads = from.prefetch.reads,
+          .disk_bytes = from.prefetch.bytes,
+          .disk_late = from.prefetch.late,
+          .disk_wasted = from.prefetch.wasted,
+          .disk_mended = from.prefetch.mended,
+          .disk_waited_ns = static_cast<std::uint64_t>(from.prefetch.waited.count()),
+          .expert_hits = from.prefetch.hits,
+          .expert_foreseen = from.prefetch.foreseen,
+          .expert_misses = from.prefetch.misses};
 }
 
 }  // namespace troupe::c
@@ -61,6 +70,22 @@ troupe_status troupe_model_replicas(const troupe_model* model, troupe_replica_vi
     auto& visitor = needed(visit, "visit");
     for (const ReplicaStats& replica : needed(model, "model").model.stats().replicas) {
       const troupe_replica_stats told = replica_of(replica);
+      visitor(user, &told);
+    }
+  });
+}
+
+troupe_status troupe_model_experts(const troupe_model* model, troupe_expert_visitor visit, void* user,
+                                   troupe_error* error) {
+  return guarded(error, [&] {
+    auto& visitor = needed(visit, "visit");
+    for (const ExpertLoad& layer : needed(model, "model").model.stats().experts) {
+      const troupe_expert_load told{.size = sizeof(troupe_expert_load),
+                                    .layer = layer.layer,
+                                    .experts = static_cast<std::uint32_t>(layer.rows.size()),
+                                    .rows = layer.rows.data(),
+                                    .dropped = layer.dropped,
+                                    .rerouted = layer.rerouted};
       visitor(user, &told);
     }
   });

@@ -112,6 +112,16 @@ typedef struct troupe_stats {
   double tokens_per_second;  ///< generated, over the last five seconds
   double hit_rate;           ///< cached_tokens / prompt_tokens, 0 to 1
   uint32_t queued, running;  ///< requests that wait, and that have a place in a replica's steps
+  // Of weights that are on disk: weights_budget and experts_budget.
+  uint64_t disk_reads;       ///< of one layer's weights, or one expert's
+  uint64_t disk_bytes;       ///< in all of them
+  uint64_t disk_late;        ///< that came later than the step that needed them
+  uint64_t disk_wasted;      ///< that no step used
+  uint64_t disk_mended;      ///< that were not what had been written, and were packed anew
+  uint64_t disk_waited_ns;   ///< by steps, for those that were late
+  uint64_t expert_hits;      ///< experts of a layer that a step needed and that were there,
+  uint64_t expert_foreseen;  ///< that had been read for it, or were being read,
+  uint64_t expert_misses;    ///< and that had to be read first
 } troupe_stats;
 
 void troupe_stats_default(troupe_stats* stats, size_t size);
@@ -663,6 +673,21 @@ typedef struct troupe_replica_stats {
 typedef void (*troupe_replica_visitor)(void* user, const troupe_replica_stats* replica);
 troupe_status troupe_model_replicas(const troupe_model* model, troupe_replica_visitor visit, void* user,
                                     troupe_error* error);
+
+/// What the experts of one layer have had to do, of a model that has some; counted from its first step.
+typedef struct troupe_expert_load {
+  size_t size;
+  uint32_t layer;
+  uint32_t experts;
+  const uint64_t* rows;  ///< [experts]: that went to each; until the visitor returns
+  uint64_t dropped;      ///< choices that were dropped, and that went elsewhere, for want of capacity
+  uint64_t rerouted;
+} troupe_expert_load;
+
+/// Calls `visit` with each layer that has experts, before it returns.
+typedef void (*troupe_expert_visitor)(void* user, const troupe_expert_load* layer);
+troupe_status troupe_model_experts(const troupe_model* model, troupe_expert_visitor visit, void* user,
+                                   troupe_error* error);
 
 /// Adds replicas to a running model, waits until their weights are packed and they serve, and writes their numbers into
 /// `numbers`, which has room for `count` or is NULL. Where it fails, none is added.

@@ -507,6 +507,12 @@ void World::ask_model() {
         [](void* user, const troupe_replica_stats* replica) { *static_cast<std::uint32_t*>(user) = replica->number; },
         &last, error);
   });
+  call([&](auto* error) {
+    return troupe_model_experts(
+        model,
+        [](void* user, const troupe_expert_load* layer) { *static_cast<std::uint32_t*>(user) = layer->layer; }, &last,
+        error);
+  });
   if (bytes_.rarely()) call([&](auto* error) { return troupe_model_drain(model, last, error); });
   if (bytes_.rarely()) call([&](auto* error) { return troupe_model_replicate(model, 1, &last, error); });
   if (bytes_.rarely()) call([&](auto* error) { return troupe_model_replace(model, graph_.c_str(), error); });
