@@ -130,6 +130,11 @@ void bench(const Bench& args) {
   const Checkpoint checkpoint = open(args.flags);
   check_lengths(args, context_of(checkpoint, args.flags.load));
   const Graph graph = graph_of(checkpoint, args.flags);
+  const bool shared_out = std::ranges::any_of(graph.groups, [](const GraphGroup& group) { return group.ep > 1; });
+  if (args.spare_experts && !shared_out) {
+    throw Error(Code::invalid_argument, "--balance-experts deals experts out to the ranks of ep, and the plan has none: "
+                                        "--plan ep2");
+  }
   const TraceFile trace(args.flags);
   const Model model = load(runtime, checkpoint, graph, args.flags.load);
   if (args.spare_experts) deal_experts(model, args, graph);

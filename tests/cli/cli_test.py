@@ -583,6 +583,9 @@ class Logits(Case):
         self.assertEqual(self.logits(*ids, "--fusion", "gate,residual"), self.logits(*ids))
         self.fail_with(2, "logits", "-m", MODEL, *ids, "--fusion", "gate,glue", names='"glue"')
 
+    def test_experts_that_nobody_shares_out(self):
+        self.fail_with(2, "bench", "-m", MODEL, "--balance-experts", "1", names="--plan ep2")
+
     def test_a_weights_budget_too_small(self):
         self.fail_with(2, "logits", "-m", MODEL, "--ids", "504", "--weights-budget", "1%", names="at least 38.2%")
         self.fail_with(2, "inspect", MODEL, "--weights-budget", "90%", "--plan", "pp30", names="a plan of fewer ranks")
