@@ -91,12 +91,12 @@ def filling_prompt(model, context):
 
 
 class Memory(unittest.TestCase):
-    def hold(self, file, plan, context, sequences, *command):
-        options = ["--plan", plan, "-c", context]
+    def hold(self, file, plan, context, sequences, *command, budget="100%"):
+        options = ["--plan", plan, "-c", context, "--weights-budget", budget]
         model = os.path.join(MODELS, file)
         promise = promised(model, *options, "--parallel", sequences)
         held = peak(promise * 0.95, *command, "-m", model, *options)
-        name = f"{file} {plan} {command[0]}, {sequences} sequence(s)"
+        name = f"{file} {plan} {command[0]}, {sequences} sequence(s), {budget} of the weights"
         print(f"{name}: promised {promise}, held at most {held}, {held / promise:.3f}", flush=True)
         self.assertLess(abs(held / promise - 1), 0.05, name)
 
@@ -115,6 +115,13 @@ class Memory(unittest.TestCase):
         for plan in PLANS:
             with self.subTest(plan=plan):
                 self.hold(FILES[0], plan, 192, 4, "bench", "-p", 0, "-n", 192, "-r", 1, "--parallel", 4)
+
+
+    def test_of_weights_that_are_on_disk(self):
+        if not os.path.exists(os.path.join(MODELS, FILES[0])):
+            self.skipTest(f"there is no {FILES[0]}")
+        output("logits", "-m", os.path.join(MODELS, FILES[0]), "--ids", 1, "--weights-budget", "45%")  # packs them
+        self.hold(FILES[0], "tp1", 64, 4, "bench", "-p", 0, "-n", 64, "-r", 1, "--parallel", 4, budget="45%")
 
 
 class Load(unittest.TestCase):
