@@ -53,9 +53,8 @@ Result<Settings> resolve(const Checkpoint::Impl& checkpoint, const LoadOptions& 
 }
 
 DeploySettings deploy_settings(const Settings& settings, const LoadOptions& options) {
-  return {settings.context,  settings.rows,        settings.parallel, options.fusion,
-          options.kv_memory, options.prefix_cache, options.isa,       options.fusion_rules,
-          options.weights_budget, options.experts_budget};
+  return {settings.context,     settings.rows, settings.parallel,    options.fusion,         options.kv_memory,
+          options.prefix_cache, options.isa,   options.fusion_rules, options.weights_budget, options.experts_budget};
 }
 
 }  // namespace troupe::host

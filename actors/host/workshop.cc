@@ -126,7 +126,8 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
 Result<std::vector<std::shared_ptr<const PackedFile>>> Workshop::pack_streams(std::span<const WantedWeights> shards,
                                                                               const Advanced& advanced) const {
   std::vector<std::shared_ptr<const PackedFile>> files(shards.size());
-  std::map<std::shared_ptr<const StreamPlan>, std::shared_ptr<const PackedFile>> made;  // shards that are alike share it
+  std::map<std::shared_ptr<const StreamPlan>, std::shared_ptr<const PackedFile>>
+      made;  // shards that are alike share it
   std::size_t done = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     if (shards[i].stream == nullptr) continue;

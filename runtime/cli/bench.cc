@@ -97,12 +97,15 @@ void report_capacity(const std::vector<ExpertLoad>& experts) {
 
 void report_prefetch(const PrefetchStats& stats) {
   const double bytes = static_cast<double>(stats.bytes), reads = std::max(static_cast<double>(stats.reads), 1.0);
-  std::fprintf(stderr, "weights from disk: %.0f MB in %.0f reads, %.0f %% of them late, for which steps waited %.2f s\n",
+  std::fprintf(stderr,
+               "weights from disk: %.0f MB in %.0f reads, %.0f %% of them late, for which steps waited %.2f s\n",
                bytes / 1e6, reads, 100 * static_cast<double>(stats.late) / reads,
                std::chrono::duration<double>(stats.waited).count());
   const std::uint64_t experts = stats.hits + stats.foreseen + stats.misses;
   if (experts == 0) return;
-  const auto share = [&](std::uint64_t count) { return 100 * static_cast<double>(count) / static_cast<double>(experts); };
+  const auto share = [&](std::uint64_t count) {
+    return 100 * static_cast<double>(count) / static_cast<double>(experts);
+  };
   std::fprintf(stderr, "experts that were needed: %.1f %% were there, %.1f %% were foreseen, %.1f %% had to be read\n",
                share(stats.hits), share(stats.foreseen), share(stats.misses));
 }
@@ -132,8 +135,9 @@ void bench(const Bench& args) {
   const Graph graph = graph_of(checkpoint, args.flags);
   const bool shared_out = std::ranges::any_of(graph.groups, [](const GraphGroup& group) { return group.ep > 1; });
   if (args.spare_experts && !shared_out) {
-    throw Error(Code::invalid_argument, "--balance-experts deals experts out to the ranks of ep, and the plan has none: "
-                                        "--plan ep2");
+    throw Error(Code::invalid_argument,
+                "--balance-experts deals experts out to the ranks of ep, and the plan has none: "
+                "--plan ep2");
   }
   const TraceFile trace(args.flags);
   const Model model = load(runtime, checkpoint, graph, args.flags.load);

@@ -93,7 +93,8 @@ std::uint32_t ExpertCache::slot_for(std::uint32_t layer) const {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     if (slot.pinned || slot.place != none) continue;
-    const double when = slot.expert == none ? std::numeric_limits<double>::infinity() : due(experts_[slot.expert], layer);
+    const double when =
+        slot.expert == none ? std::numeric_limits<double>::infinity() : due(experts_[slot.expert], layer);
     if (when <= latest) continue;
     latest = when;
     best = i;

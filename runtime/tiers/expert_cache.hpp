@@ -12,9 +12,9 @@
 
 namespace troupe {
 
-/// The experts of one shard that are on disk, as rows go to them: in memory are as many as there is room for, those that
-/// are needed soonest as far as can be foreseen. While a layer computes, the next one's experts of the last step are
-/// read. One thread at a time.
+/// The experts of one shard that are on disk, as rows go to them: in memory are as many as there is room for, those
+/// that are needed soonest as far as can be foreseen. While a layer computes, the next one's experts of the last step
+/// are read. One thread at a time.
 class ExpertCache {
  public:
   /// `weights`: [Program::weights], of which experts' get where they lie, whenever they come to lie there.
@@ -34,11 +34,11 @@ class ExpertCache {
   static constexpr std::uint32_t none = UINT32_MAX;
 
   struct Expert {
-    std::uint32_t layer = 0;       ///< counted among those that have experts on disk
+    std::uint32_t layer = 0;  ///< counted among those that have experts on disk
     std::uint32_t slot = none;
-    float used = 0;                ///< a mean over steps, of which the latest count most: whether rows went to it
-    bool last = false;             ///< in the last step rows went to it
-    bool foreseen = false;         ///< it was read before rows went to it, and none have gone to it since
+    float used = 0;         ///< a mean over steps, of which the latest count most: whether rows went to it
+    bool last = false;      ///< in the last step rows went to it
+    bool foreseen = false;  ///< it was read before rows went to it, and none have gone to it since
   };
   struct Slot {
     std::uint32_t expert = none;
@@ -62,12 +62,12 @@ class ExpertCache {
   std::shared_ptr<const StreamPlan> plan_;
   std::span<LoadedWeight> weights_;
   std::shared_ptr<PrefetchCounts> counts_;
-  std::vector<Expert> experts_;            ///< [StreamPlan::experts]
-  std::vector<std::uint32_t> layers_;      ///< [layers with experts on disk + 1]: the first expert of each
+  std::vector<Expert> experts_;        ///< [StreamPlan::experts]
+  std::vector<std::uint32_t> layers_;  ///< [layers with experts on disk + 1]: the first expert of each
   std::vector<Slot> slots_;
-  std::vector<std::uint32_t> places_;      ///< [StreamPlan::expert_reads]: the slot that is read into, or none
-  Buffer memory_;                          ///< [slots]
-  std::shared_ptr<UnitReader> reader_;     ///< into the memory
+  std::vector<std::uint32_t> places_;   ///< [StreamPlan::expert_reads]: the slot that is read into, or none
+  Buffer memory_;                       ///< [slots]
+  std::shared_ptr<UnitReader> reader_;  ///< into the memory
 };
 
 }  // namespace troupe

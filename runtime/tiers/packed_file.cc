@@ -41,8 +41,13 @@ XXH128_hash_t source_hash(const WantedWeights& shard) {
   for (std::size_t i = 0; i < shard.stream->units(); ++i) {
     for (const WeightId id : shard.stream->unit(i).weights) {
       const kernels::PackSource& source = shard.program->weights[id].source;
-      const std::uint32_t shape[] = {static_cast<std::uint32_t>(source.format), source.tensor_columns, source.first_row,
-                                     source.rows, source.first_column, source.leaves, source.leaf_columns};
+      const std::uint32_t shape[] = {static_cast<std::uint32_t>(source.format),
+                                     source.tensor_columns,
+                                     source.first_row,
+                                     source.rows,
+                                     source.first_column,
+                                     source.leaves,
+                                     source.leaf_columns};
       add(shape, sizeof shape);
       const std::size_t row = kernels::row_bytes(source.format, source.tensor_columns);
       add(source.tensor + source.first_row * row, source.rows * row);
@@ -222,8 +227,9 @@ Result<std::string> default_packed_folder() {
   };
   if (const std::string cache = set("XDG_CACHE_HOME"); !cache.empty()) return cache + "/troupe/packed";
   if (const std::string home = set("HOME"); !home.empty()) return home + "/.cache/troupe/packed";
-  return Error(Code::not_found, "there is no folder for packed weights: HOME is not set; give one "
-                                "(LoadOptions::weights_folder, XDG_CACHE_HOME)");
+  return Error(Code::not_found,
+               "there is no folder for packed weights: HOME is not set; give one "
+               "(LoadOptions::weights_folder, XDG_CACHE_HOME)");
 }
 
 }  // namespace troupe

@@ -52,8 +52,8 @@ class PackedReader : public UnitReader {
     const Descriptor file(::open(file_->path().c_str(), O_WRONLY | O_CLOEXEC));
     const auto offset = static_cast<off_t>(file_->units()[number].offset);
     // Where it cannot be written it is packed anew each time, which is slow and right.
-    seen_[number] = file.number() >= 0 && pwrite(file.number(), into.data(), into.size(), offset) ==
-                                              static_cast<ssize_t>(into.size());
+    seen_[number] = file.number() >= 0 &&
+                    pwrite(file.number(), into.data(), into.size(), offset) == static_cast<ssize_t>(into.size());
     return {};
   }
 

@@ -11,8 +11,8 @@
 namespace troupe {
 namespace {
 
-/// A read is asked for in pieces, so that a disk with several queues has all of them busy: at least of this size, and so
-/// many at most.
+/// A read is asked for in pieces, so that a disk with several queues has all of them busy: at least of this size, and
+/// so many at most.
 constexpr std::size_t least_piece = std::size_t{1} << 20, most_pieces = 16;
 
 /// All is done on the caller's thread; the kernel reads meanwhile.

@@ -55,8 +55,8 @@ struct StreamPlan {
   return (bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
 }
 
-/// Reads units of a stream plan into memory of whole pages, while the caller does something else: see DiskFile, by which
-/// that is done. One thread at a time.
+/// Reads units of a stream plan into memory of whole pages, while the caller does something else: see DiskFile, by
+/// which that is done. One thread at a time.
 class UnitReader {
  public:
   static constexpr std::size_t places = StreamPlan::buffers + StreamPlan::expert_reads;  ///< the first ones are layers'

@@ -19,9 +19,10 @@ Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const
                                                            std::shared_ptr<PrefetchCounts> counts) {
   auto memory = Buffer::allocate(StreamPlan::buffers * plan->buffer_bytes, "buffers of weights");
   if (!memory) return memory.error();
-  std::memset(memory->data(), 0, StreamPlan::buffers * plan->buffer_bytes);  // present from the start, as all that is promised
-  auto stream = std::unique_ptr<WeightStream>(new WeightStream(
-      std::move(program), std::move(plan), std::move(reader), weights, std::move(*memory), std::move(counts)));
+  std::memset(memory->data(), 0,
+              StreamPlan::buffers * plan->buffer_bytes);  // present from the start, as all that is promised
+  auto stream = std::unique_ptr<WeightStream>(new WeightStream(std::move(program), std::move(plan), std::move(reader),
+                                                               weights, std::move(*memory), std::move(counts)));
   if (auto begun = stream->read_ahead(0, {}); !begun) return begun.error();
   return stream;
 }

@@ -51,7 +51,10 @@ std::vector<std::uint32_t> experts_of(const Program& program) {
     for (const Op& op : section.ops) {
       std::visit(
           [&](const auto& what) {
-            if constexpr (requires { what.experts[0]; what.weights([](WeightId) {}); }) {
+            if constexpr (requires {
+                            what.experts[0];
+                            what.weights([](WeightId) {});
+                          }) {
               for (std::uint32_t i = 0; i < what.experts.size(); ++i) experts[what.experts[i]] = i;
             }
           },
@@ -121,8 +124,8 @@ struct Alike {
   [[nodiscard]] std::uint64_t with(const StreamPlan& plan) const {
     return all() - bytes_of(plan.layers) + shards.size() * plan.bytes();
   }
-  /// The plan that takes no more than so many bytes and reads the fewest layers; where there is none, the one that takes
-  /// the fewest bytes. Without experts.
+  /// The plan that takes no more than so many bytes and reads the fewest layers; where there is none, the one that
+  /// takes the fewest bytes. Without experts.
   [[nodiscard]] StreamPlan within(std::uint64_t budget) const {
     StreamPlan best;
     for (std::size_t count = 0; count <= weights.layers.size(); ++count) {
@@ -187,8 +190,8 @@ Result<void> plan_experts(std::vector<Alike>& groups, double share) {
   if (least == 0) return {};
   return Error(Code::invalid_argument,
                "the experts budget is " + percent(share) + "; each shard needs room for all experts that one of its " +
-                   "layers has, and " + std::to_string(StreamPlan::expert_reads) + " that are read meanwhile: at least " +
-                   percent(std::ceil(1000 * least) / 1000) + " of this plan");
+                   "layers has, and " + std::to_string(StreamPlan::expert_reads) +
+                   " that are read meanwhile: at least " + percent(std::ceil(1000 * least) / 1000) + " of this plan");
 }
 
 }  // namespace

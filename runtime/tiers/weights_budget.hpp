@@ -17,7 +17,8 @@ struct WeightsBudget {
 
 /// Gives each shard of a replica a stream plan, or none, so that all of them together keep at most this share of their
 /// weights in memory, 0 < share, and of those of `experts` each shard as many; layers that are read are spread evenly,
-/// so that the disk never has to wait. Where either is less than is possible (invalid_argument) the error names what is.
+/// so that the disk never has to wait. Where either is less than is possible (invalid_argument) the error names what
+/// is.
 [[nodiscard]] Result<void> plan_streams(std::span<WantedWeights> shards, double share, double experts = 1);
 
 }  // namespace troupe

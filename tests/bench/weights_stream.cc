@@ -40,8 +40,8 @@ double reading_seconds(UnitReader& reader, const StreamPlan& plan, const PackedF
   return Seconds(Clock::now() - begin).count() / times;
 }
 
-/// A disk that takes so long for each unit, one after the other, and reads nothing: what is computed is nonsense, in the
-/// same time.
+/// A disk that takes so long for each unit, one after the other, and reads nothing: what is computed is nonsense, in
+/// the same time.
 class SlowDisk : public UnitReader {
  public:
   explicit SlowDisk(std::vector<double> seconds) : seconds_(std::move(seconds)) {}
@@ -109,8 +109,9 @@ void measure(const std::string& path, double share, LoadOptions options, std::ui
     together.push_back(b);
   }
   const double most = std::max(compute, median(alone_again));
-  std::printf("a disk as slow as the computing: %.2f ms a step, %.3f of the slower; without prefetch it would be %.2f\n",
-              1e3 * median(together), median(together) / most, (compute + median(alone_again)) / most);
+  std::printf(
+      "a disk as slow as the computing: %.2f ms a step, %.3f of the slower; without prefetch it would be %.2f\n",
+      1e3 * median(together), median(together) / most, (compute + median(alone_again)) / most);
 }
 
 }  // namespace

@@ -55,9 +55,8 @@ struct Factors {
     return {std::size(threads), std::size(chunks), devices.size(), 2, 2, via.size(), meanwhile.size(), 2};
   }
   [[nodiscard]] Case case_of(const std::string& plan, const std::size_t* row, std::uint64_t seed) const {
-    return {plan,        threads[row[0]], chunks[row[1]], devices[row[2]],
-            row[3] == 0, row[4] == 1,     via[row[5]],    meanwhile[row[6]],
-            row[7] == 1, seed};
+    return {plan,        threads[row[0]], chunks[row[1]],    devices[row[2]], row[3] == 0,
+            row[4] == 1, via[row[5]],     meanwhile[row[6]], row[7] == 1,     seed};
   }
 };
 
@@ -174,7 +173,8 @@ bool sanitized() {
 std::string to_string(const Case& run) {
   return "--plan " + run.plan + " -t " + std::to_string(run.threads) + " -b " + std::to_string(run.chunk) + " --isa " +
          run.devices + " --fusion " + (run.fusion ? "on" : "off") + " --parallel " + (run.mates ? "4" : "1") + " via " +
-         run.via + (run.streamed ? ", weights on disk" : "") + ", while " + name_of(run.meanwhile) + ", seed " + std::to_string(run.seed);
+         run.via + (run.streamed ? ", weights on disk" : "") + ", while " + name_of(run.meanwhile) + ", seed " +
+         std::to_string(run.seed);
 }
 
 std::vector<Case> quiet_pairs(const std::vector<std::string>& plans, std::mt19937_64& random) {

@@ -42,9 +42,9 @@ class Happening {
   const Case run_;
   const Checkpoint checkpoint_;
   Random random_;
-  std::size_t shards_ = 0;  ///< of a replica
-  std::size_t rows_ = 0;    ///< of a step at most
-  std::size_t blocks_ = 0;  ///< that a sequence has at full context
+  std::size_t shards_ = 0;      ///< of a replica
+  std::size_t rows_ = 0;        ///< of a step at most
+  std::size_t blocks_ = 0;      ///< that a sequence has at full context
   std::optional<Graph> other_;  ///< that will take the model's place
   std::optional<Model> model_;
   std::unique_ptr<FaultyHouse> house_;      ///< in its place, where replicas break

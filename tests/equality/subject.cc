@@ -14,6 +14,7 @@ namespace troupe::testing {
 namespace {
 
 constexpr std::size_t most_with_reference = 3, most_with_reference_if_tiny = 65, most_with_much_ado = 65;
+constexpr std::size_t most_from_disk = 24;  // of a real model: every step reads all of it
 
 std::uint64_t hash_of(std::span<const float> logits) { return XXH3_64bits(logits.data(), logits.size_bytes()); }
 
@@ -43,7 +44,8 @@ Subject::Subject(const std::string& path, std::size_t length, bool tiny, const L
 
 /// Which of the lengths a case can do in a second or two.
 std::vector<std::size_t> Subject::bearable(const Case& run, std::vector<std::size_t> lengths) const {
-  const std::size_t most = slow(run) ? tiny_ ? most_with_reference_if_tiny : most_with_reference
+  const std::size_t most = slow(run)                ? tiny_ ? most_with_reference_if_tiny : most_with_reference
+                           : run.streamed && !tiny_ ? most_from_disk
                            : run.chunk == 1 || (!tiny_ && run.via != "memory" && run.devices.starts_with(late))
                                ? most_with_much_ado
                                : SIZE_MAX;

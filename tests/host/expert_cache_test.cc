@@ -17,9 +17,7 @@ using Catch::Matchers::Contains;
 constexpr std::uint32_t layers = 6;
 
 /// A tiny model whose layers have experts.
-StreamedModel model_with_experts() {
-  return StreamedModel(TinyModel{.layers = layers, .architecture = "qwen2moe"});
-}
+StreamedModel model_with_experts() { return StreamedModel(TinyModel{.layers = layers, .architecture = "qwen2moe"}); }
 
 /// The experts of a shard with room for so many of them.
 struct Cached {
@@ -169,7 +167,8 @@ TEST_CASE("a model with experts on disk says what it read, and the same as one t
   std::uint64_t all = 0, held = 0;
   for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand({.threads = 1}), {.threads = 1}))
     all += actor.weights;
-  for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand(options), options)) held += actor.weights;
+  for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand(options), options))
+    held += actor.weights;
   CHECK(held < all);
 }
 

@@ -216,9 +216,9 @@ TEST_CASE("packed file: one that was cut, overwritten, or is another's is made a
     return wrong;
   };
   const std::size_t first_unit = 4096;  // its first rows, which another build may have packed otherwise
-  for (const std::string& wrong : {std::string(), right.substr(0, 20), right.substr(0, right.size() - 4096),
-                                   right + std::string(4096, '\0'), spoilt(0), spoilt(9), spoilt(40), spoilt(60),
-                                   spoilt(first_unit)}) {
+  for (const std::string& wrong :
+       {std::string(), right.substr(0, 20), right.substr(0, right.size() - 4096), right + std::string(4096, '\0'),
+        spoilt(0), spoilt(9), spoilt(40), spoilt(60), spoilt(first_unit)}) {
     std::ofstream(path, std::ios::binary) << wrong;
     CHECK(make() == path);
     CHECK(contents(path) == right);
@@ -291,7 +291,8 @@ TEST_CASE("a model whose weights are on disk says what it read, and the same as 
   std::uint64_t all = 0, held = 0;
   for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand({.threads = 1}), {.threads = 1}))
     all += actor.weights;
-  for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand(options), options)) held += actor.weights;
+  for (const ActorMemory& actor : tiny.checkpoint.memory(tiny.checkpoint.expand(options), options))
+    held += actor.weights;
   CHECK(held <= all * 7 / 10);
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("weights budget: what is kept is within it, and as much as it allows")
       if (percent == 100) CHECK(shards[0].stream == nullptr);
       if (shards[0].stream == nullptr) continue;
       const std::uint64_t layer = shards[0].stream->layers[0].bytes;  // they are alike
-      CHECK(static_cast<double>(held(shards) + layer) > limit);      // one more would not fit
+      CHECK(static_cast<double>(held(shards) + layer) > limit);       // one more would not fit
     }
   }
 }

@@ -119,8 +119,7 @@ Result<void> CpuRunner::make_streams() {
       for_each_weight(section.ops[i], [&](WeightId id) { units[i] = std::min(units[i], unit_of[id]); });
     }
   }
-  auto stream =
-      WeightStream::create(parts_.program, parts_.stream, parts_.reader, state_.weights, parts_.prefetches);
+  auto stream = WeightStream::create(parts_.program, parts_.stream, parts_.reader, state_.weights, parts_.prefetches);
   if (!stream) return stream.error();
   stream_ = std::move(*stream);
   return {};

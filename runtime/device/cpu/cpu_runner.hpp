@@ -55,8 +55,8 @@ class CpuRunner : public ProgramRunner {
   ProgramParts parts_;
   Team team_;
   ShardState state_;
-  std::uint32_t layers_ = 0;  ///< past the program's last
-  bool begun_ = false;        ///< a step, of which no op has run
+  std::uint32_t layers_ = 0;                       ///< past the program's last
+  bool begun_ = false;                             ///< a step, of which no op has run
   std::vector<std::vector<std::uint32_t>> units_;  ///< [sections][ops]: the stream's unit that it reads, or none
   std::unique_ptr<WeightStream> stream_;           ///< or null; it writes into the state
   std::unique_ptr<ExpertCache> expert_cache_;      ///< the same
