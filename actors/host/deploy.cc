@@ -39,10 +39,9 @@ Result<Deployment> make(const std::shared_ptr<const Checkpoint::Impl>& checkpoin
   const auto expert_rows = std::make_shared<ExpertRows>(checkpoint->model);
   const auto prefetches = std::make_shared<PrefetchCounts>();
   const auto trace = options.trace_events == 0 ? nullptr : std::make_shared<trace::Trace>(options.trace_events);
-  auto workshop =
-      std::make_unique<Workshop>(Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience,
-                                                 options.memory_limit, sinks, expert_rows, house.transports, trace,
-                                                 options.weights_folder, prefetches});
+  auto workshop = std::make_unique<Workshop>(
+      Workshop::Tools{checkpoint, house.kinds, house.cores, house.store, patience, options.memory_limit, sinks,
+                      expert_rows, house.transports, trace, options.weights_folder, prefetches});
   auto orders = workshop->orders_of(graph, deploy_settings(*settings, options));
   if (!orders) return orders.error();
   auto made = make_all(std::move(workshop), std::move(*orders), progress);

@@ -99,10 +99,8 @@ Result<std::unique_ptr<StepRunner>> make_shard(const Part& part, Workbench bench
   ShardEnds ends = shard_ends(part, bench);
   ProgramParts parts = program_parts(part, bench);
   if (bench.goods.stream != nullptr) {
-    auto reader = reader_of(bench.goods.packed, bench.goods.program, bench.goods.stream, bench.prefetches);
-    if (!reader) return reader.error();
+    parts.reader = reader_of(bench.goods.packed, bench.goods.program, bench.goods.stream, bench.prefetches);
     parts.stream = bench.goods.stream;
-    parts.reader = std::move(*reader);
     parts.prefetches = std::move(bench.prefetches);
   }
   auto runner = bench.goods.device->make_runner(std::move(parts));

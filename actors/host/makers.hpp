@@ -14,7 +14,7 @@
 #include "runtime/program/runner.hpp"
 #include "runtime/program/sinks.hpp"
 #include "runtime/program/weights.hpp"
-#include "runtime/tiers/packed_file.hpp"
+#include "runtime/tiers/packed_units.hpp"
 #include "runtime/trace/track.hpp"
 #include "transport/channel/channel.hpp"
 #include "transport/collective/communicator.hpp"
@@ -28,8 +28,8 @@ struct ShardGoods {
   std::shared_ptr<const Device> device;
   std::shared_ptr<const Program> program;
   std::shared_ptr<const ShardWeights> weights;
-  std::shared_ptr<const StreamPlan> stream{};  ///< or null: all weights are in memory
-  std::shared_ptr<const PackedFile> packed{};  ///< of the stream
+  std::shared_ptr<const StreamPlan> stream{};   ///< or null: all weights are in memory
+  std::shared_ptr<const PackedUnits> packed{};  ///< of the stream
 };
 
 /// What a maker finds when it makes one part's executor: the ends are its own.

@@ -119,8 +119,8 @@ Stats Model::Impl::stats() const {
   Stats stats;
   open_->report(stats);
   stats.experts = expert_rows_->read();
-  stats.prefetch = {prefetches_->reads,  prefetches_->bytes,  prefetches_->late,
-                    prefetches_->wasted, prefetches_->mended, std::chrono::nanoseconds(prefetches_->waited),
+  stats.prefetch = {prefetches_->reads,  prefetches_->bytes,    prefetches_->late,
+                    prefetches_->wasted, prefetches_->mended,   std::chrono::nanoseconds(prefetches_->waited),
                     prefetches_->hits,   prefetches_->foreseen, prefetches_->misses};
   for (const ReplicaStats& replica : board_->read()) {
     stats.queued += replica.queued;

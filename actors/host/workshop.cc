@@ -123,20 +123,20 @@ Result<std::vector<Workshop::Plot>> Workshop::prepare(const std::vector<Order>& 
   return plots;
 }
 
-Result<std::vector<std::shared_ptr<const PackedFile>>> Workshop::pack_streams(std::span<const WantedWeights> shards,
-                                                                              const Advanced& advanced) const {
-  std::vector<std::shared_ptr<const PackedFile>> files(shards.size());
-  std::map<std::shared_ptr<const StreamPlan>, std::shared_ptr<const PackedFile>>
+Result<std::vector<std::shared_ptr<const PackedUnits>>> Workshop::pack_streams(std::span<const WantedWeights> shards,
+                                                                               const Advanced& advanced) const {
+  std::vector<std::shared_ptr<const PackedUnits>> files(shards.size());
+  std::map<std::shared_ptr<const StreamPlan>, std::shared_ptr<const PackedUnits>>
       made;  // shards that are alike share it
   std::size_t done = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     if (shards[i].stream == nullptr) continue;
-    std::shared_ptr<const PackedFile>& file = made[shards[i].stream];
+    std::shared_ptr<const PackedUnits>& file = made[shards[i].stream];
     if (file == nullptr) {
       auto folder = tools_.weights_folder.empty() ? default_packed_folder() : tools_.weights_folder;
       if (!folder) return folder.error();
-      auto packed = PackedFile::open_or_make(*folder, shards[i], busy_threads(),
-                                             [&](std::size_t bytes) { return advanced(done + bytes); });
+      auto packed = PackedUnits::find_or_make(*folder, shards[i], busy_threads(),
+                                              [&](std::size_t bytes) { return advanced(done + bytes); });
       if (!packed) return packed.error();
       file = std::move(*packed);
     }

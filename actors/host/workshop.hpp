@@ -17,7 +17,7 @@
 #include "runtime/memory/weight_store.hpp"
 #include "runtime/program/executor.hpp"
 #include "runtime/program/sinks.hpp"
-#include "runtime/tiers/packed_file.hpp"
+#include "runtime/tiers/packed_units.hpp"
 #include "runtime/trace/trace.hpp"
 
 namespace troupe::host {
@@ -79,7 +79,7 @@ class Workshop {
  private:
   [[nodiscard]] Result<Workbench> bench_of(const Part& part, const ShardGoods* goods, const DeploySettings& settings,
                                            transport::WaitPolicy policy);
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const PackedFile>>> pack_streams(
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const PackedUnits>>> pack_streams(
       std::span<const WantedWeights> shards, const Advanced& advanced) const;
   Result<void> start_parts(const Plot& plot, MadeReplica& made);
 

@@ -55,7 +55,7 @@ struct StreamPlan {
   return (bytes + StreamPlan::page - 1) / StreamPlan::page * StreamPlan::page;
 }
 
-/// Reads units of a stream plan into memory of whole pages, while the caller does something else: see DiskFile, by
+/// Reads units of a stream plan into memory of whole pages, while the caller does something else: see DiskReader, by
 /// which that is done. One thread at a time.
 class UnitReader {
  public:

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/tiers/packed_file.hpp"
 #include "runtime/tiers/packed_reader.hpp"
+#include "runtime/tiers/packed_units.hpp"
 #include "runtime/tiers/weights_budget.hpp"
 #include "tests/bench/plain_loop.hpp"
 
@@ -27,7 +27,7 @@ constexpr int rounds = 5;
 double step_seconds(PlainLoop& loop, std::uint32_t tokens) { return loop.seconds(first_token, tokens) / tokens; }
 
 /// Seconds of reading all units once, as a step would, and nothing else.
-double reading_seconds(UnitReader& reader, const StreamPlan& plan, const PackedFile& file, std::uint32_t times) {
+double reading_seconds(UnitReader& reader, const StreamPlan& plan, const PackedUnits& units, std::uint32_t times) {
   auto memory = Buffer::allocate(plan.bytes(), "buffers").value();
   const auto begin = Clock::now();
   const std::size_t all = times * plan.layers.size();
@@ -35,7 +35,7 @@ double reading_seconds(UnitReader& reader, const StreamPlan& plan, const PackedF
     const std::size_t place = i % StreamPlan::buffers, unit = i % plan.layers.size();
     reader.wait(place, std::chrono::hours(1)).value();
     if (i >= all) continue;
-    reader.begin(place, unit, {memory.data() + place * plan.buffer_bytes, file.units()[unit].bytes}).value();
+    reader.begin(place, unit, {memory.data() + place * plan.buffer_bytes, units.units()[unit].bytes}).value();
   }
   return Seconds(Clock::now() - begin).count() / times;
 }
@@ -70,17 +70,18 @@ void measure(const std::string& path, double share, LoadOptions options, std::ui
   const WantedWeights& shard = shards[0];
   if (shard.stream == nullptr) throw Error(Code::invalid_argument, "all of the weights are within that share");
   if (folder.empty()) folder = default_packed_folder().value();
-  const auto file = PackedFile::open_or_make(folder, shard, options.threads, [](std::size_t) { return true; }).value();
+  const auto units =
+      PackedUnits::find_or_make(folder, shard, options.threads, [](std::size_t) { return true; }).value();
   const auto counts = std::make_shared<PrefetchCounts>();
-  const auto reader = [&] { return reader_of(file, shard.program, shard.stream, counts).value(); };
+  const auto reader = [&] { return reader_of(units, shard.program, shard.stream, counts); };
   const double bytes = static_cast<double>(shard.stream->bytes_on_disk());
 
   PlainLoop whole(checkpoint, options), streamed(checkpoint, options, shard.stream, reader());
   const auto alone = reader();
   std::vector<double> computing, reading, step;
-  (void)reading_seconds(*alone, *shard.stream, *file, 1);
+  (void)reading_seconds(*alone, *shard.stream, *units, 1);
   for (int i = 0; i <= rounds; ++i) {
-    const double a = step_seconds(whole, tokens), b = reading_seconds(*alone, *shard.stream, *file, 8),
+    const double a = step_seconds(whole, tokens), b = reading_seconds(*alone, *shard.stream, *units, 8),
                  c = step_seconds(streamed, tokens);
     if (i == 0) continue;  // warms caches
     computing.push_back(a);

@@ -1,12 +1,14 @@
 #include "runtime/tiers/weight_stream.hpp"
 
+#include <sys/stat.h>
+
 #include <cstring>
 #include <fstream>
 #include <map>
 
-#include "runtime/tiers/disk_file.hpp"
-#include "runtime/tiers/packed_file.hpp"
+#include "runtime/tiers/disk_reader.hpp"
 #include "runtime/tiers/packed_reader.hpp"
+#include "runtime/tiers/packed_units.hpp"
 #include "tests/host/fake_disk.hpp"
 #include "tests/host/streamed.hpp"
 #include "tests/seed.hpp"
@@ -46,11 +48,8 @@ std::string contents(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string only_file(const std::filesystem::path& folder) {
-  std::vector<std::string> all;
-  for (const auto& each : std::filesystem::directory_iterator(folder)) all.push_back(each.path());
-  REQUIRE(all.size() == 1);
-  return all[0];
+std::size_t files_in(const std::filesystem::path& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
 }
 
 }  // namespace
@@ -118,158 +117,177 @@ TEST_CASE("weight stream: a disk that stalls is waited for until the deadline") 
   CHECK(stalled.seen(0) == 0);
 }
 
-/// Both ways of reading, on files of no round size, with all places busy.
-TEST_CASE("disk file: reads what is there, however much at once, and says where it ends") {
+/// Both ways of reading, of files of no round size, with all places busy.
+TEST_CASE("disk reader: reads what is there, however much at once, and says where it ends") {
   const TemporaryFolder folder;
-  const std::size_t page = DiskFile::alignment, size = 40 * page;
-  std::string bytes(size, '\0');
+  const std::size_t page = DiskReader::alignment;
   Random random(first_seed());
-  for (char& byte : bytes) byte = static_cast<char>(random());
-  const std::string path = folder.write("file", bytes);
+  std::vector<std::string> paths, contents;
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::string& bytes = contents.emplace_back((1 + random() % 40) * page + random() % page, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    paths.push_back(folder.write("file" + std::to_string(i), bytes));
+  }
+  auto memory = Buffer::allocate(3 * 40 * page, "a test").value();
+  const auto at = [&](std::size_t place) { return memory.data() + place * 40 * page; };
   for (const bool with_ring : {true, false}) {
     INFO((with_ring ? "ring" : "thread"));
-    const auto file = DiskFile::open(path, 3, with_ring).value();
-    auto memory = Buffer::allocate(3 * size, "a test").value();
-    const auto at = [&](std::size_t place) { return memory.data() + place * size; };
+    const auto reader = DiskReader::create(3, with_ring);
     for (int round = 0; round < 50; ++round) {
-      std::size_t offset[3], length[3];
+      std::size_t file[3], length[3];
       for (std::size_t place = 0; place < 3; ++place) {
-        offset[place] = random() % 40 * page;
-        length[place] = (1 + random() % ((size - offset[place]) / page)) * page;
-        REQUIRE(file->begin(place, offset[place], {at(place), length[place]}).ok());
+        file[place] = random() % contents.size();
+        length[place] = (1 + random() % (contents[file[place]].size() / page)) * page;
+        reader->begin(place, paths[file[place]], {at(place), length[place]});
       }
       for (const std::size_t place : {2U, 0U, 1U}) {
-        REQUIRE(file->wait(place, std::chrono::hours(1)).ok());
-        CHECK(file->ready(place));
-        CHECK(std::memcmp(at(place), bytes.data() + offset[place], length[place]) == 0);
-        CHECK(file->wait(place, {}).ok());  // again
+        REQUIRE(reader->wait(place, std::chrono::hours(1)).ok());
+        CHECK(reader->ready(place));
+        CHECK(std::memcmp(at(place), contents[file[place]].data(), length[place]) == 0);
+        CHECK(reader->wait(place, {}).ok());  // again
       }
     }
-    REQUIRE(file->begin(0, 30 * page, {at(0), 20 * page}).ok());
-    REQUIRE(file->begin(1, 0, {at(1), 2 * page}).ok());
-    const auto ended = file->wait(0, std::chrono::hours(1));
+    reader->begin(0, paths[0], {at(0), (contents[0].size() / page + 1) * page});
+    reader->begin(1, paths[1], {at(1), page});
+    reader->begin(2, folder.at("nothing"), {at(2), page});
+    const auto ended = reader->wait(0, std::chrono::hours(1));
     REQUIRE_FALSE(ended.ok());
-    CHECK_THAT(ended.error().message(), Contains("reading at " + std::to_string(size)) && Contains("it ends there"));
-    CHECK(file->wait(1, std::chrono::hours(1)).ok());
-    CHECK(std::memcmp(at(1), bytes.data(), 2 * page) == 0);
-    REQUIRE(file->begin(2, 0, {at(2), size}).ok());  // under way when it closes
+    CHECK_THAT(ended.error().message(), Contains("reading at ") && Contains(paths[0]));
+    CHECK(reader->wait(1, std::chrono::hours(1)).ok());
+    CHECK(std::memcmp(at(1), contents[1].data(), page) == 0);
+    const auto nothing = reader->wait(2, std::chrono::hours(1));
+    REQUIRE_FALSE(nothing.ok());
+    CHECK_THAT(nothing.error().message(), Contains("No such file"));
+    reader->begin(2, paths[2], {at(2), page});  // under way when it ends
   }
-  CHECK_FALSE(DiskFile::open(folder.at("nothing"), 3).ok());
 }
 
 /// A read of several pieces: more than a ring asks for at once.
-TEST_CASE("disk file: a large read comes whole") {
+TEST_CASE("disk reader: a large read comes whole") {
   const TemporaryFolder folder;
   std::string bytes(std::size_t{37} << 20, '\0');
   for (std::size_t i = 0; i < bytes.size(); i += 4096) std::memcpy(bytes.data() + i, &i, sizeof i);
   const std::string path = folder.write("file", bytes);
   auto memory = Buffer::allocate(bytes.size(), "a test").value();
   for (const bool with_ring : {true, false}) {
-    const auto file = DiskFile::open(path, 1, with_ring).value();
-    REQUIRE(file->begin(0, 0, {memory.data(), bytes.size()}).ok());
-    REQUIRE(file->wait(0, std::chrono::hours(1)).ok());
+    const auto reader = DiskReader::create(1, with_ring);
+    reader->begin(0, path, {memory.data(), bytes.size()});
+    REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
     CHECK(std::memcmp(memory.data(), bytes.data(), bytes.size()) == 0);
     std::memset(memory.data(), 1, bytes.size());
   }
 }
 
-TEST_CASE("packed file: is made once, and its units are what packing gives") {
+TEST_CASE("packed units: are made once, whatever the budget, and are what packing gives") {
   const TemporaryFolder folder;
-  const StreamedModel model(6);
-  const WantedWeights shard = model.wanted(0.8);
+  const StreamedModel model(8);
+  const WantedWeights some = model.wanted(0.8), all = model.least();
   const std::string packed = folder.at("some/where");
   std::size_t done = 0;
-  const auto file = PackedFile::open_or_make(packed, shard, 2, [&](std::size_t bytes) {
-                      done = bytes;
-                      return true;
-                    }).value();
-  CHECK(done == shard.stream->bytes_on_disk());
-  const std::string before = contents(only_file(packed));
-  const auto written = std::filesystem::last_write_time(file->path());
+  const auto first = PackedUnits::find_or_make(packed, some, 2, [&](std::size_t bytes) {
+                       done = bytes;
+                       return true;
+                     }).value();
+  CHECK(done == some.stream->bytes_on_disk());
+  std::map<std::string, std::filesystem::file_time_type> written;
+  for (const PackedUnits::Unit& unit : first->units()) written[unit.path] = std::filesystem::last_write_time(unit.path);
+
+  const auto units = PackedUnits::find_or_make(packed, all, 1, told).value();
+  for (const auto& [path, when] : written) CHECK(std::filesystem::last_write_time(path) == when);
+  CHECK(files_in(packed) == all.stream->units());  // those of `some` among them, and nothing half made
 
   const auto counts = std::make_shared<PrefetchCounts>();
-  const auto again = PackedFile::open_or_make(packed, shard, 1, told).value();
-  CHECK(std::filesystem::last_write_time(again->path()) == written);
-  const auto reader = reader_of(again, shard.program, shard.stream, counts).value();
-  auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
-  for (std::size_t i = 0; i < shard.stream->layers.size(); ++i) {
-    REQUIRE(reader->begin(0, i, {memory.data(), again->units()[i].bytes}).ok());
-    REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
-    std::vector<const Weight*> weights;
-    for (const WeightId id : shard.stream->layers[i].weights) weights.push_back(&shard.program->weights[id]);
-    const auto pieces = pack_weights(weights, 1, told).value();
-    CHECK(std::memcmp(memory.data(), pieces[0]->weight().matrix.data, shard.stream->layers[i].bytes) == 0);
+  for (const bool with_ring : {true, false}) {
+    const auto reader = reader_of(units, all.program, all.stream, counts, with_ring);
+    auto memory = Buffer::allocate(all.stream->buffer_bytes, "a test").value();
+    for (std::size_t i = 0; i < all.stream->units(); ++i) {
+      REQUIRE(reader->begin(0, i, {memory.data(), units->units()[i].bytes}).ok());
+      REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
+      std::vector<const Weight*> weights;
+      for (const WeightId id : all.stream->unit(i).weights) weights.push_back(&all.program->weights[id]);
+      const auto pieces = pack_weights(weights, 1, told).value();
+      CHECK(std::memcmp(memory.data(), pieces[0]->weight().matrix.data, all.stream->unit(i).bytes) == 0);
+    }
   }
   CHECK(counts->mended == 0);
 }
 
-TEST_CASE("packed file: one that was cut, overwritten, or is another's is made anew", "[bad-input]") {
+TEST_CASE("packed units: one that was cut, overwritten, or is another's is made anew", "[bad-input]") {
   const TemporaryFolder folder;
-  const StreamedModel model(6);
+  const StreamedModel model(8);
   const WantedWeights shard = model.wanted(0.8);
-  const auto make = [&] { return PackedFile::open_or_make(folder.at("p"), shard, 1, told).value()->path(); };
-  const std::string path = make();
-  const std::string right = contents(path);
+  const auto make = [&] { return PackedUnits::find_or_make(folder.at("p"), shard, 1, told).value()->units()[1]; };
+  const PackedUnits::Unit unit = make();
+  const std::string right = contents(unit.path),
+                    other =
+                        contents(PackedUnits::find_or_make(folder.at("p"), shard, 1, told).value()->units()[0].path);
   const auto spoilt = [&](std::size_t at) {
     std::string wrong = right;
     wrong[at] = static_cast<char>(wrong[at] ^ 1);
     return wrong;
   };
-  const std::size_t first_unit = 4096;  // its first rows, which another build may have packed otherwise
-  for (const std::string& wrong :
-       {std::string(), right.substr(0, 20), right.substr(0, right.size() - 4096), right + std::string(4096, '\0'),
-        spoilt(0), spoilt(9), spoilt(40), spoilt(60), spoilt(first_unit)}) {
-    std::ofstream(path, std::ios::binary) << wrong;
-    CHECK(make() == path);
-    CHECK(contents(path) == right);
+  // Its first rows, which another build may have packed otherwise; and what it says of itself.
+  for (const std::string& wrong : {std::string(), right.substr(0, 20), right.substr(0, unit.bytes), right + "x", other,
+                                   spoilt(0), spoilt(unit.bytes), spoilt(unit.bytes + 8), spoilt(unit.bytes + 23)}) {
+    std::ofstream(unit.path, std::ios::binary) << wrong;
+    CHECK(make().hash == unit.hash);
+    CHECK(contents(unit.path) == right);
   }
-  CHECK(only_file(folder.at("p")) == path);  // nothing half made is left
+  std::filesystem::remove(unit.path);
+  REQUIRE(::mkfifo(unit.path.c_str(), 0600) == 0);  // which nobody writes into
+  CHECK(make().hash == unit.hash);
+  CHECK(contents(unit.path) == right);
+  CHECK(files_in(folder.at("p")) == shard.stream->units());  // nothing half made is left
 }
 
-TEST_CASE("packed file: a unit that the disk has lost is packed anew, and mended", "[bad-input]") {
+TEST_CASE("packed units: one that the disk has lost is packed anew while it is needed, and mended", "[bad-input]") {
   const TemporaryFolder folder;
-  const StreamedModel model(6);
+  const StreamedModel model(8);
   const WantedWeights shard = model.wanted(0.8);
-  const auto file = PackedFile::open_or_make(folder.at("p"), shard, 1, told).value();
-  const std::string right = contents(file->path());
+  const auto units = PackedUnits::find_or_make(folder.at("p"), shard, 1, told).value();
+  const PackedUnits::Unit& unit = units->units()[1];
+  const std::string right = contents(unit.path);
   std::string wrong = right;
-  wrong[file->units()[1].offset + file->units()[1].bytes / 2] ^= 1;
-  std::ofstream(file->path(), std::ios::binary) << wrong;
-  const auto counts = std::make_shared<PrefetchCounts>();
-  const auto reader = reader_of(file, shard.program, shard.stream, counts).value();
+  wrong[unit.bytes / 2] ^= 1;
   auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
-  for (int again = 0; again < 2; ++again) {
-    const PackedFile::Unit& unit = file->units()[1];
-    REQUIRE(reader->begin(2, 1, {memory.data(), unit.bytes}).ok());
-    REQUIRE(reader->wait(2, std::chrono::hours(1)).ok());
-    CHECK(std::memcmp(memory.data(), right.data() + unit.offset, unit.bytes) == 0);
-    CHECK(counts->mended == 1);
+  for (const char* how : {"overwritten", "cut", "gone"}) {
+    INFO(how);
+    if (*how == 'o') std::ofstream(unit.path, std::ios::binary) << wrong;
+    if (*how == 'c') std::filesystem::resize_file(unit.path, unit.bytes / 2);
+    if (*how == 'g') std::filesystem::remove(unit.path);
+    const auto counts = std::make_shared<PrefetchCounts>();
+    const auto reader = reader_of(units, shard.program, shard.stream, counts);
+    for (int again = 0; again < 2; ++again) {
+      REQUIRE(reader->begin(2, 1, {memory.data(), unit.bytes}).ok());
+      REQUIRE(reader->wait(2, std::chrono::hours(1)).ok());
+      CHECK(std::memcmp(memory.data(), right.data(), unit.bytes) == 0);
+      CHECK(counts->mended == 1);
+    }
+    CHECK(contents(unit.path) == right);
   }
-  CHECK(contents(file->path()) == right);
+  std::filesystem::remove_all(folder.at("p"));  // nor can it be kept
+  const auto counts = std::make_shared<PrefetchCounts>();
+  const auto reader = reader_of(units, shard.program, shard.stream, counts);
+  for (std::uint64_t again = 1; again < 3; ++again) {
+    REQUIRE(reader->begin(0, 1, {memory.data(), unit.bytes}).ok());
+    REQUIRE(reader->wait(0, std::chrono::hours(1)).ok());
+    CHECK(std::memcmp(memory.data(), right.data(), unit.bytes) == 0);
+    CHECK(counts->mended == again);
+  }
 }
 
-TEST_CASE("packed file: what cannot be read or kept is said in one line", "[bad-input]") {
+TEST_CASE("packed units: a folder that cannot be is said in one line", "[bad-input]") {
   const TemporaryFolder folder;
-  const StreamedModel model(6);
+  const StreamedModel model(8);
   const WantedWeights shard = model.wanted(0.8);
-  const auto nowhere = PackedFile::open_or_make(folder.write("file", "x") + "/under", shard, 1, told);
+  const auto nowhere = PackedUnits::find_or_make(folder.write("file", "x") + "/under", shard, 1, told);
   REQUIRE_FALSE(nowhere.ok());
   CHECK_THAT(nowhere.error().message(), Contains("packed weights cannot be kept in") && Contains("Not a directory"));
 
-  const auto stopped = PackedFile::open_or_make(folder.at("p"), shard, 1, [](std::size_t) { return false; });
+  const auto stopped = PackedUnits::find_or_make(folder.at("p"), shard, 1, [](std::size_t) { return false; });
   REQUIRE_FALSE(stopped.ok());
   CHECK(stopped.error().code() == Code::cancelled);
-  CHECK(std::filesystem::is_empty(folder.at("p")));
-
-  const auto file = PackedFile::open_or_make(folder.at("p"), shard, 1, told).value();
-  const auto counts = std::make_shared<PrefetchCounts>();
-  const auto reader = reader_of(file, shard.program, shard.stream, counts).value();
-  std::filesystem::resize_file(file->path(), file->units()[1].offset);
-  auto memory = Buffer::allocate(shard.stream->buffer_bytes, "a test").value();
-  REQUIRE(reader->begin(0, 1, {memory.data(), file->units()[1].bytes}).ok());
-  const auto done = reader->wait(0, std::chrono::hours(1));
-  REQUIRE_FALSE(done.ok());
-  CHECK_THAT(done.error().message(), Contains("it ends there"));
+  CHECK(files_in(folder.at("p")) == 0);
 }
 
 TEST_CASE("a model whose weights are on disk says what it read, and the same as one that has them in memory") {

@@ -79,6 +79,8 @@ class Vectors(unittest.TestCase):
                 for unit in "a A 1 中 é ! ' _ \u0301 \u0600".split() + [" ", "\n", "\r", "\t", "\u3000", "\xff"]:
                     raw = unit.encode("latin-1" if unit == "\xff" else "utf-8")
                     times = [self.milliseconds(tokenizer, raw, MIB >> 4, 3), self.milliseconds(tokenizer, raw, MIB, 1)]
+                    if times[1] >= 64 * times[0] + 50:  # the machine was busy, or it is slow each time
+                        times = [self.milliseconds(tokenizer, raw, size, 9) for size in (MIB >> 4, MIB)]
                     slowest = max(slowest, (times[1], unit))
                     with self.subTest(vocabulary=name, unit=unit, milliseconds=times):
                         self.assertLess(times[1], 64 * times[0] + 50)

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/tiers/disk_files.hpp"
+#include "runtime/tiers/disk_readers.hpp"
 
 namespace troupe {
 namespace {
@@ -16,18 +16,17 @@ namespace {
 constexpr std::size_t least_piece = std::size_t{1} << 20, most_pieces = 16;
 
 /// All is done on the caller's thread; the kernel reads meanwhile.
-class RingFile : public DiskFile {
+class RingReader : public DiskReader {
  public:
-  RingFile(std::string path, std::size_t places) : path_(std::move(path)), places_(places) {}
+  explicit RingReader(std::size_t places) : places_(places) {}
   bool set_up() {
     has_ring_ = io_uring_queue_init(static_cast<unsigned>((most_pieces + 1) * places_.size()), &ring_, 0) == 0;
     return has_ring_;
   }
-  void take(Descriptor file) { file_ = std::move(file); }
 
-  RingFile(const RingFile&) = delete;
-  RingFile& operator=(const RingFile&) = delete;
-  ~RingFile() override {
+  RingReader(const RingReader&) = delete;
+  RingReader& operator=(const RingReader&) = delete;
+  ~RingReader() override {
     if (!has_ring_) return;
     for (Place& place : places_) {
       while (place.under_way > 0 && reap(nullptr) == 0) {
@@ -36,11 +35,19 @@ class RingFile : public DiskFile {
     io_uring_queue_exit(&ring_);
   }
 
-  Result<void> begin(std::size_t at, std::uint64_t offset, std::span<std::byte> into) override {
+  void begin(std::size_t at, const std::string& path, std::span<std::byte> into) override {
     Place& place = places_[at];
+    place.path = path;
     place.failed.reset();
+    auto file = open_for_reading(path);
+    if (!file) {
+      place.failed = file.error();
+      return;
+    }
+    place.file = std::move(*file);
     std::size_t piece = std::max(least_piece, into.size() / most_pieces);
     piece = (piece + alignment - 1) / alignment * alignment;
+    std::uint64_t offset = 0;
     for (std::size_t i = 0; !into.empty(); ++i) {
       const std::size_t bytes = std::min(piece, into.size());
       place.pieces[i] = {&place, offset, into.first(bytes)};
@@ -48,7 +55,7 @@ class RingFile : public DiskFile {
       into = into.subspan(bytes);
       offset += bytes;
     }
-    return submit();
+    submit(place);
   }
 
   bool ready(std::size_t place) override {
@@ -62,10 +69,11 @@ class RingFile : public DiskFile {
     const auto end = std::chrono::steady_clock::now() + std::min(patience, longest);
     while (place.under_way > 0) {
       const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(end - std::chrono::steady_clock::now());
-      if (left.count() <= 0) return disk_stalls(path_);
+      if (left.count() <= 0) return disk_stalls(place.path);
       __kernel_timespec time{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
-      if (const int wrong = reap(&time); wrong != 0 && wrong != ETIME) return disk_error(path_, 0, wrong);
+      if (const int wrong = reap(&time); wrong != 0 && wrong != ETIME) return disk_error(place.path, 0, wrong);
     }
+    place.file = Descriptor();
     return place.failed ? Result<void>(*place.failed) : Result<void>();
   }
 
@@ -79,6 +87,8 @@ class RingFile : public DiskFile {
     std::span<std::byte> into;
   };
   struct Place {
+    std::string path;
+    Descriptor file;
     Piece pieces[most_pieces + 1];
     std::size_t under_way = 0;
     std::optional<Error> failed;
@@ -87,19 +97,19 @@ class RingFile : public DiskFile {
   void ask(Piece& piece) {
     io_uring_sqe* const entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) {  // there are as many as pieces, so the kernel has not taken earlier ones
-      piece.place->failed = disk_error(path_, piece.offset, EBUSY);
+      piece.place->failed = disk_error(piece.place->path, piece.offset, EBUSY);
       return;
     }
-    io_uring_prep_read(entry, file_.number(), piece.into.data(), static_cast<unsigned>(piece.into.size()),
+    io_uring_prep_read(entry, piece.place->file.number(), piece.into.data(), static_cast<unsigned>(piece.into.size()),
                        piece.offset);
     io_uring_sqe_set_data(entry, &piece);
     ++piece.place->under_way;
   }
 
-  Result<void> submit() {
+  void submit(Place& place) {
     int done = io_uring_submit(&ring_);
     while (done == -EINTR || done == -EAGAIN || done == -EBUSY) done = io_uring_submit(&ring_);
-    return done < 0 ? Result<void>(disk_error(path_, 0, -done)) : Result<void>();
+    if (done < 0 && !place.failed) place.failed = disk_error(place.path, 0, -done);
   }
 
   /// Waits for a piece, for as long as that. An errno, or 0.
@@ -120,7 +130,7 @@ class RingFile : public DiskFile {
     Place& place = *piece->place;
     --place.under_way;
     if (got <= 0 && got != -EINTR && got != -EAGAIN) {
-      if (!place.failed) place.failed = disk_error(path_, piece->offset, -got);
+      if (!place.failed) place.failed = disk_error(place.path, piece->offset, -got);
       return 0;
     }
     const auto taken = static_cast<std::size_t>(std::max(got, 0));
@@ -128,12 +138,10 @@ class RingFile : public DiskFile {
     piece->into = piece->into.subspan(taken);
     if (piece->into.empty() || place.failed) return 0;
     ask(*piece);
-    const auto submitted = submit();
-    return submitted ? 0 : EIO;
+    submit(place);
+    return 0;
   }
 
-  std::string path_;
-  Descriptor file_;
   io_uring ring_{};
   bool has_ring_ = false;
   std::vector<Place> places_;
@@ -141,10 +149,9 @@ class RingFile : public DiskFile {
 
 }  // namespace
 
-std::unique_ptr<DiskFile> ring_file(const std::string& path, Descriptor& file, std::size_t places) {
-  auto ring = std::make_unique<RingFile>(path, places);
+std::unique_ptr<DiskReader> ring_reader(std::size_t places) {
+  auto ring = std::make_unique<RingReader>(places);
   if (!ring->set_up()) return nullptr;
-  ring->take(std::move(file));
   return ring;
 }
 

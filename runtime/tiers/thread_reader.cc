@@ -11,21 +11,20 @@
 #include <vector>
 
 #include "runtime/program/own_thread.hpp"
-#include "runtime/tiers/disk_files.hpp"
+#include "runtime/tiers/disk_readers.hpp"
 
 namespace troupe {
 namespace {
 
 /// Reads one after the other, on a thread of its own.
-class ThreadFile : public DiskFile {
+class ThreadReader : public DiskReader {
  public:
-  ThreadFile(std::string path, Descriptor file, std::size_t places)
-      : path_(std::move(path)), file_(std::move(file)), places_(places) {
+  explicit ThreadReader(std::size_t places) : places_(places) {
     thread_ = start_thread("troupe.fetch", [this] { run(); });
   }
-  ThreadFile(const ThreadFile&) = delete;
-  ThreadFile& operator=(const ThreadFile&) = delete;
-  ~ThreadFile() override {
+  ThreadReader(const ThreadReader&) = delete;
+  ThreadReader& operator=(const ThreadReader&) = delete;
+  ~ThreadReader() override {
     {
       const std::lock_guard lock(mutex_);
       ended_ = true;
@@ -34,14 +33,13 @@ class ThreadFile : public DiskFile {
     thread_.join();
   }
 
-  Result<void> begin(std::size_t place, std::uint64_t offset, std::span<std::byte> into) override {
+  void begin(std::size_t place, const std::string& path, std::span<std::byte> into) override {
     {
       const std::lock_guard lock(mutex_);
-      places_[place] = {.under_way = true};
-      asked_.push_back({place, offset, into});
+      places_[place] = {.path = path, .under_way = true};
+      asked_.push_back({place, path, into});
     }
     changed_.notify_all();
-    return {};
   }
 
   bool ready(std::size_t place) override {
@@ -53,7 +51,7 @@ class ThreadFile : public DiskFile {
     std::unique_lock lock(mutex_);
     const Place& place = places_[at];
     const auto ready = [&] { return !place.under_way; };
-    if (!changed_.wait_for(lock, std::min(patience, longest), ready)) return disk_stalls(path_);
+    if (!changed_.wait_for(lock, std::min(patience, longest), ready)) return disk_stalls(place.path);
     return place.failed ? Result<void>(*place.failed) : Result<void>();
   }
 
@@ -62,10 +60,11 @@ class ThreadFile : public DiskFile {
 
   struct Asked {
     std::size_t place;
-    std::uint64_t offset;
+    std::string path;
     std::span<std::byte> into;
   };
   struct Place {
+    std::string path{};
     bool under_way = false;
     std::optional<Error> failed{};
   };
@@ -78,26 +77,28 @@ class ThreadFile : public DiskFile {
       const Asked asked = asked_.front();
       asked_.pop_front();
       lock.unlock();
-      const auto done = read(asked.offset, asked.into);
+      const auto done = read(asked.path, asked.into);
       lock.lock();
-      places_[asked.place] = {.failed = done ? std::nullopt : std::optional(done.error())};
+      places_[asked.place].under_way = false;
+      if (!done) places_[asked.place].failed = done.error();
       changed_.notify_all();
     }
   }
 
-  Result<void> read(std::uint64_t offset, std::span<std::byte> into) const {
+  static Result<void> read(const std::string& path, std::span<std::byte> into) {
+    const auto file = open_for_reading(path);
+    if (!file) return file.error();
+    std::uint64_t offset = 0;
     while (!into.empty()) {
-      const ssize_t got = pread(file_.number(), into.data(), into.size(), static_cast<off_t>(offset));
+      const ssize_t got = pread(file->number(), into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return disk_error(path_, offset, got == 0 ? 0 : errno);
+      if (got <= 0) return disk_error(path, offset, got == 0 ? 0 : errno);
       into = into.subspan(static_cast<std::size_t>(got));
       offset += static_cast<std::uint64_t>(got);
     }
     return {};
   }
 
-  std::string path_;
-  Descriptor file_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Place> places_;
@@ -108,8 +109,6 @@ class ThreadFile : public DiskFile {
 
 }  // namespace
 
-std::unique_ptr<DiskFile> thread_file(const std::string& path, Descriptor file, std::size_t places) {
-  return std::make_unique<ThreadFile>(path, std::move(file), places);
-}
+std::unique_ptr<DiskReader> thread_reader(std::size_t places) { return std::make_unique<ThreadReader>(places); }
 
 }  // namespace troupe
