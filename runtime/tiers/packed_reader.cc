@@ -19,7 +19,6 @@ class PackedReader : public UnitReader {
         plan_(std::move(plan)),
         counts_(std::move(counts)),
         places_(UnitReader::places),
-        seen_(units_->units().size()),
         disk_(std::move(disk)) {}
 
   Result<void> begin(std::size_t place, std::size_t unit, std::span<std::byte> into) override {
@@ -36,9 +35,8 @@ class PackedReader : public UnitReader {
     const auto [unit, bytes] = std::exchange(places_[at], {});
     if (bytes.empty()) return {};
     if (!done) return mend(unit, bytes);
-    // Its hash is asked for once: what the disk has said, it goes on saying.
-    if (!seen_[unit]) seen_[unit] = hash_of(bytes) == units_->units()[unit].hash;
-    return seen_[unit] ? Result<void>() : mend(unit, bytes);
+    // Each time: the file may be overwritten while we run.
+    return hash_of(bytes) == units_->units()[unit].hash ? Result<void>() : mend(unit, bytes);
   }
 
  private:
@@ -65,7 +63,6 @@ class PackedReader : public UnitReader {
     std::span<std::byte> bytes;
   };
   std::vector<Place> places_;
-  std::vector<bool> seen_;
   std::unique_ptr<DiskReader> disk_;
 };
 
